@@ -1,0 +1,1 @@
+"""Comparison: records -> frames, frontiers, verdicts; pure functions that run nothing."""

@@ -1,0 +1,1 @@
+"""Data: public files and synthetic logs -> splits with queries and the items that answer them."""

@@ -1,0 +1,1 @@
+"""Measurement: time, load, memory and the machine."""

@@ -1,0 +1,1 @@
+"""Metrics: ranked lists and relevant items -> one value per query."""

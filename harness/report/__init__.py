@@ -1,0 +1,1 @@
+"""Reports: tables from comparisons; no file is read here."""

@@ -1,0 +1,1 @@
+"""The store: records appended to and read from disk."""

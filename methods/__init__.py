@@ -1,0 +1,8 @@
+"""The catalogue: the one table from method name to ``"module:Class"``; nothing is imported here."""
+
+CATALOG = {
+    "popularity": "methods.classical.popularity:Popularity",
+    "item_knn": "methods.classical.item_knn:ItemKNN",
+    "two_tower": "methods.two_tower.retriever:TwoTower",
+    "sparcode": "methods.sparcode.retriever:SparCode",
+}

@@ -1,0 +1,1 @@
+"""Vector indexes behind one interface; the only home of faiss."""

@@ -1,0 +1,1 @@
+"""The baselines that expose weak claims: counting, neighbourhoods, closed forms."""

@@ -1,0 +1,1 @@
+"""Query and item encoders shared by every learned family."""

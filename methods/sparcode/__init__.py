@@ -1,0 +1,1 @@
+"""SparCode: discrete query codes, a learned sparse inverted index."""

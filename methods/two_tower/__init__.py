@@ -1,0 +1,1 @@
+"""Two-tower retrieval: a query vector, an item vector, their inner product."""
