@@ -1,0 +1,154 @@
+"""The command line: reads arguments, loads one subcommand, turns faults into words."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+# Loaded by name, so that `list` starts at once: `run` needs torch, `table` pandas.
+COMMANDS = {
+    "list": "harness.commands.list",
+    "plan": "harness.commands.plan",
+    "run": "harness.commands.run",
+    "table": "harness.commands.table",
+    "data": "harness.commands.data",
+}
+FAULT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; return 0, 1 when a trial failed, 2 for a fault of the input."""
+    options = make_parser().parse_args(arguments)
+    try:
+        return int(importlib.import_module(COMMANDS[options.command]).main(options))
+    except HarnessError as error:
+        print(f"matchbench: {error}", file=sys.stderr)
+        return FAULT
+    except KeyboardInterrupt:
+        print("matchbench: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has left; there is nobody to tell
+        return FAULT
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands."""
+    parser = argparse.ArgumentParser(
+        prog="matchbench",
+        description="Measure candidate retrieval: quality, speed and memory of methods, "
+        "behind one interface.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_list(commands)
+    _add_plan(commands)
+    _add_run(commands)
+    _add_table(commands)
+    _add_data(commands)
+    return parser
+
+
+Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_list(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "list",
+        help="name what is there: methods, suites, datasets, metrics",
+        description="Name what is there. With a method's name, show its parameters.",
+    )
+    one.add_argument(
+        "kind", nargs="?", choices=["methods", "suites", "datasets", "metrics"], help="default: all"
+    )
+    one.add_argument("name", nargs="?", help="with `methods`: the method to describe")
+    _add_data_root(one)
+
+
+def _add_plan(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "plan",
+        help="check a suite and show its trials, running nothing",
+        description="Check a suite whole, report every fault, and show the trials it stands for.",
+    )
+    _add_suite(one)
+    _add_choice(one)
+    _add_data_root(one)
+
+
+def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "run",
+        help="run a suite and print its table",
+        description="Run the trials of a suite, one at a time, each in a fresh process, and print "
+        "the table. What DIR already holds is not run again; a run that was stopped goes on. "
+        "Exit status: 0 all trials ended well, 1 some did not, 2 the input is at fault.",
+    )
+    _add_suite(one)
+    one.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where records go; default: results/runs/NAME-OF-SUITE",
+    )
+    _add_choice(one)
+    one.add_argument(
+        "--force", action="store_true", help="run all trials again, those already recorded too"
+    )
+    _add_data_root(one)
+
+
+def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "table",
+        help="print the table of a results folder",
+        description="Print the table of a results folder: a row per operating point; "
+        "intervals are 95 %% bootstrap over queries; * marks a best whose interval clears "
+        "the second's.",
+    )
+    one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
+    one.add_argument(
+        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
+    )
+
+
+def _add_data(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "data",
+        help="list, download and check datasets",
+        description="list: every dataset, and whether it is here. add NAME: download it from its "
+        "owner, where the owner allows. check NAME: read it and compare counts and hash.",
+    )
+    one.add_argument("action", choices=["list", "add", "check"])
+    one.add_argument("names", nargs="*", metavar="NAME", help="check without a name: all present")
+    _add_data_root(one)
+
+
+def _add_suite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", metavar="SUITE", help="a suite file, or a name of `list suites`")
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=["cpu", "cuda", "auto"],
+        help="instead of the suite's devices; auto: cuda where there is one, else cpu",
+    )
+    parser.add_argument(
+        "--seed", type=int, nargs="+", metavar="N", help="instead of the suite's seeds"
+    )
+    parser.add_argument(
+        "--methods", metavar="GLOB", help="only cases whose name or method matches, e.g. 'two_*'"
+    )
+
+
+def _add_data_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="where datasets lie; default: $MATCHBENCH_DATA, else the user's cache",
+    )

@@ -1,0 +1,1 @@
+"""The subcommands of ``matchbench``, one file each; only they print. `harness.cli` loads them."""

@@ -1,0 +1,39 @@
+"""``matchbench plan``: check a suite and show its trials."""
+
+import argparse
+
+from harness.commands.suites import open_suite
+from harness.data.catalog import DATASETS, data_root, is_present, load_log
+from harness.data.splits import parse_split, split_log
+from harness.measure.machine import check_faiss
+from harness.run.plan import check_against_data, plan_trials
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the trials, one a line; faults of the suite, or of its data if they are here, raise."""
+    check_faiss()
+    suite, choice = open_suite(options)
+    trials = plan_trials(suite, choice)
+    print(f"{suite.name}: {suite.question}")
+    if is_present(suite.dataset, options.data_root):
+        log = load_log(suite.dataset, suite.dataset_params, options.data_root)
+        parts = split_log(log, parse_split(suite.split), suite.dataset)
+        check_against_data(suite, trials, parts)
+        print(
+            f"data: {parts.protocol}\n"
+            f"{parts.full_train.n_users} users, "
+            f"{parts.full_train.n_items} items, {parts.full_train.n_events} training events, "
+            f"{len(parts.test)} test queries; hash {parts.data_hash[:12]}"
+        )
+    else:
+        where = data_root(options.data_root)
+        print(
+            f"data: {DATASETS[suite.dataset].name} is not in {where}; `matchbench data add` first"
+        )
+    for trial in trials:
+        parameters = ", ".join(f"{name} = {value}" for name, value in trial.build.items())
+        print(
+            f"{trial.trial_id}  {trial.case}  {trial.device}  seed {trial.seed}  "
+            f"{trial.n_points} operating points  {parameters}".rstrip()
+        )
+    return 0

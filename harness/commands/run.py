@@ -1,0 +1,57 @@
+"""``matchbench run``: a suite's trials into a results folder, then the table."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.commands.suites import open_suite
+from harness.commands.table import print_table
+from harness.console import RunDisplay, duration
+from harness.data.catalog import load_log
+from harness.data.splits import parse_split, split_log
+from harness.measure.machine import check_faiss
+from harness.record import latest_attempts
+from harness.run.plan import check_against_data, plan_trials
+from harness.run.runner import RunContext, pending_trials, run_trials
+from harness.store.journal import Journal
+
+RUNS = Path("results", "runs")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run what is not recorded yet; 0 when every trial of the suite ended well, else 1."""
+    check_faiss()
+    suite, choice = open_suite(options)
+    trials = plan_trials(suite, choice)
+    log = load_log(suite.dataset, suite.dataset_params, options.data_root)
+    parts = split_log(log, parse_split(suite.split), suite.dataset)
+    check_against_data(suite, trials, parts)
+    folder: Path = options.out or RUNS / suite.name
+    journal = Journal(folder)
+    context = RunContext(
+        folder, options.data_root, parts.dataset_id, parts.protocol, parts.data_hash
+    )
+    with journal.opened() as records:
+        if journal.set_aside:
+            _say(f"the last line of {journal.path} was cut; it now lies in {journal.set_aside}")
+        pending = list(trials)
+        if not options.force:
+            pending = pending_trials(trials, records, parts.data_hash)
+        if done := len(trials) - len(pending):
+            _say(f"{done} of {len(trials)} trials are already recorded in {folder}")
+        run_trials(pending, context, journal, RunDisplay())
+        standing = latest_attempts([*records, *journal.added])
+    wanted = [one for trial in trials for one in standing.get(trial.trial_id, ())]
+    print_table(wanted, "text")
+    print(f"\nrecords: {journal.path}\nper query: {folder / 'per_query'}")
+    n_bad = len({one.trial_id for one in wanted if one.status not in ("ok", "skipped")})
+    if n_bad:
+        _say(f"{n_bad} of {len(trials)} trials did not end well; --force runs all again")
+    return 1 if n_bad else 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+__all__ = ["duration", "main"]

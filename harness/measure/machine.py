@@ -1,0 +1,122 @@
+"""What a number was measured on: machine, library versions, and the revision of this code."""
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from harness.errors import HarnessError
+
+PACKAGES = ("harness", "methods")
+LIBRARIES = ("numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "pandas")
+# What cannot change a measurement does not make a measurement stale.
+PRESENTATION = (
+    "cli.py",
+    "console.py",
+    "__main__.py",
+    "compare/",
+    "report/",
+    "store/",
+    "testing.py",
+)
+
+
+def describe_machine() -> Mapping[str, str | int]:
+    """Return CPU model, cores and memory in bytes of this machine."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count(logical=False) or 0,
+        "logical_cpus": psutil.cpu_count() or 0,
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.system(),
+    }
+
+
+def describe_environment() -> Mapping[str, str]:
+    """Return the version of Python and of each library that does measured work."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        version = _version(name)
+        if version is not None:
+            found[name] = version
+    return found
+
+
+def check_faiss() -> None:
+    """Refuse an environment with both faiss wheels.
+
+    Raises
+    ------
+    HarnessError
+        Both are installed: they write the same files, so which one runs is an accident.
+    """
+    if _version("faiss-cpu") and _version("faiss-gpu"):
+        raise HarnessError(
+            "faiss-cpu and faiss-gpu are both installed; they overwrite each other's files. "
+            "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of the extras: "
+            "matchbench[cpu] or matchbench[gpu]"
+        )
+
+
+@functools.cache
+def commit() -> str:
+    """Return the git revision of this code, ``+dirty`` when changed since; "unknown" without."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--", "harness", "methods")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+dirty" if changed else head
+
+
+@functools.cache
+def code_hash() -> str:
+    """Return a hash of every source file that can change a measurement."""
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        folder = package_folder(package)
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder).as_posix()
+            if package == "methods" or not name.startswith(PRESENTATION):
+                digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def package_folder(package: str) -> Path:
+    """Return the folder that a package of ours was loaded from."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, "this code is part of it"
+    assert spec.origin is not None, "both packages have an __init__"
+    return Path(spec.origin).resolve().parent
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(package_folder("harness").parent), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,137 @@
+"""Record: one operating point of one trial under one load, or the failure that took its place.
+
+Every field, with its unit, is documented in ``results/README.md``; a test holds the two together.
+Nothing is rounded here.
+"""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from harness.errors import RecordError
+
+SCHEMA = 1
+
+
+class Status(StrEnum):
+    """How an operating point ended."""
+
+    OK = "ok"
+    INVALID = "invalid"  # measured, but not to be trusted; the reason says why
+    FAILED = "failed"  # the trial raised an error or its process died
+    TIMEOUT = "timeout"  # the trial ran past its time limit
+    SKIPPED = "skipped"  # the machine lacks what the trial needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of ``records.jsonl``. None stands for "not measured"."""
+
+    schema: int = SCHEMA
+    trial_id: str
+    attempt: str
+    n_points: int
+    suite: str
+    case: str
+    method: str
+    build: Mapping[str, Any]
+    search: Mapping[str, Any]
+    load: Mapping[str, Any]
+    dataset: str
+    data_hash: str
+    split: str
+    device: str
+    threads: int
+    fit_threads: int
+    seed: int
+    status: str
+    reason: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics_ci: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    n_queries: int | None = None
+    fill_rate: float | None = None
+    tied_lists: float | None = None
+    qps: float | None = None
+    n_timed: int | None = None
+    latency_p50_s: float | None = None
+    latency_p95_s: float | None = None
+    latency_p99_s: float | None = None
+    warm_up_s: float | None = None
+    fit_s: float | None = None
+    refit_s: float | None = None
+    build_s: float | None = None
+    index_bytes: int | None = None
+    peak_host_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, float] = field(default_factory=dict)
+    per_query: str | None = None
+    started_at: str
+    machine: Mapping[str, Any]
+    environment: Mapping[str, str]
+    commit: str
+    code_hash: str
+    replay: str
+
+    def to_json(self) -> str:
+        """Return the record as one line; NaN and infinities are refused, as JSON has none."""
+        values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """Read one line.
+
+        Raises
+        ------
+        RecordError
+            No JSON object, a schema newer than this program's, a missing or an unknown field.
+        """
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise RecordError(f"is not JSON ({error})") from error
+        if not isinstance(values, dict):
+            raise RecordError(f"is not a JSON object but {type(values).__name__}")
+        schema = values.get("schema")
+        if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
+            raise RecordError(f"has schema {schema!r}; this program reads 1 to {SCHEMA}")
+        known = {one.name for one in dataclasses.fields(cls)}
+        if extra := values.keys() - known:
+            raise RecordError(f"has unknown fields {sorted(extra)}")
+        required = {one.name for one in dataclasses.fields(cls) if _is_required(one)}
+        if missing := required - values.keys():
+            raise RecordError(f"lacks the fields {sorted(missing)}")
+        values["metrics_ci"] = {
+            name: (low, high) for name, (low, high) in values.get("metrics_ci", {}).items()
+        }
+        return cls(**values)
+
+
+def _is_required(one: "dataclasses.Field[Any]") -> bool:
+    return one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+
+
+def latest_attempts(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Return for each trial the records of its newest attempt, trials in order of appearance.
+
+    Records are never edited. A trial that runs again (its process was killed, the code changed, or
+    it was asked for) leaves new records under a new attempt, and the old ones no longer stand.
+    """
+    newest: dict[str, list[Record]] = {}
+    for record in records:
+        standing = newest.setdefault(record.trial_id, [])
+        if standing and standing[0].attempt != record.attempt:
+            standing.clear()
+        standing.append(record)
+    return newest
+
+
+def field_types() -> Mapping[str, Any]:
+    """Return the type of every field by name, in the order of the record."""
+    hints = typing.get_type_hints(Record)
+    return {one.name: hints[one.name] for one in dataclasses.fields(Record)}

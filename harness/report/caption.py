@@ -1,0 +1,35 @@
+"""The caption of a table: everything a reader must know before comparing its numbers."""
+
+from collections.abc import Sequence
+
+from harness.record import Record
+
+
+def caption_of(records: Sequence[Record]) -> str:
+    """Return a few lines: data and protocol, load, threads, machine, libraries, revision."""
+    first = records[0]
+    loads = dict.fromkeys(_load(one) for one in records if one.load)
+    queries = dict.fromkeys(str(one.n_queries) for one in records if one.n_queries)
+    cpus = dict.fromkeys(f"{one.machine['cpu']} x {one.machine['cores']}" for one in records)
+    gpus = dict.fromkeys(str(one.machine["gpu"]) for one in records if "gpu" in one.machine)
+    libraries = ", ".join(f"{name} {version}" for name, version in first.environment.items())
+    lines = [
+        f"{first.suite}: {first.dataset}, split {first.split}, data {first.data_hash[:12]}",
+        f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval; "
+        + "* best, where its interval clears the second's",
+        f"speed: {' and '.join(loads) or 'not measured'}, {first.threads} thread(s) searching, "
+        + f"{first.fit_threads} fitting; host memory to host memory",
+        f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
+        f"commit {', '.join(dict.fromkeys(one.commit[:10] + _dirty(one) for one in records))}",
+    ]
+    return "\n".join(lines)
+
+
+def _load(record: Record) -> str:
+    if record.load["kind"] == "offline":
+        return f"offline in batches of {record.load['batch']}"
+    return f"{record.load['kind']} over {record.n_timed} queries"
+
+
+def _dirty(record: Record) -> str:
+    return "+dirty" if record.commit.endswith("+dirty") else ""

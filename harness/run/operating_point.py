@@ -1,0 +1,213 @@
+"""One operating point: what a built retriever returns under one search setting, and how fast."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.data.splits import Parts
+from harness.interactions import HeldOut, Queries
+from harness.lists import IntArray
+from harness.measure.agreement import differing_rows
+from harness.measure.clock import Clock
+from harness.measure.device import describe_device
+from harness.measure.load import LoadSpec, Timing, run_load
+from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
+from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.metrics.evaluate import evaluate, list_faults
+from harness.metrics.metric import parse_metric
+from harness.params import parse_params
+from harness.record import Record, Status
+from harness.retriever import Capability, Retriever
+from harness.run.trial_spec import Place, Table, TrialSpec, digest
+from harness.seeding import derive_seed, generator
+from harness.stats import bootstrap_interval, percentile_or_none
+from harness.topk import TopK, concatenate
+
+BATCH = 256  # queries in one call of the accuracy pass
+EXACT_QUERIES = 1000  # queries that are also scored exhaustively, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """What fitting and building took, in seconds; refit_s is None where nothing was refitted."""
+
+    fit_s: float
+    refit_s: float | None
+    build_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the answers are worth: per-query values, their means and intervals, and their faults."""
+
+    per_query: Mapping[str, npt.NDArray[np.float64]]
+    means: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    faults: tuple[str, ...]
+    fill_rate: float
+    tied_lists: float
+
+
+def measure_point(
+    spec: TrialSpec,
+    search: Table,
+    retriever: Retriever,
+    parts: Parts,
+    offline: Offline,
+    place: Place,
+    clock: Clock,
+) -> list[Record]:
+    """Measure the retriever as it is set and return a record per load.
+
+    All test queries are answered once, untimed, and scored. Each load then sends its sample; what
+    it returns while timed must be what was scored, or its record is INVALID.
+    """
+    started_at = datetime.now(UTC).isoformat()
+    before = _counters(retriever)
+    answers = answer_all(retriever, parts.test.queries, spec.k)
+    counters = {name: count - before[name] for name, count in _counters(retriever).items()}
+    quality = assess(spec, retriever, parts.test, parts.full_train.n_items, answers)
+    point_id = digest([spec.trial_id, search])
+    arrays = {f"metrics/{name}": values for name, values in quality.per_query.items()}
+    records = []
+    for number, table in enumerate(spec.loads):
+        load: LoadSpec = parse_params(LoadSpec, table)
+        rows = sample_rows(len(answers), load.queries, generator(spec.seed, f"load/{number}"))
+        timing = run_load(load, retriever.search, parts.test.queries.take(rows), spec.k, clock)
+        reasons = [*quality.faults, *_timed_faults(answers, timing.answers, rows)]
+        if timing.latencies_s is not None:
+            arrays[f"latency_s/{number}"] = timing.latencies_s
+            arrays[f"latency_rows/{number}"] = rows
+        records.append(
+            Record(
+                trial_id=spec.trial_id,
+                attempt=place.attempt,
+                n_points=spec.n_points,
+                suite=spec.suite,
+                case=spec.case,
+                method=spec.method,
+                build=spec.build,
+                search=search,
+                load=table,
+                dataset=parts.dataset_id,
+                data_hash=parts.data_hash,
+                split=parts.protocol,
+                device=spec.device,
+                threads=spec.threads,
+                fit_threads=spec.fit_threads,
+                seed=spec.seed,
+                status=Status.INVALID if reasons else Status.OK,
+                reason="; ".join(reasons) or None,
+                metrics=quality.means,
+                metrics_ci=quality.intervals,
+                n_queries=len(answers),
+                fill_rate=quality.fill_rate,
+                tied_lists=quality.tied_lists,
+                counters=counters,
+                per_query=f"per_query/{point_id}.npz",
+                started_at=started_at,
+                machine={**describe_machine(), **describe_device(spec.device)},
+                environment=describe_environment(),
+                commit=commit(),
+                code_hash=code_hash(),
+                replay=spec.replay,
+                **_timing_fields(timing),
+                **_offline_fields(retriever, offline, spec.device),
+            )
+        )
+    _write_arrays(place.folder / "per_query" / f"{point_id}.npz", answers, parts.test, arrays)
+    return records
+
+
+def answer_all(retriever: Retriever, queries: Queries, k: int) -> TopK:
+    """Return the answers to all queries, in batches of bounded size."""
+    starts = range(0, len(queries), BATCH)
+    blocks = (np.arange(start, min(start + BATCH, len(queries))) for start in starts)
+    return concatenate([retriever.search(queries.take(rows), k) for rows in blocks])
+
+
+def assess(
+    spec: TrialSpec, retriever: Retriever, test: HeldOut, n_items: int, answers: TopK
+) -> Quality:
+    """Score the answers against what is relevant, and against the method's exhaustive score."""
+    metrics = [parse_metric(name) for name in spec.metrics]
+    faults = list_faults(answers, n_items)
+    per_query = dict(
+        evaluate([one for one in metrics if one.scope == "query"], answers.ids, test.relevant)
+    )
+    means = {name: float(values.mean()) for name, values in per_query.items()}
+    if any(one.needs_exact for one in metrics) and Capability.SCORE in retriever.capabilities:
+        ...
+    for one in metrics:
+        if one.scope == "run":
+            means[str(one)] = coverage(one, answers.ids, n_items)
+    seed = derive_seed(spec.seed, "bootstrap")
+    intervals = {name: bootstrap_interval(values, seed=seed) for name, values in per_query.items()}
+    return Quality(per_query, means, intervals, faults.reasons, faults.fill_rate, faults.tied)
+
+
+def sample_rows(n: int, wanted: int, random: np.random.Generator) -> IntArray:
+    """Return ``wanted`` of n rows in random order, all of them when ``wanted`` is 0 or above n."""
+    return random.permutation(n)[: wanted or n].astype(np.int64)
+
+
+def _timed_faults(answers: TopK, timed: TopK, rows: IntArray) -> list[str]:
+    scored = TopK(answers.ids[rows], answers.scores[rows])
+    n_differ = int(differing_rows(scored, timed).sum())
+    return [f"{n_differ} of {len(timed)} timed answers differ from the scored"] if n_differ else []
+
+
+def _counters(retriever: Retriever) -> Mapping[str, int]:
+    if Capability.COUNTERS not in retriever.capabilities:
+        return {}
+    return dict(retriever.counters())
+
+
+def _timing_fields(timing: Timing) -> dict[str, Any]:
+    latencies = timing.latencies_s
+    percentiles = {
+        f"latency_p{percent}_s": None
+        if latencies is None
+        else percentile_or_none(latencies, percent)
+        for percent in (50, 95, 99)
+    }
+    return {
+        "qps": timing.qps,
+        "n_timed": len(timing.answers),
+        "warm_up_s": timing.warm_up_s,
+        **percentiles,
+    }
+
+
+def _offline_fields(retriever: Retriever, offline: Offline, device: str) -> dict[str, Any]:
+    footprint = retriever.footprint()
+    return {
+        "fit_s": offline.fit_s,
+        "refit_s": offline.refit_s,
+        "build_s": offline.build_s,
+        "index_bytes": footprint.index_bytes,
+        "peak_host_bytes": peak_host_bytes(),
+        "peak_device_bytes": peak_device_bytes(device),
+        "details": {name: float(value) for name, value in footprint.details.items()},
+    }
+
+
+def _write_arrays(
+    path: Path, answers: TopK, test: HeldOut, arrays: Mapping[str, npt.NDArray[Any]]
+) -> None:
+    """Write answers and per-query values so that a reader sees the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(
+        partial,
+        ids=answers.ids.astype(np.int32),
+        scores=answers.scores,
+        user_ids=test.queries.user_ids,
+        **arrays,  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
+    )
+    partial.replace(path)

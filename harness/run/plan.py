@@ -1,0 +1,178 @@
+"""Planning: a Suite -> the trials it stands for; all faults are reported, nothing is run."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from harness.data.best_possible import BestPossible
+from harness.data.catalog import DATASETS, parse_dataset_params
+from harness.data.splits import Parts, parse_split
+from harness.errors import HarnessError, SuiteError, near
+from harness.measure.load import LoadSpec
+from harness.metrics.metric import Metric, parse_metric
+from harness.params import parse_params
+from harness.registry import load_method
+from harness.retriever import Retriever
+from harness.run.suite import Case, Suite, Table, raise_faults
+from harness.run.trial_spec import TrialSpec
+
+BEST_POSSIBLE = "best_possible"  # ranks by the truth of a synthetic log; no method may see it
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """What the command line changes in a suite; None leaves the suite's own value."""
+
+    devices: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    methods: str | None = None  # a glob over case and method names
+
+
+def plan_trials(suite: Suite, choice: Choice | None = None) -> list[TrialSpec]:
+    """Expand a suite into trials: cases x build grid x devices x seeds, in that order.
+
+    Raises
+    ------
+    SuiteError
+        Anything in the suite is unknown or makes no sense; every fault is listed.
+    """
+    choice = choice or Choice()
+    faults: list[str] = []
+    shared = _shared_values(suite, faults)
+    wanted = [case for case in suite.cases if _is_wanted(case, choice.methods)]
+    if not wanted:
+        names = [name for case in suite.cases for name in (case.name, case.method)]
+        faults.append(f"no case matches {choice.methods!r}{near(str(choice.methods), names)}")
+    trials = []
+    for number, case in enumerate(suite.cases, 1):
+        where = f"case {number} ({case.name})"
+        builds, searches = _grids(case, suite, where, faults)
+        if case in wanted:
+            axes = (builds, choice.devices or suite.devices, choice.seeds or suite.seeds)
+            trials += [
+                TrialSpec(
+                    case=case.name,
+                    method=case.method,
+                    build=build,
+                    searches=searches,
+                    device=device,
+                    seed=seed,
+                    **shared,
+                )
+                for build, device, seed in itertools.product(*axes)
+            ]
+    raise_faults(suite.path, faults)
+    return trials
+
+
+def check_against_data(suite: Suite, trials: Sequence[TrialSpec], parts: Parts) -> None:
+    """Refuse what only the data can show to be impossible.
+
+    Raises
+    ------
+    SuiteError
+        k exceeds the catalogue.
+    """
+    n_items, k = parts.full_train.n_items, max(trial.k for trial in trials)
+    if k > n_items:
+        fault = f"metrics: k = {k} exceeds the catalogue of {n_items} items of {suite.dataset}"
+        raise_faults(suite.path, [fault])
+
+
+def method_class(name: str) -> type[Retriever]:
+    """Return the class of a method name, the reserved ``best_possible`` included."""
+    return BestPossible if name == BEST_POSSIBLE else load_method(name)
+
+
+def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
+    metrics = [
+        _checked(faults, "metrics", lambda one=one: parse_metric(one)) for one in suite.metrics
+    ]
+    loads = [
+        _checked(faults, f"load {number}", lambda one=one: parse_params(LoadSpec, one))
+        for number, one in enumerate(suite.load, 1)
+    ]
+    split = _checked(faults, "split", lambda: parse_split(suite.split))
+    known: dict[str, Any] = {}
+    if suite.dataset not in DATASETS:
+        faults.append(f"dataset: unknown dataset {suite.dataset!r}{near(suite.dataset, DATASETS)}")
+    else:
+        params = _checked(
+            faults,
+            "dataset_params",
+            lambda: parse_dataset_params(suite.dataset, suite.dataset_params),
+        )
+        known = {} if params is None else _plain(params)
+    return {
+        "suite": suite.name,
+        "suite_file": suite.path,
+        "loads": tuple(_plain(one) for one in loads if one is not None),
+        "dataset": suite.dataset,
+        "dataset_params": known,
+        "split": {} if split is None else {"kind": split.kind, **_plain(split)},
+        "metrics": suite.metrics,
+        "k": max((one.k for one in metrics if isinstance(one, Metric)), default=1),
+        "threads": suite.threads,
+        "fit_threads": suite.fit_threads,
+        "refit": suite.refit,
+        "time_limit_s": float(suite.time_limit_s),
+    }
+
+
+def _grids(
+    case: Case, suite: Suite, where: str, faults: list[str]
+) -> tuple[list[Table], tuple[Table, ...]]:
+    cls = _checked(faults, where, lambda: method_class(case.method))
+    if cls is None:
+        return [], ()
+    if cls is BestPossible and suite.dataset in DATASETS and DATASETS[suite.dataset].is_real:
+        faults.append(f"{where}: {suite.dataset} is real data, whose best possible is not known")
+    builds = _grid(cls.BuildParams, case.build, f"{where}: build", faults)
+    searches = _grid(cls.SearchParams, case.search, f"{where}: search", faults)
+    return builds, tuple(searches)
+
+
+def _grid(params: type[Any], table: Table, where: str, faults: list[str]) -> list[Table]:
+    points = []
+    seen = set()
+    for point in _points(table):
+        parsed = _checked(faults, where, lambda point=point: parse_params(params, point))
+        if parsed is not None and parsed not in seen:
+            seen.add(parsed)
+            points.append(_plain(parsed))
+    return points
+
+
+def _points(table: Table) -> Iterator[dict[str, Any]]:
+    """Expand a table whose lists are sets of values into every combination."""
+    axes = [value if isinstance(value, list) else [value] for value in table.values()]
+    for values in itertools.product(*axes):
+        yield dict(zip(table, values, strict=True))
+
+
+def _checked(faults: list[str], where: str, make: Callable[[], Any]) -> Any:
+    """Return what ``make`` gives; a fault goes to the list, once, and None comes back."""
+    try:
+        return make()
+    except (ValueError, HarnessError) as error:
+        fault = f"{where}: {error}"
+        if fault not in faults:
+            faults.append(fault)
+        return None
+
+
+def _is_wanted(case: Case, glob: str | None) -> bool:
+    return glob is None or fnmatchcase(case.name, glob) or fnmatchcase(case.method, glob)
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """Return a parameter dataclass as JSON values."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(values).items()
+    }
+
+
+__all__ = ["BEST_POSSIBLE", "Choice", "SuiteError", "check_against_data", "plan_trials"]

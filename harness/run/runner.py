@@ -1,0 +1,136 @@
+"""The run: a suite's trials, one at a time, into a results folder; what is done is not repeated."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
+from harness.record import Record, Status, latest_attempts
+from harness.run.executor import Ending, execute
+from harness.run.messages import Stage
+from harness.run.trial_spec import Place, TrialSpec
+
+
+class Log(Protocol):
+    """Where records are kept; `harness.store.journal.Journal` is one."""
+
+    def append(self, record: Record) -> None:
+        """Keep one record for good."""
+
+
+class Listener(Protocol):
+    """Who is told how the run goes; the command line shows it."""
+
+    def trial_starts(self, number: int, total: int, spec: TrialSpec) -> None:
+        """Take note that trial ``number`` (from 1) of ``total`` begins."""
+
+    def stage(self, stage: Stage) -> None:
+        """Take note of the stage that the trial has come to."""
+
+    def trial_ends(self, spec: TrialSpec, ending: Ending, seconds: float) -> None:
+        """Take note of how the trial ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all trials of one run share.
+
+    Attributes
+    ----------
+    folder : where logs, per-query files and the journal go.
+    data_root : where the data lie, or None for the default.
+    dataset, split, data_hash : ids of the data, as in the records.
+    """
+
+    folder: Path
+    data_root: Path | None
+    dataset: str
+    split: str
+    data_hash: str
+
+
+def pending_trials(
+    trials: Sequence[TrialSpec], records: Sequence[Record], data_hash: str
+) -> list[TrialSpec]:
+    """Return the trials that ``records`` do not answer yet.
+
+    A trial is answered when this code, on this machine with these libraries and these data, has
+    left a record of every operating point, or one of a failure. A part of the points does not
+    count: its process was killed, and the trial runs again.
+    """
+    answered = {
+        trial_id
+        for trial_id, standing in latest_attempts(records).items()
+        if _is_present(standing[0], data_hash) and _is_complete(standing)
+    }
+    return [trial for trial in trials if trial.trial_id not in answered]
+
+
+def _is_present(record: Record, data_hash: str) -> bool:
+    """Return whether this code, machine, libraries and data would give the record again."""
+    machine = describe_machine()  # without the GPU, which only the worker looks at
+    return (
+        record.code_hash == code_hash()
+        and record.data_hash == data_hash
+        and dict(record.environment) == dict(describe_environment())
+        and {name: record.machine.get(name) for name in machine} == dict(machine)
+    )
+
+
+def _is_complete(standing: Sequence[Record]) -> bool:
+    ended_early = any(
+        one.status in (Status.FAILED, Status.TIMEOUT, Status.SKIPPED) for one in standing
+    )
+    return ended_early or len(standing) == standing[0].n_points
+
+
+def run_trials(
+    trials: Sequence[TrialSpec], context: RunContext, log: Log, listener: Listener
+) -> list[Ending]:
+    """Run the trials one after another; each leaves records, whatever happens to it."""
+    endings = []
+    for number, spec in enumerate(trials, 1):
+        listener.trial_starts(number, len(trials), spec)
+        begun = time.monotonic()
+        attempt = uuid.uuid4().hex[:12]
+        place = Place(attempt, context.folder, context.data_root)
+        ending = execute(spec, place, listener.stage, log.append)
+        if ending.status is not Status.OK:
+            log.append(failure_record(spec, attempt, context, ending))
+        listener.trial_ends(spec, ending, time.monotonic() - begun)
+        endings.append(ending)
+    return endings
+
+
+def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: Ending) -> Record:
+    """Return the record that stands for all operating points of a trial that did not end well."""
+    return Record(
+        trial_id=spec.trial_id,
+        attempt=attempt,
+        n_points=spec.n_points,
+        suite=spec.suite,
+        case=spec.case,
+        method=spec.method,
+        build=spec.build,
+        search={},
+        load={},
+        dataset=context.dataset,
+        data_hash=context.data_hash,
+        split=context.split,
+        device=spec.device,
+        threads=spec.threads,
+        fit_threads=spec.fit_threads,
+        seed=spec.seed,
+        status=ending.status,
+        reason=ending.reason,
+        started_at=datetime.now(UTC).isoformat(),
+        machine=describe_machine(),
+        environment=describe_environment(),
+        commit=commit(),
+        code_hash=code_hash(),
+        replay=spec.replay,
+    )

@@ -1,0 +1,190 @@
+"""Suite files: TOML -> Suite. Every fault of the file's form is found before any is reported."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SuiteError, near
+
+DEVICES = ("cpu", "cuda")
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One method and the grids of its parameters, as written: a list is a set of values to try."""
+
+    name: str
+    method: str
+    build: Table = field(default_factory=dict)
+    search: Table = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One question about some methods on one dataset.
+
+    Attributes
+    ----------
+    path : the file, for messages.
+    dataset, dataset_params : a name of `harness.data`, and parameters where it is synthetic.
+    split : the split's table, its defaults not yet filled in.
+    metrics : names such as ``recall@50``; the largest cut-off is the k of every search.
+    load : tables, one per way of sending queries.
+    threads, fit_threads : threads while searching, and while fitting and building.
+    refit : methods that choose by validation then learn once more from all training data.
+    time_limit_s : seconds one trial may take.
+    """
+
+    path: str
+    name: str
+    question: str
+    dataset: str
+    metrics: tuple[str, ...]
+    cases: tuple[Case, ...]
+    split: Table
+    dataset_params: Table = field(default_factory=dict)
+    load: tuple[Table, ...] = ({"kind": "single_stream"},)
+    devices: tuple[str, ...] = ("cpu",)
+    seeds: tuple[int, ...] = (0,)
+    threads: int = 1
+    fit_threads: int = 2
+    refit: bool = True
+    time_limit_s: float = 3600.0
+
+
+_KEYS: Mapping[str, type | tuple[type, ...]] = {
+    "name": str,
+    "question": str,
+    "dataset": str,
+    "dataset_params": dict,
+    "split": dict,
+    "metrics": list,
+    "load": list,
+    "devices": list,
+    "seeds": list,
+    "threads": int,
+    "fit_threads": int,
+    "refit": bool,
+    "time_limit_s": (int, float),
+    "case": list,
+}
+_REQUIRED = ("name", "question", "dataset", "split", "metrics", "case")
+_CASE_KEYS: Mapping[str, type] = {"name": str, "method": str, "build": dict, "search": dict}
+_ELEMENTS: Mapping[str, type] = {
+    "metrics": str,
+    "load": dict,
+    "devices": str,
+    "seeds": int,
+    "case": dict,
+}
+
+
+def find_suite(name: str, folders: Sequence[Path]) -> Path:
+    """Return the file of a suite given by path, or by name in one of ``folders``.
+
+    Raises
+    ------
+    SuiteError
+        Neither; near names of the folders are offered.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = shipped_suites(folders)
+    if name in shipped:
+        return shipped[name]
+    raise SuiteError(f"no suite {name!r}: neither a file nor a shipped suite{near(name, shipped)}")
+
+
+def shipped_suites(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the suite files of ``folders`` by name; earlier folders win."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite file and check its form: keys, types, what is required.
+
+    Raises
+    ------
+    SuiteError
+        The file cannot be read or has faults; all of them are in the message, one a line.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: is not TOML: {error}") from error
+    faults = _faults_of(table, "", _KEYS, _REQUIRED)
+    cases = table.get("case", [])
+    if not faults:
+        for number, case in enumerate(cases, 1):
+            faults += _faults_of(case, f"case {number}: ", _CASE_KEYS, ("method",))
+    raise_faults(str(path), faults)
+    values = {key: value for key, value in table.items() if key != "case"}
+    for key in ("metrics", "load", "devices", "seeds"):
+        if key in values:
+            values[key] = tuple(values[key])
+    suite = Suite(
+        path=str(path),
+        cases=tuple(Case(**{"name": one["method"], **one}) for one in cases),
+        **values,
+    )
+    raise_faults(str(path), _faults_of_values(suite))
+    return suite
+
+
+def raise_faults(where: str, faults: Sequence[str]) -> None:
+    """Raise one SuiteError with every fault on a line of its own, if there are any."""
+    if faults:
+        raise SuiteError("\n".join(f"{where}: {fault}" for fault in faults))
+
+
+def _faults_of(
+    table: Table,
+    where: str,
+    keys: Mapping[str, type | tuple[type, ...]],
+    required: Sequence[str],
+) -> list[str]:
+    faults = [f"{where}unknown key {key!r}{near(key, keys)}" for key in table if key not in keys]
+    faults += [f"{where}the key {key!r} is missing" for key in required if key not in table]
+    for key, kind in keys.items():
+        if key not in table:
+            continue
+        value = table[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            expected = kind.__name__ if isinstance(kind, type) else "number"
+            faults.append(f"{where}{key} = {value!r} has the wrong type; expected {expected}")
+        elif key in _ELEMENTS and isinstance(value, list):
+            wrong = [one for one in value if type(one) is not _ELEMENTS[key]]
+            if wrong or not value:
+                expected = f"at least one {_ELEMENTS[key].__name__}, and nothing else"
+                faults.append(f"{where}{key} = {value!r}; expected {expected}")
+    return faults
+
+
+def _faults_of_values(suite: Suite) -> list[str]:
+    faults = [
+        f"devices: unknown device {one!r}{near(one, DEVICES)}"
+        for one in suite.devices
+        if one not in DEVICES
+    ]
+    faults += [
+        f"{key} = {getattr(suite, key)} must be above 0"
+        for key in ("threads", "fit_threads", "time_limit_s")
+        if getattr(suite, key) <= 0
+    ]
+    names = [case.name for case in suite.cases]
+    faults += [
+        f"case name {name!r} is given {names.count(name)} times; give each case a name of its own"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+    return faults

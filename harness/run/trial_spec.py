@@ -1,0 +1,92 @@
+"""TrialSpec: everything that defines one trial, as plain values that travel as JSON."""
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """One trial: a method fitted and built once, then every search setting under every load.
+
+    All parameters are resolved: what a suite left out stands here with its default.
+    """
+
+    suite: str
+    suite_file: str
+    case: str
+    method: str
+    build: Table
+    searches: tuple[Table, ...]
+    loads: tuple[Table, ...]
+    dataset: str
+    dataset_params: Table
+    split: Table
+    metrics: tuple[str, ...]
+    k: int
+    device: str
+    threads: int
+    fit_threads: int
+    refit: bool
+    seed: int
+    time_limit_s: float
+
+    @property
+    def trial_id(self) -> str:
+        """Return a stable id: equal for equal work, whatever the suite, the case or the limit."""
+        work = self.to_dict()
+        for name in ("suite", "suite_file", "case", "time_limit_s"):
+            del work[name]
+        return digest(work)
+
+    @property
+    def n_points(self) -> int:
+        """Return the number of records the trial leaves when all goes well."""
+        return len(self.searches) * len(self.loads)
+
+    @property
+    def replay(self) -> str:
+        """Return the command that runs this trial, and others of its case, again."""
+        words = ["matchbench", "run", self.suite_file, "--methods", self.case]
+        return shlex.join([*words, "--device", self.device, "--seed", str(self.seed), "--force"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all values by name."""
+        return {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+
+    def to_json(self) -> str:
+        """Return the spec as JSON text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        for name in ("searches", "loads", "metrics"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one attempt at a trial leaves things, and where it finds the data.
+
+    ``attempt`` is new for each start of a trial; ``data_root`` None stands for the default.
+    """
+
+    attempt: str
+    folder: Path
+    data_root: Path | None
+
+
+def digest(values: Any) -> str:
+    """Return 16 hex digits that depend on the values alone, not on the order of keys."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,51 @@
+"""The child of one trial: ``python -P -m harness.run.worker FD ATTEMPT FOLDER [DATA_ROOT]``.
+
+The spec comes as one line on standard input; messages go to the file descriptor ``FD``. When
+standard input ends, the parent is gone, and so is the worker at once: nothing is orphaned.
+"""
+
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.run.messages import Sender
+from harness.run.trial import MissingDeviceError, run_trial
+from harness.run.trial_spec import Place, TrialSpec
+
+PARENT_GONE = 3
+
+
+def main(arguments: list[str]) -> int:
+    """Run the trial on standard input; every fault becomes a message, never a silent end."""
+    descriptor, attempt, folder, *root = arguments
+    spec = TrialSpec.from_json(sys.stdin.buffer.readline().decode())
+    place = Place(attempt, Path(folder), Path(root[0]) if root else None)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
+        sender = Sender(pipe)
+        try:
+            run_trial(spec, place, sender)
+        except MissingDeviceError as error:
+            sender.skipped(str(error))
+            return 0
+        except HarnessError as error:
+            sender.failure(str(error))
+            return 1
+        except BaseException as error:  # whatever a method raises becomes a record
+            traceback.print_exc()
+            sender.failure(f"{type(error).__name__}: {error}"[:500])
+            return 1
+        sender.finished()
+    return 0
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(PARENT_GONE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
