@@ -10,10 +10,12 @@ from harness.data.filters import filter_log
 from harness.data.held_out import BoolArray, Share, held_out
 from harness.data.log import TEST, TRAIN, VALIDATION, Log, Truth, content_hash
 from harness.data.roles import TEST_FOLD_IN, VALIDATION_FOLD_IN, Roles, roles
-from harness.data.split_spec import SplitSpec
+from harness.data.split_spec import SplitSpec, parse_split
 from harness.errors import DatasetError
 from harness.interactions import HeldOut, Interactions
 from harness.lists import Lists
+
+__all__ = ["Parts", "SplitSpec", "interactions", "parse_split", "split_log"]
 
 _VERSION = "matchbench split 1"  # raised whenever the same protocol would give other parts
 
@@ -28,7 +30,8 @@ class Parts:
     validation : queries with histories from ``train`` only.
     full_train : training and validation together.
     test : queries with histories from ``full_train`` (or the fold-in of held-out users).
-    protocol : the data set, its parameters and every choice of filter and split, in one line.
+    dataset_id : name and parameters of the data set.
+    protocol : the data set and every choice of filter and split, in one line.
     data_hash : SHA-256 of the log's content and the protocol.
     truth : the true relevance over the item ids of the parts, of synthetic logs only.
     dropped : counts of cold items and users left out of validation and test.
@@ -38,6 +41,7 @@ class Parts:
     validation: HeldOut
     full_train: Interactions
     test: HeldOut
+    dataset_id: str
     protocol: str
     data_hash: str
     truth: Truth | None = None
@@ -90,6 +94,7 @@ def split_log(log: Log, spec: SplitSpec, dataset_id: str) -> Parts:
         validation,
         full_train,
         test,
+        dataset_id,
         protocol,
         digest,
         kept.truth,
