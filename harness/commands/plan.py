@@ -3,9 +3,9 @@
 import argparse
 
 from harness.commands.suites import open_suite
-from harness.data.catalog import DATASETS, data_root, is_present, load_log
-from harness.data.splits import parse_split, split_log
+from harness.data.catalog import data_root, is_present
 from harness.measure.machine import check_faiss
+from harness.run.inputs import load_parts
 from harness.run.plan import check_against_data, plan_trials
 
 
@@ -16,8 +16,7 @@ def main(options: argparse.Namespace) -> int:
     trials = plan_trials(suite, choice)
     print(f"{suite.name}: {suite.question}")
     if is_present(suite.dataset, options.data_root):
-        log = load_log(suite.dataset, suite.dataset_params, options.data_root)
-        parts = split_log(log, parse_split(suite.split), suite.dataset)
+        parts = load_parts(suite.dataset, trials[0].dataset_params, suite.split, options.data_root)
         check_against_data(suite, trials, parts)
         print(
             f"data: {parts.protocol}\n"
@@ -27,9 +26,7 @@ def main(options: argparse.Namespace) -> int:
         )
     else:
         where = data_root(options.data_root)
-        print(
-            f"data: {DATASETS[suite.dataset].name} is not in {where}; `matchbench data add` first"
-        )
+        print(f"data: {suite.dataset} is not in {where}; `matchbench data add {suite.dataset}`")
     for trial in trials:
         parameters = ", ".join(f"{name} = {value}" for name, value in trial.build.items())
         print(

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from harness.commands.suites import open_suite
 from harness.commands.table import print_table
-from harness.console import RunDisplay, duration
-from harness.data.catalog import load_log
-from harness.data.splits import parse_split, split_log
+from harness.console import RunDisplay
 from harness.measure.machine import check_faiss
 from harness.record import latest_attempts
+from harness.run.inputs import load_parts
 from harness.run.plan import check_against_data, plan_trials
 from harness.run.runner import RunContext, pending_trials, run_trials
 from harness.store.journal import Journal
@@ -23,14 +22,11 @@ def main(options: argparse.Namespace) -> int:
     check_faiss()
     suite, choice = open_suite(options)
     trials = plan_trials(suite, choice)
-    log = load_log(suite.dataset, suite.dataset_params, options.data_root)
-    parts = split_log(log, parse_split(suite.split), suite.dataset)
+    parts = load_parts(suite.dataset, trials[0].dataset_params, suite.split, options.data_root)
     check_against_data(suite, trials, parts)
     folder: Path = options.out or RUNS / suite.name
     journal = Journal(folder)
-    context = RunContext(
-        folder, options.data_root, parts.dataset_id, parts.protocol, parts.data_hash
-    )
+    context = RunContext(folder, options.data_root, parts.protocol, parts.data_hash)
     with journal.opened() as records:
         if journal.set_aside:
             _say(f"the last line of {journal.path} was cut; it now lies in {journal.set_aside}")
@@ -52,6 +48,3 @@ def main(options: argparse.Namespace) -> int:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
-
-
-__all__ = ["duration", "main"]

@@ -14,7 +14,7 @@ def set_threads(n_threads: int) -> Mapping[str, int]:
     numba cannot exceed the NUMBA_NUM_THREADS its process started with.
     """
     torch.set_num_threads(n_threads)
-    numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     threadpoolctl.threadpool_limits(n_threads)
     pools = {
         f"{pool['internal_api']}:{os.path.basename(pool['filepath'])}": int(pool["num_threads"])  # noqa: PTH119  a key, not a path

@@ -47,9 +47,9 @@ class Sender:
         """Take an unbuffered pipe."""
         self._pipe = pipe
 
-    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
+    def stage(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Send a Stage; has the form of `harness.progress.Progress`."""
-        self._send({"stage": [name, done, total, note]})
+        self._send({"stage": [stage, done, total, note]})
 
     def record(self, record: Record) -> None:
         """Send one record."""

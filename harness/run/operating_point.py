@@ -23,6 +23,7 @@ from harness.metrics.metric import parse_metric
 from harness.params import parse_params
 from harness.record import Record, Status
 from harness.retriever import Capability, Retriever
+from harness.run.inputs import dataset_id
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
 from harness.seeding import derive_seed, generator
 from harness.stats import bootstrap_interval, percentile_or_none
@@ -73,7 +74,9 @@ def measure_point(
     counters = {name: count - before[name] for name, count in _counters(retriever).items()}
     quality = assess(spec, retriever, parts.test, parts.full_train.n_items, answers)
     point_id = digest([spec.trial_id, search])
-    arrays = {f"metrics/{name}": values for name, values in quality.per_query.items()}
+    arrays: dict[str, npt.NDArray[Any]] = {
+        f"metrics/{name}": values for name, values in quality.per_query.items()
+    }
     records = []
     for number, table in enumerate(spec.loads):
         load: LoadSpec = parse_params(LoadSpec, table)
@@ -94,7 +97,7 @@ def measure_point(
                 build=spec.build,
                 search=search,
                 load=table,
-                dataset=parts.dataset_id,
+                dataset=dataset_id(spec.dataset, spec.dataset_params),
                 data_hash=parts.data_hash,
                 split=parts.protocol,
                 device=spec.device,

@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.data.best_possible import BestPossible
 from harness.data.catalog import DATASETS, parse_dataset_params
-from harness.data.splits import Parts, parse_split
+from harness.data.split_spec import parse_split
+from harness.data.splits import Parts
 from harness.errors import HarnessError, SuiteError, near
 from harness.measure.load import LoadSpec
 from harness.metrics.metric import Metric, parse_metric

@@ -11,6 +11,7 @@ from typing import Protocol
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.record import Record, Status, latest_attempts
 from harness.run.executor import Ending, execute
+from harness.run.inputs import dataset_id
 from harness.run.messages import Stage
 from harness.run.trial_spec import Place, TrialSpec
 
@@ -43,12 +44,11 @@ class RunContext:
     ----------
     folder : where logs, per-query files and the journal go.
     data_root : where the data lie, or None for the default.
-    dataset, split, data_hash : ids of the data, as in the records.
+    split, data_hash : ids of the data, as in the records.
     """
 
     folder: Path
     data_root: Path | None
-    dataset: str
     split: str
     data_hash: str
 
@@ -118,7 +118,7 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         build=spec.build,
         search={},
         load={},
-        dataset=context.dataset,
+        dataset=dataset_id(spec.dataset, spec.dataset_params),
         data_hash=context.data_hash,
         split=context.split,
         device=spec.device,

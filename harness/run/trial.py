@@ -3,8 +3,7 @@
 from typing import Any
 
 from harness.data.best_possible import BestPossible
-from harness.data.catalog import load_log
-from harness.data.splits import Parts, parse_split, split_log
+from harness.data.splits import Parts
 from harness.errors import HarnessError, MethodError
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import missing_device
@@ -12,6 +11,7 @@ from harness.measure.threads import set_threads
 from harness.params import parse_params
 from harness.registry import load_method
 from harness.retriever import Capability, Retriever
+from harness.run.inputs import load_parts
 from harness.run.messages import Sender
 from harness.run.operating_point import Offline, measure_point
 from harness.run.plan import BEST_POSSIBLE
@@ -37,9 +37,8 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
         raise MissingDeviceError(reason)
     set_threads(spec.fit_threads)
     sender.stage("data", 0, 1)
-    log = load_log(spec.dataset, spec.dataset_params, place.data_root)
-    parts = split_log(log, parse_split(spec.split), spec.dataset)
-    retriever = make_retriever(spec, sender, log.truth)
+    parts = load_parts(spec.dataset, spec.dataset_params, spec.split, place.data_root)
+    retriever = make_retriever(spec, sender, parts.truth)
     clock = clock_for(spec.device)
     offline = fit_and_build(spec, retriever, parts, clock, sender)
     set_threads(spec.threads)

@@ -37,10 +37,11 @@ class Journal:
     """The journal of one folder, opened by the one process that may write to it."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; `opened` makes and locks it."""
+        """Name the folder; `opened` makes and locks it. ``added`` is what `append` has added."""
         self.folder = folder
         self.path = folder / NAME
         self.set_aside: Path | None = None
+        self.added: list[Record] = []
 
     @contextmanager
     def opened(self) -> Iterator[list[Record]]:
@@ -73,6 +74,7 @@ class Journal:
         self._file.write(record.to_json().encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+        self.added.append(record)
 
     def _move_aside(self, cut: bytes) -> None:
         number = 1

@@ -1,0 +1,148 @@
+"""Runs: whatever a trial does, it leaves records, the rest goes on, and nothing is repeated."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.cli import main
+from harness.store.journal import NAME, read_records
+
+
+def run(path, out, *more):
+    return main(["run", str(path), "--out", str(out), *more])
+
+
+def is_alive(pid):
+    """Return whether a process runs; a zombie does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_good_run_leaves_a_full_record(plugin, make_suite, tmp_path, capsys):
+    """Every part of the record is there, and the table prints it."""
+    assert run(make_suite("counting"), tmp_path / "out") == 0
+    (record,) = read_records(tmp_path / "out")
+    assert record.status == "ok"
+    assert set(record.metrics) == {"recall@3", "ndcg@3", "ann_recall@3"}
+    assert record.metrics["ann_recall@3"] == 1.0
+    low, high = record.metrics_ci["recall@3"]
+    assert low <= record.metrics["recall@3"] <= high
+    assert record.n_timed == 30
+    assert record.latency_p50_s > 0
+    assert record.latency_p99_s is None  # 30 queries do not settle it
+    assert record.qps == pytest.approx(1 / record.latency_p50_s, rel=5)
+    assert record.peak_host_bytes > 50e6
+    assert record.peak_device_bytes is None
+    assert record.fit_s >= 0
+    assert record.search == {"depth": 1}
+    with np.load(tmp_path / "out" / record.per_query) as arrays:
+        assert arrays["ids"].shape == (record.n_queries, 3)
+        assert arrays["metrics/recall@3"].mean() == record.metrics["recall@3"]
+        assert arrays["latency_s/0"].shape == (30,)
+    assert "counting" in capsys.readouterr().out
+
+
+def test_nothing_is_repeated(plugin, make_suite, tmp_path, capsys):
+    """A second run fits nothing; --force does; another seed is other work."""
+    path, out = make_suite("counting"), tmp_path / "out"
+    run(path, out)
+    run(path, out)
+    assert plugin.read_text().split() == ["fit"]
+    assert "1 of 1 trials are already recorded" in capsys.readouterr().err
+    run(path, out, "--force")
+    run(path, out, "--seed", "5")
+    assert plugin.read_text().split() == ["fit"] * 3
+
+
+def test_other_data_are_other_work(plugin, make_suite, tmp_path):
+    """The same suite on another split runs again: old records do not answer for it."""
+    out = tmp_path / "out"
+    run(make_suite("counting"), out)
+    path = make_suite("counting")
+    path.write_text(path.read_text().replace("test = 0.3", "test = 0.4"))
+    run(path, out)
+    assert plugin.read_text().split() == ["fit"] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "reason"),
+    [
+        ("raises", "failed", "RuntimeError: the fit went wrong (log: logs/"),
+        ("dies_by_signal", "failed", "killed by SIGKILL, as the kernel does when memory runs out"),
+        ("exits", "failed", "the process ended with status 5 during 'fit'"),
+        ("writes_garbage", "failed", "the worker sent something that is no message"),
+        ("returns_nan", "invalid", "NaN"),
+        ("returns_twice", "invalid", "duplicate"),
+        ("other_when_alone", "invalid", "30 of 30 timed answers differ from the scored"),
+    ],
+)
+def test_a_bad_trial_is_a_record_and_the_rest_goes_on(
+    plugin, make_suite, tmp_path, capsys, method, status, reason
+):
+    """The trial's record says why; the next trial ends well; the status of the run is 1."""
+    assert run(make_suite(method, "counting"), tmp_path / "out") == 1
+    bad, good = read_records(tmp_path / "out")
+    assert (bad.method, bad.status) == (method, status)
+    assert reason in bad.reason
+    assert (good.method, good.status) == ("counting", "ok")
+    assert reason in capsys.readouterr().out  # no table loses a row
+
+
+def test_a_failed_trial_is_not_tried_again(plugin, make_suite, tmp_path):
+    """A failure is an answer; --force asks again."""
+    path, out = make_suite("raises"), tmp_path / "out"
+    assert [run(path, out), run(path, out), run(path, out, "--force")] == [1, 1, 1]
+    assert len(read_records(out)) == 2
+
+
+def test_a_hanging_trial_ends_at_its_limit_with_its_children(plugin, make_suite, tmp_path):
+    """The time limit kills the whole process group and becomes a record that names it."""
+    path = make_suite("hangs", "counting", extra="time_limit_s = 12")
+    assert run(path, tmp_path / "out") == 1
+    bad, good = read_records(tmp_path / "out")
+    assert (bad.status, good.status) == ("timeout", "ok")
+    assert bad.reason == "ran past time_limit_s = 12 during 'fit'"
+    pids = plugin.read_text().split()[:2]
+    assert [is_alive(pid) for pid in pids] == [False, False]
+
+
+def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path):
+    """The run is killed in its second trial; the worker dies with it; a new start goes on."""
+    out = tmp_path / "out"
+    path = make_suite("counting", "hangs", extra="time_limit_s = 600")
+    command = [sys.executable, "-m", "harness", "run", str(path), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 100
+        while len(plugin.read_text().splitlines()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGKILL)
+    worker = plugin.read_text().split()[1]
+    while is_alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_alive(worker)
+    assert [one.method for one in read_records(out)] == ["counting"]
+    with (out / NAME).open("ab") as journal:
+        journal.write(b'{"schema":1,"tri')  # as if killed while writing
+    assert run(path, out, "--methods", "counting") == 0
+    assert plugin.read_text().split().count("fit") == 1
+
+
+def test_without_a_gpu_rows_say_so(plugin, make_suite, tmp_path, capsys):
+    """A device that is not there is a skipped row, not a lost one, and no failure."""
+    path = make_suite("popularity", extra='devices = ["cpu", "cuda"]')
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    assert run(path, tmp_path / "out") == 0
+    assert [one.status for one in read_records(tmp_path / "out")] == ["ok", "skipped"]
+    assert "skipped: no CUDA device" in capsys.readouterr().out
