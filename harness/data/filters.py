@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.data.log import Log
+from harness.data.log import Log, RenumberedTruth
 from harness.data.split_spec import SplitSpec
 from harness.errors import DatasetError
 from harness.lists import IntArray
@@ -68,7 +68,7 @@ def compact(log: Log) -> Log:
         n_items=items.size,
         user_fields=None if log.user_fields is None else log.user_fields.take(users),
         item_fields=None if log.item_fields is None else log.item_fields.take(items),
-        truth=None if log.truth is None else log.truth.take_items(items),
+        truth=None if log.truth is None else RenumberedTruth(log.truth, items),
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harness.fields import Categorical, Column, Dense, Fields
 from harness.interactions import Queries
-from harness.lists import FloatArray, IntArray
+from harness.lists import FloatArray, IntArray, Lists
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -21,8 +21,18 @@ class Truth(Protocol):
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return float32 (n, n_item_ids), monotone per query in the expected relevance."""
 
-    def take_items(self, item_ids: IntArray) -> "Truth":
-        """Return the truth of the catalogue in which ``item_ids[i]`` has become item i."""
+
+@dataclass(frozen=True, slots=True)
+class RenumberedTruth:
+    """The truth over a part of the catalogue: what is item i here is ``item_ids[i]`` there."""
+
+    truth: Truth
+    item_ids: IntArray
+
+    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
+        """Return the score of the same items by the whole truth."""
+        history = Lists(queries.history.indptr, self.item_ids[queries.history.ids])
+        return self.truth.score(replace(queries, history=history), self.item_ids[item_ids])
 
 
 @dataclass(frozen=True, slots=True)

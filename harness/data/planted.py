@@ -10,7 +10,7 @@ with f_j a field of the user that methods see, g_j one of the item, and the user
 it shows in the history only.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -82,18 +82,6 @@ class PlantedTruth:
             with np.errstate(divide="ignore"):  # log 0: an item that is never picked
                 scores[rows] = np.log(self._blend(weights, mixed)[:, item_ids])
         return scores
-
-    def take_items(self, item_ids: IntArray) -> "PlantedTruth":
-        """Return the truth over a part of the catalogue, renumbered."""
-        popularity = self.popularity[item_ids]
-        return replace(
-            self,
-            popularity=popularity / popularity.sum(),
-            item_clusters=self.item_clusters[item_ids],
-            crosses=tuple(
-                replace(cross, item_values=cross.item_values[item_ids]) for cross in self.crosses
-            ),
-        )
 
     def probabilities(self, user_fields: Fields | None, clusters: IntArray) -> Float64Array:
         """Return p(i | u) of users whose clusters are known, float64 (n, n_items)."""
