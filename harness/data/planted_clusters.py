@@ -45,7 +45,9 @@ def planted_clusters(params: PlantedClustersParams) -> Log:
 
     Clusters are in no field, only in the histories. Known answer: the best ranking is the own
     cluster's items by popularity, then all others by popularity. With one dimension per cluster
-    and one for popularity a dot product says exactly that.
+    and one for popularity a dot product says exactly that. Defaults, seed 0, NDCG@10 of the best
+    possible and popularity: split `random_per_user` (0.2) 0.415 and 0.040; `leave_last_out` 0.209
+    and 0.013.
     """
     rng = generator(params.seed, "planted_clusters")
     n = params.n_clusters

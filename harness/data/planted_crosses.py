@@ -48,6 +48,22 @@ def planted_crosses(params: PlantedCrossesParams) -> Log:
     """Draw the log: p(i | u) proportional to popularity * exp(beta * sum_j T_j[f_j(u), g_j(i)]).
 
     T_j is a `cross_table`: a Hadamard matrix, V x V of -1 and 1, all its singular values sqrt(V).
+
+    Known answer: rank by the sum of the tables, then by popularity. Up to a constant the sum has
+    J (V - 1) = 60 equal singular values, so by Eckart and Young a dot product of r dimensions
+    explains r / 60 of its variance at best; even the signs of one table need more than
+    sqrt(V) - 1 dimensions (Forster 2002). The tables themselves are 4 x 256 numbers.
+
+    Defaults, seed 0, NDCG@10 of all users: split `random_per_user` (0.2) best possible 0.486,
+    popularity 0.009; `leave_last_out` 0.264 and 0.003. The least-squares approximation of the
+    true scores of all users, with a bias per item, on 300 users of a random 0.2: 0.04 in 8
+    dimensions, 0.08 in 16, 0.19 in 32, against 0.49; it explains 0.17, 0.33 and 0.61 of the
+    variance (more than r / 60, for 2000 items fill the 65,536 combinations unevenly).
+
+    References
+    ----------
+    Forster, A linear lower bound on the unbounded error probabilistic communication complexity,
+    JCSS 2002, Theorem 2.2: sign-rank of an n x n Hadamard matrix is at least sqrt(n).
     """
     rng = generator(params.seed, "planted_crosses")
     names = range(1, params.n_crosses + 1)

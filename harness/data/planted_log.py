@@ -62,6 +62,10 @@ def planted_log(params: PlantedLogParams) -> Log:
     items), ``interests`` of users and ``tags`` of items (multi-valued: ids near the cluster's,
     some at random) and the history. The truth infers a user's cluster from the history alone,
     which settles it after a few events; ``interests`` and ``tags`` add nothing to it then.
+
+    Known answer: the truth's ranking. Defaults, seed 0, NDCG@10 of all users, best possible and
+    popularity: split `random_per_user` (0.2) 0.443 and 0.059; `per_user_temporal` (0.2) 0.294 and
+    0.052; `leave_last_out` 0.167 and 0.028. A user's later picks are the less likely ones.
     """
     rng = generator(params.seed, "planted_log")
     n = params.n_clusters

@@ -50,7 +50,7 @@ def best_and_popular(log, split):
     best = BestPossible(parts.truth)
     best.fit(parts.full_train)
     queries = parts.test.queries
-    counts = np.bincount(parts.full_train.item_ids, minlength=log.n_items)
+    counts = np.bincount(parts.full_train.item_ids, minlength=parts.full_train.n_items)
     popular = np.argsort(-counts, kind="stable")
     lists = [popular[~np.isin(popular, queries.hidden.row(r))][:10] for r in range(len(queries))]
     found = best.search(queries, 10).ids
@@ -232,3 +232,10 @@ def test_senseless_parameters_are_refused(cls, given, message):
     """What was given and what was expected is said."""
     with pytest.raises(ValueError, match=message):
         cls(**given)
+
+
+def test_the_truth_follows_a_filtered_catalogue():
+    """After a k-core the best possible still ranks by the truth of the items that are left."""
+    split = {"kind": "random_per_user", "min_item_events": 45}
+    best, popular = best_and_popular(planted_crosses(CROSSES), split)
+    assert best > 5 * popular
