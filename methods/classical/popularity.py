@@ -1,0 +1,62 @@
+"""Popularity: every user is offered the most interacted items."""
+
+import numpy as np
+
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import FloatArray, IntArray
+from harness.retriever import Capability, Footprint, Retriever
+from harness.topk import PAD_ID, PAD_SCORE, TopK
+
+
+class Popularity(Retriever):
+    """Rank items by their number of training interactions: the floor a learned method must clear.
+
+    All items are sorted once; a search takes the head of that order, as far as hidden items reach.
+    Ties go to the smaller item id, so two runs return the same lists. Fitting costs O(n_events +
+    n_items log n_items), an index 20 bytes an item.
+
+    References
+    ----------
+    Cremonesi, Koren and Turrin, RecSys 2010 ("TopPop").
+    """
+
+    capabilities = frozenset({Capability.SCORE})
+
+    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
+        """Count the events of each item."""
+        self._counts = np.bincount(train.item_ids, minlength=train.n_items).astype(np.float32)
+
+    def build(self) -> None:
+        """Sort the items, most popular first."""
+        self._order = np.argsort(-self._counts, kind="stable").astype(np.int64)
+        self._ordered_counts = self._counts[self._order]
+        self._place = np.empty_like(self._order)
+        self._place[self._order] = np.arange(self._order.size)
+
+    def search(self, queries: Queries, k: int) -> TopK:
+        """Return the most popular items that are not hidden, scored by their counts."""
+        n, hidden = len(queries), queries.hidden
+        reach = min(k + int(hidden.lengths.max(initial=0)), self._order.size)
+        shown = np.ones((n, reach), np.bool_)
+        places = self._place[hidden.ids]
+        inside = places < reach
+        shown[hidden.rows[inside], places[inside]] = False
+        rank = np.cumsum(shown, axis=1)  # 1 at the best item that is shown
+        rows, places = np.nonzero(shown & (rank <= k))
+        columns = rank[rows, places] - 1
+        ids = np.full((n, k), PAD_ID, np.int64)
+        scores = np.full((n, k), PAD_SCORE, np.float32)
+        ids[rows, columns] = self._order[places]
+        scores[rows, columns] = self._ordered_counts[places]
+        return TopK(ids, scores)
+
+    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
+        """Return the count of each item, the same for every query."""
+        scores = self._counts[item_ids]
+        return np.tile(scores, (len(queries), 1))
+
+    def footprint(self) -> Footprint:
+        """Return the bytes of the order, its counts and each item's place in it."""
+        return Footprint(
+            sum(one.nbytes for one in (self._order, self._ordered_counts, self._place))
+        )
