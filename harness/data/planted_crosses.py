@@ -51,8 +51,8 @@ def planted_crosses(params: PlantedCrossesParams) -> Log:
 
     Known answer: rank by the sum of the tables, then by popularity. Up to a constant the sum has
     J (V - 1) = 60 equal singular values, so by Eckart and Young a dot product of r dimensions
-    explains r / 60 of its variance at best; even the signs of one table need more than
-    sqrt(V) - 1 dimensions (Forster 2002). The tables themselves are 4 x 256 numbers.
+    explains r / 60 of its variance at best; even the signs of one table need at least sqrt(V)
+    dimensions (Forster 2002). The tables themselves are 4 x 256 numbers.
 
     Defaults, seed 0, NDCG@10 of all users: split `random_per_user` (0.2) best possible 0.486,
     popularity 0.009; `leave_last_out` 0.264 and 0.003. The least-squares approximation of the
@@ -63,7 +63,7 @@ def planted_crosses(params: PlantedCrossesParams) -> Log:
     References
     ----------
     Forster, A linear lower bound on the unbounded error probabilistic communication complexity,
-    JCSS 2002, Theorem 2.2: sign-rank of an n x n Hadamard matrix is at least sqrt(n).
+    JCSS 2002: the sign-rank of an n x n Hadamard matrix is at least sqrt(n).
     """
     rng = generator(params.seed, "planted_crosses")
     names = range(1, params.n_crosses + 1)
