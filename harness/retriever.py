@@ -126,7 +126,8 @@ class Retriever(ABC):
         """Return the model's score of every given item for every query, float32 (n, n_item_ids).
 
         It is the exhaustive score that `search` under the present ``search_params`` stands for:
-        the best k of it, hidden items left out, is what an exact search returns.
+        the best k of it, hidden items left out, is what an exact search returns. An item that
+        search never returns (of a sparse method: one without a positive score) has -inf.
         """
         raise self._undeclared(Capability.SCORE)
 

@@ -13,9 +13,10 @@ def differing_rows(
 ) -> npt.NDArray[np.bool_]:
     """Return for each query whether the two answers differ, bool (n,).
 
-    Answers agree when their scores are equal rank by rank within ``tolerance`` times the largest
-    absolute score of the row, and they hold the same items wherever the score clears the last
-    score of the list by more than that: only items tied with the last one may be exchanged.
+    Answers agree when their scores are equal rank by rank, an item that both hold has the same
+    score in both, and they hold the same items wherever the score clears the last score of a full
+    list: only items tied with the last one may be exchanged. Scores are the same within
+    ``tolerance`` times the largest absolute score of the row.
     """
     filled = first.ids != PAD_ID
     scores = np.where(filled, first.scores, 0.0)
@@ -23,21 +24,23 @@ def differing_rows(
     margin = tolerance * np.maximum(np.abs(scores).max(axis=1, initial=0.0), 1e-30)[:, None]
     differ = (filled != (second.ids != PAD_ID)).any(axis=1)
     differ |= (np.abs(scores - other) > margin).any(axis=1)
-    return (
-        differ
-        | _sure_items_differ(first, second, margin)
-        | _sure_items_differ(second, first, margin)
-    )
+    differ |= _items_differ(first, second, margin) | _items_differ(second, first, margin)
+    return np.asarray(differ)
 
 
-def _sure_items_differ(
-    one: TopK, other: TopK, margin: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
-    """Return whether an item of ``one`` that no tie explains is missing from ``other``."""
+def _items_differ(one: TopK, other: TopK, margin: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return whether ``other`` lacks an item of ``one`` that no tie explains, or scores it apart."""
     full = one.ids[:, -1:] != PAD_ID
     last = np.where(full, one.scores[:, -1:], -np.inf)
-    sure = (one.ids != PAD_ID) & (one.scores > last + 2 * margin)
-    n_ids = int(max(one.ids.max(initial=0), other.ids.max(initial=0))) + 1
+    sure = one.scores > last + 2 * margin
+    n_ids = int(max(one.ids.max(initial=0), other.ids.max(initial=0))) + 2
     base = np.arange(len(one), dtype=np.int64)[:, None] * n_ids
-    present = np.isin(base + one.ids, (base + other.ids)[other.ids != PAD_ID])
-    return np.asarray((sure & ~present).any(axis=1))
+    keys = (base + other.ids + 1).ravel()  # a pad is id 0 of its row
+    order = np.argsort(keys, kind="stable")
+    wanted = (base + one.ids + 1).ravel()
+    place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), keys.size - 1)]
+    present = (keys[place] == wanted).reshape(one.ids.shape)
+    with np.errstate(invalid="ignore"):  # pads: -inf minus -inf
+        apart = np.abs(other.scores.ravel()[place].reshape(one.ids.shape) - one.scores) > margin
+    counts = one.ids != PAD_ID
+    return np.asarray((counts & ((sure & ~present) | (present & apart))).any(axis=1))

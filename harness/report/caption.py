@@ -14,11 +14,11 @@ def caption_of(records: Sequence[Record]) -> str:
     gpus = dict.fromkeys(str(one.machine["gpu"]) for one in records if "gpu" in one.machine)
     libraries = ", ".join(f"{name} {version}" for name, version in first.environment.items())
     lines = [
-        f"{first.suite}: {first.dataset}, split {first.split}, data {first.data_hash[:12]}",
-        f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval; "
-        + "* best, where its interval clears the second's",
-        f"speed: {' and '.join(loads) or 'not measured'}, {first.threads} thread(s) searching, "
-        + f"{first.fit_threads} fitting; host memory to host memory",
+        f"{first.suite}: {first.split}; data {first.data_hash[:12]}",
+        f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
+        "* marks the best of a column where its interval clears the second's",
+        f"speed: {' and '.join(loads) or 'not measured'}, host memory to host memory",
+        f"threads: {first.threads} searching, {first.fit_threads} fitting",
         f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
         f"commit {', '.join(dict.fromkeys(one.commit[:10] + _dirty(one) for one in records))}",
     ]

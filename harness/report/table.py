@@ -62,13 +62,11 @@ def best_rows(frame: pd.DataFrame, metric: str) -> list[bool]:
     """Return for each row whether it is the best of a metric, sure of it by the intervals."""
     low, high = f"{metric}.low", f"{metric}.high"
     competes = (frame["status"] == Status.OK) & (frame["method"] != BOUND)
-    marks = [False] * len(frame)
     if not {metric, low, high} <= set(frame.columns):
-        return marks
+        return [False] * len(frame)
     ranked = frame[competes & frame[metric].notna()].sort_values(metric, ascending=False)
-    if len(ranked) > 1 and ranked[low].iloc[0] > ranked[high].iloc[1]:
-        marks[frame.index.get_loc(ranked.index[0])] = True  # type: ignore[call-overload]
-    return marks
+    clears = len(ranked) > 1 and bool(ranked[low].iloc[0] > ranked[high].iloc[1])
+    return [clears and index == ranked.index[0] for index in frame.index]
 
 
 def _cells(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
@@ -85,7 +83,8 @@ def _cells(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
         ("host MB", "peak_host_bytes", MB, _rounded),
         ("device MB", "peak_device_bytes", MB, _rounded),
     )
-    frame = frame.assign(fit_total_s=frame["fit_s"].add(frame["refit_s"].fillna(0)))
+    refit_s = pd.to_numeric(frame["refit_s"]).fillna(0)
+    frame = frame.assign(fit_total_s=pd.to_numeric(frame["fit_s"]) + refit_s)
     for header, name, unit, form in columns:
         cells[header] = [
             "-" if pd.isna(value) else form(float(value) / unit) for value in frame[name]

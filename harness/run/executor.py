@@ -65,7 +65,7 @@ def execute(
                 case Skipped(reason):
                     ending = Ending(Status.SKIPPED, reason)
                 case Finished():
-                    ending = Ending(Status.OK)
+                    ending = ending or Ending(Status.OK)  # an earlier failure stands
                 case None:
                     limit = f"time_limit_s = {spec.time_limit_s:g}"
                     return Ending(Status.TIMEOUT, f"ran past {limit} during {stage.name!r}")

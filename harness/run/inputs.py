@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.catalog import load_log
+from harness.data.catalog import dataset_id, load_log
 from harness.data.split_spec import parse_split
 from harness.data.splits import Parts, split_log
 
@@ -21,13 +21,3 @@ def load_parts(
     """
     log = load_log(dataset, params, root)
     return split_log(log, parse_split(split), dataset_id(dataset, params))
-
-
-def dataset_id(dataset: str, params: Mapping[str, Any]) -> str:
-    """Return the name with its parameters, if it has any.
-
-    >>> dataset_id("planted_log", {"n_users": 10}), dataset_id("gowalla", {})
-    ('planted_log(n_users=10)', 'gowalla')
-    """
-    inside = ",".join(f"{name}={value}" for name, value in params.items())
-    return f"{dataset}({inside})" if inside else dataset

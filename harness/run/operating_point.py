@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data.catalog import dataset_id
+from harness.data.ground_truth import exact_search
 from harness.data.splits import Parts
 from harness.interactions import HeldOut, Queries
 from harness.lists import IntArray
@@ -18,12 +20,11 @@ from harness.measure.device import describe_device
 from harness.measure.load import LoadSpec, Timing, run_load
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
-from harness.metrics.evaluate import evaluate, list_faults
+from harness.metrics.evaluate import ann_recall, evaluate, evaluate_run, list_faults
 from harness.metrics.metric import parse_metric
 from harness.params import parse_params
 from harness.record import Record, Status
 from harness.retriever import Capability, Retriever
-from harness.run.inputs import dataset_id
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
 from harness.seeding import derive_seed, generator
 from harness.stats import bootstrap_interval, percentile_or_none
@@ -140,18 +141,30 @@ def assess(
     """Score the answers against what is relevant, and against the method's exhaustive score."""
     metrics = [parse_metric(name) for name in spec.metrics]
     faults = list_faults(answers, n_items)
-    per_query = dict(
-        evaluate([one for one in metrics if one.scope == "query"], answers.ids, test.relevant)
-    )
-    means = {name: float(values.mean()) for name, values in per_query.items()}
-    if any(one.needs_exact for one in metrics) and Capability.SCORE in retriever.capabilities:
-        ...
-    for one in metrics:
-        if one.scope == "run":
-            means[str(one)] = coverage(one, answers.ids, n_items)
+    relevance = [one for one in metrics if one.scope == "query" and not one.needs_exact]
+    per_query = dict(evaluate(relevance, answers.ids, test.relevant, n_items))
+    agreement = [one for one in metrics if one.needs_exact]
+    if agreement and Capability.SCORE in retriever.capabilities:
+        rows = sample_rows(len(answers), EXACT_QUERIES, generator(spec.seed, "exact"))
+        exact = exact_search(
+            retriever.score, test.queries.take(rows), n_items, spec.k, answers.ids[rows]
+        )
+        for one in agreement:
+            per_query[str(one)] = ann_recall(
+                answers.ids[rows], exact.scores_of_returned, exact.best, one.k
+            )
     seed = derive_seed(spec.seed, "bootstrap")
-    intervals = {name: bootstrap_interval(values, seed=seed) for name, values in per_query.items()}
-    return Quality(per_query, means, intervals, faults.reasons, faults.fill_rate, faults.tied)
+    whole = [one for one in metrics if one.scope == "run"]
+    means = {name: float(values.mean()) for name, values in per_query.items()}
+    means.update(evaluate_run(whole, answers.ids, n_items))
+    return Quality(
+        per_query,
+        {name: means[name] for name in spec.metrics if name in means},
+        {name: bootstrap_interval(values, seed=seed) for name, values in per_query.items()},
+        faults.reasons,
+        faults.fill_rate,
+        faults.tied_lists,
+    )
 
 
 def sample_rows(n: int, wanted: int, random: np.random.Generator) -> IntArray:

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from harness.data.best_possible import BestPossible
@@ -88,11 +89,9 @@ def method_class(name: str) -> type[Retriever]:
 
 
 def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
-    metrics = [
-        _checked(faults, "metrics", lambda one=one: parse_metric(one)) for one in suite.metrics
-    ]
+    metrics = [_checked(faults, "metrics", partial(parse_metric, one)) for one in suite.metrics]
     loads = [
-        _checked(faults, f"load {number}", lambda one=one: parse_params(LoadSpec, one))
+        _checked(faults, f"load {number}", partial(parse_params, LoadSpec, one))
         for number, one in enumerate(suite.load, 1)
     ]
     split = _checked(faults, "split", lambda: parse_split(suite.split))
@@ -136,10 +135,10 @@ def _grids(
 
 
 def _grid(params: type[Any], table: Table, where: str, faults: list[str]) -> list[Table]:
-    points = []
+    points: list[Table] = []
     seen = set()
     for point in _points(table):
-        parsed = _checked(faults, where, lambda point=point: parse_params(params, point))
+        parsed = _checked(faults, where, partial(parse_params, params, point))
         if parsed is not None and parsed not in seen:
             seen.add(parsed)
             points.append(_plain(parsed))

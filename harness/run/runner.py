@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from harness.data.catalog import dataset_id
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.record import Record, Status, latest_attempts
 from harness.run.executor import Ending, execute
-from harness.run.inputs import dataset_id
 from harness.run.messages import Stage
 from harness.run.trial_spec import Place, TrialSpec
 

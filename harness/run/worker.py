@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _leave_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # unbuffered: no lock to hold when the process ends
+        pass
     os._exit(PARENT_GONE)
 
 

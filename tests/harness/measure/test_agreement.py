@@ -23,6 +23,7 @@ FIRST = answer([4, 2, 7], [3.0, 2.0, 1.0])
         (answer([4, 2, 7], [3.1, 2.0, 1.0]), True),
         (answer([4, 9, 7], [3.0, 2.0, 1.0]), True),  # 2 stands clear of the cut: no tie explains 9
         (answer([9, 2, 7], [3.0, 2.0, 1.0]), True),
+        (answer([2, 4, 7], [3.0, 2.0, 1.0]), True),  # the same items, each with another's score
         (answer([4, 2, -1], [3.0, 2.0, -np.inf]), True),
     ],
 )

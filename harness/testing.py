@@ -1,0 +1,218 @@
+"""RetrieverContract: the pytest class that every method passes, ours or a third party's.
+
+Subclass it, name the method, and run pytest::
+
+    from harness.testing import RetrieverContract
+
+    class TestMine(RetrieverContract):
+        retriever_class = MyRetriever
+        build_params = MyParams(dim=8)
+"""
+
+import copy
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from harness.fields import Categorical, Fields, MultiValued
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import Lists
+from harness.retriever import Capability, Retriever
+from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
+
+N_USERS, N_ITEMS, N_EVENTS = 48, 30, 8
+K = 5
+OVERRIDES = {
+    Capability.SCORE: ("score",),
+    Capability.ENCODE: ("encode", "search_encoded"),
+    Capability.SAVE: ("save", "load"),
+    Capability.COUNTERS: ("counters",),
+    Capability.REFIT: ("refit",),
+}
+
+
+def tiny_log() -> Interactions:
+    """Return a checkerboard with fields: even users like even items, odd users odd ones."""
+    random = np.random.default_rng(0)
+    lists = []
+    for user in range(N_USERS):
+        liked = np.arange(user % 2, N_ITEMS, 2)
+        lists.append(random.permutation(liked)[:N_EVENTS].tolist())
+    side = np.arange(N_ITEMS) % 2
+    tags = MultiValued(Lists.of([[i % 3] if i % 4 else [] for i in range(N_ITEMS)]), 3)
+    return Interactions(
+        Lists.of(lists),
+        N_ITEMS,
+        user_fields=Fields(N_USERS, {"group": Categorical(np.arange(N_USERS) % 2, 2)}),
+        item_fields=Fields(N_ITEMS, {"side": Categorical(side, 2), "tags": tags}),
+    )
+
+
+def tiny_held_out(train: Interactions) -> HeldOut:
+    """Return for each user two liked items that are not in training; seen items are hidden."""
+    users = np.arange(N_USERS)
+    relevant = []
+    for user in users:
+        liked = np.arange(user % 2, N_ITEMS, 2)
+        relevant.append(np.setdiff1d(liked, train.events.row(int(user)))[:2].tolist())
+    hidden = Lists.of([sorted(train.events.row(int(user)).tolist()) for user in users])
+    queries = Queries(users, train.events, hidden, train.user_fields)
+    return HeldOut(queries, Lists.of(relevant))
+
+
+class RetrieverContract:
+    """What the harness relies on; see `harness.retriever` for the words of it."""
+
+    retriever_class: ClassVar[type[Retriever]]
+    build_params: ClassVar[Any] = None
+    device: ClassVar[str] = "cpu"
+
+    def make(self) -> Retriever:
+        """Return a fitted and built retriever."""
+        retriever = self.retriever_class(self.build_params, device=self.device, seed=3)
+        train = tiny_log()
+        if Capability.VALIDATION in retriever.capabilities:
+            retriever.fit(train, tiny_held_out(train))
+        else:
+            retriever.fit(train)
+        retriever.build()
+        return retriever
+
+    @pytest.fixture(scope="class")
+    def retriever(self) -> Retriever:
+        """Share one retriever among the tests that do not change it."""
+        return self.make()
+
+    @pytest.fixture(scope="class")
+    def queries(self) -> Queries:
+        """Return a query per user of the tiny log."""
+        return tiny_held_out(tiny_log()).queries
+
+    def test_answers_have_the_right_form(self, retriever: Retriever, queries: Queries) -> None:
+        """Ids int64, scores float32, (n, k); falling scores, ties by id; pads at the end."""
+        found = retriever.search(queries, K)
+        assert found.ids.shape == found.scores.shape == (len(queries), K)
+        assert found.ids.dtype == np.int64
+        assert found.scores.dtype == np.float32
+        assert not np.isnan(found.scores).any()
+        assert ((found.ids >= PAD_ID) & (found.ids < N_ITEMS)).all()
+        assert ((found.ids == PAD_ID) == (found.scores == PAD_SCORE)).all()
+        for ids, scores in zip(found.ids, found.scores, strict=True):
+            kept = ids[ids != PAD_ID]
+            assert len(set(kept.tolist())) == len(kept)
+            keys = list(zip(-scores, np.where(ids == PAD_ID, N_ITEMS, ids), strict=True))
+            assert keys == sorted(keys)
+
+    def test_hidden_items_stay_hidden(self, retriever: Retriever, queries: Queries) -> None:
+        """No hidden item is returned, also when nearly everything is hidden or asked for."""
+        for k in (1, K, N_ITEMS):
+            found = retriever.search(queries, k)
+            for row, ids in enumerate(found.ids):
+                assert not set(ids.tolist()) & set(queries.hidden.row(row).tolist())
+        everything = Lists.of([list(range(N_ITEMS))] * len(queries))
+        nothing = Queries(queries.user_ids, queries.history, everything, queries.fields)
+        assert (retriever.search(nothing, K).ids == PAD_ID).all()
+
+    def test_one_query_or_many_is_the_same(self, retriever: Retriever, queries: Queries) -> None:
+        """What a query gets does not depend on its company."""
+        together = retriever.search(queries, K)
+        for row in range(0, len(queries), 5):
+            alone = retriever.search(queries.take(np.array([row])), K)
+            np.testing.assert_allclose(alone.scores[0], together.scores[row], rtol=1e-4, atol=1e-5)
+
+    def test_the_same_seed_gives_the_same_lists(
+        self, retriever: Retriever, queries: Queries
+    ) -> None:
+        """Fitting again with the same seed on the CPU changes nothing."""
+        if self.device == "cpu":
+            first, second = retriever.search(queries, K), self.make().search(queries, K)
+            np.testing.assert_array_equal(first.ids, second.ids)
+            np.testing.assert_array_equal(first.scores, second.scores)
+
+    def test_nothing_given_is_changed(self, queries: Queries) -> None:
+        """Training log and queries are the same after as before."""
+        before_log, before = copy.deepcopy(tiny_log()), copy.deepcopy(queries)
+        retriever = self.retriever_class(self.build_params, device=self.device, seed=3)
+        log = tiny_log()
+        uses = Capability.VALIDATION in retriever.capabilities
+        retriever.fit(log, tiny_held_out(log) if uses else None)
+        retriever.build()
+        retriever.search(queries, K)
+        np.testing.assert_array_equal(log.events.ids, before_log.events.ids)
+        np.testing.assert_array_equal(queries.history.ids, before.history.ids)
+        np.testing.assert_array_equal(queries.hidden.ids, before.hidden.ids)
+
+    def test_an_unknown_user_without_history_is_served(self, retriever: Retriever) -> None:
+        """User -1 with no history gets a list, or pads, and no error."""
+        fields = Fields(1, {"group": Categorical(np.array([1]), 2)})
+        stranger = Queries(np.array([-1]), Lists.empty(1), Lists.empty(1), fields)
+        assert retriever.search(stranger, K).ids.shape == (1, K)
+
+    def test_it_learns_the_checkerboard(self, retriever: Retriever, queries: Queries) -> None:
+        """A method that declares `learns` puts liked items first more often than chance does."""
+        if getattr(self, "learns", True):
+            found = retriever.search(queries, K)
+            side = queries.user_ids[:, None] % 2
+            hits = ((found.ids % 2 == side) & (found.ids != PAD_ID)).mean()
+            assert hits > 0.8
+
+    def test_declared_capabilities_are_there(self) -> None:
+        """What is declared is overridden, what is overridden is declared."""
+        for capability, names in OVERRIDES.items():
+            for name in names:
+                own = getattr(self.retriever_class, name) is not getattr(Retriever, name)
+                assert own == (capability in self.retriever_class.capabilities), name
+
+    def test_exact_search_is_the_top_of_the_scores(
+        self, retriever: Retriever, queries: Queries
+    ) -> None:
+        """An exact method returns the k best of its own exhaustive scores."""
+        if Capability.SCORE not in retriever.capabilities or not retriever.exact:
+            return
+        scores = retriever.score(queries, np.arange(N_ITEMS))
+        assert scores.shape == (len(queries), N_ITEMS)
+        assert scores.dtype == np.float32
+        best = select_top_k(scores, K, queries.hidden)
+        found = retriever.search(queries, K)
+        filled = found.ids != PAD_ID
+        np.testing.assert_allclose(found.scores[filled], best.scores[filled], rtol=1e-4, atol=1e-5)
+
+    def test_search_is_encode_and_search_encoded(
+        self, retriever: Retriever, queries: Queries
+    ) -> None:
+        """The two halves of search give what search gives."""
+        if Capability.ENCODE in retriever.capabilities:
+            halves = retriever.search_encoded(retriever.encode(queries), queries.hidden, K)
+            np.testing.assert_array_equal(halves.ids, retriever.search(queries, K).ids)
+
+    def test_counters_count_up(self, retriever: Retriever, queries: Queries) -> None:
+        """Counters are whole numbers that never fall and that a search raises."""
+        if Capability.COUNTERS in retriever.capabilities:
+            before = dict(retriever.counters())
+            retriever.search(queries, K)
+            after = retriever.counters()
+            assert after.keys() == before.keys()
+            assert all(after[name] >= before[name] for name in after)
+            assert sum(after.values()) > sum(before.values())
+
+    def test_save_and_load_serve_the_same(
+        self, retriever: Retriever, queries: Queries, tmp_path: Path
+    ) -> None:
+        """A fresh retriever that loads answers exactly as the one that saved."""
+        if Capability.SAVE in retriever.capabilities:
+            retriever.save(tmp_path)
+            loaded = self.retriever_class(self.build_params, device=self.device)
+            loaded.load(tmp_path)
+            self._same(retriever.search(queries, K), loaded.search(queries, K))
+
+    def test_footprint_is_an_account(self, retriever: Retriever) -> None:
+        """Index bytes are a whole number; details are numbers by name."""
+        footprint = retriever.footprint()
+        assert footprint.index_bytes >= 0
+        assert all(np.isfinite(float(value)) for value in footprint.details.values())
+
+    def _same(self, first: TopK, second: TopK) -> None:
+        np.testing.assert_array_equal(first.ids, second.ids)
+        np.testing.assert_array_equal(first.scores, second.scores)
