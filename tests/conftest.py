@@ -12,14 +12,14 @@ def pytest_collection_modifyitems(items):
     reasons = {}
     if not data or not Path(data).is_dir():
         reasons["data"] = "MATCHBENCH_DATA is not set; with it this test reads a real data set"
-    if any("gpu" in item.keywords for item in items):
+    if any(item.get_closest_marker("gpu") for item in items):
         import torch
 
         if not torch.cuda.is_available():
             reasons["gpu"] = "no CUDA device"
     for item in items:
         for marker, reason in reasons.items():
-            if marker in item.keywords:
+            if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 

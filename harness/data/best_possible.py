@@ -2,16 +2,13 @@
 
 from typing import ClassVar
 
-import numpy as np
-
+from harness.data.ground_truth import exact_top_k
 from harness.data.log import Truth
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray
 from harness.progress import Progress, silent
 from harness.retriever import Capability, Retriever
-from harness.topk import TopK, concatenate, select_top_k
-
-_BLOCK = 256  # queries scored at once
+from harness.topk import TopK
 
 
 class BestPossible(Retriever):
@@ -34,13 +31,7 @@ class BestPossible(Retriever):
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Return the k best items of each query by the truth."""
-        everything = np.arange(self._n_items, dtype=np.int64)
-        parts = []
-        for start in range(0, len(queries), _BLOCK):
-            rows = np.arange(start, min(start + _BLOCK, len(queries)), dtype=np.int64)
-            block = queries.take(rows)
-            parts.append(select_top_k(self.score(block, everything), k, block.hidden))
-        return concatenate(parts)
+        return exact_top_k(self.score, queries, self._n_items, k)
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return the truth's score, float32 (n, n_item_ids)."""

@@ -23,7 +23,7 @@ from harness.errors import DatasetError
 from harness.progress import Progress, silent
 
 _CHUNK = 1 << 18  # bytes read at once
-_TIMEOUT_S = 60
+_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def differing_rows(
 
 
 def _items_differ(one: TopK, other: TopK, margin: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return whether ``other`` lacks an item of ``one`` that no tie explains, or scores it apart."""
+    """Return whether ``other`` lacks an item that no tie explains, or scores one apart."""
     full = one.ids[:, -1:] != PAD_ID
     last = np.where(full, one.scores[:, -1:], -np.inf)
     sure = one.scores > last + 2 * margin

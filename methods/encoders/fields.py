@@ -1,0 +1,57 @@
+"""Fields -> one vector per column."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.fields import Dense, Fields
+from methods.encoders.tensors import Bags, Columns
+
+INIT_STD = 0.1  # of embeddings; small against the unit scale at which scores begin to matter
+
+
+class FieldEmbeddings(nn.Module):
+    """Embeds each column of fixed fields into ``dim`` dimensions.
+
+    A categorical id has a vector, a multi-valued column the mean of its ids' vectors (zero where
+    there are none), a dense column a linear projection.
+    """
+
+    def __init__(self, fields: Fields | None, dim: int) -> None:
+        """Take names, kinds and sizes from ``fields``; its rows are not kept."""
+        super().__init__()
+        self.names: list[str] = []
+        self.tables = nn.ModuleDict()
+        for name, column in ({} if fields is None else fields.columns).items():
+            self.names.append(name)
+            table: nn.Module
+            if isinstance(column, Dense):
+                table = nn.Linear(column.dim, dim, bias=False)
+            else:
+                table = nn.Embedding(column.size, dim)
+                nn.init.normal_(table.weight, std=INIT_STD)
+            self.tables[_key(name)] = table
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def forward(self, columns: Columns) -> list[Tensor]:
+        """Return one (n, dim) tensor per column, in the order of the fields."""
+        return [self._embed(self.tables[_key(name)], columns[name]) for name in self.names]
+
+    def _embed(self, table: nn.Module, column: Tensor | Bags) -> Tensor:
+        if isinstance(column, Bags):
+            return mean_of_bags(column, table.weight)  # type: ignore[arg-type]
+        embedded: Tensor = table(column)
+        return embedded
+
+
+def mean_of_bags(bags: Bags, weight: Tensor) -> Tensor:
+    """Return the mean vector of each bag, (n, dim); zeros for an empty one."""
+    if bags.offsets.numel() == 0:
+        return torch.zeros((0, weight.shape[1]), device=weight.device)
+    return functional.embedding_bag(bags.ids, weight, bags.offsets, mode="mean")
+
+
+def _key(name: str) -> str:
+    return "field_" + name.replace(".", "_")  # torch keeps dots and its own names to itself

@@ -1,0 +1,42 @@
+"""The item side of every learned method: an id's vector and the vectors of its fields."""
+
+import torch
+from torch import Tensor, nn
+
+from harness.interactions import Interactions
+from methods.encoders.fields import INIT_STD, FieldEmbeddings
+from methods.encoders.tensors import Bags, Columns, columns_of
+
+
+class ItemFeatures(nn.Module):
+    """Item ids -> the vectors of id and fields, side by side: (n, (1 + n_fields) * dim)."""
+
+    def __init__(self, train: Interactions, dim: int, device: str) -> None:
+        """Keep the fields of all items on the device."""
+        super().__init__()
+        self.ids = nn.Embedding(train.n_items, dim)
+        nn.init.normal_(self.ids.weight, std=INIT_STD)
+        self.fields = FieldEmbeddings(train.item_fields, dim)
+        self.width = (1 + len(self.fields)) * dim
+        self._columns = columns_of(train.item_fields, device)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Return the features of the given items, (n, width)."""
+        parts = [self.ids(items), *self.fields(_take(self._columns, items))]
+        return torch.cat(parts, dim=1)
+
+
+def _take(columns: Columns, rows: Tensor) -> Columns:
+    return {
+        name: _take_bags(column, rows) if isinstance(column, Bags) else column[rows]
+        for name, column in columns.items()
+    }
+
+
+def _take_bags(bags: Bags, rows: Tensor) -> Bags:
+    ends = torch.cat((bags.offsets[1:], bags.offsets.new_tensor([bags.ids.numel()])))
+    starts, lengths = bags.offsets[rows], (ends - bags.offsets)[rows]
+    offsets = torch.cumsum(lengths, 0) - lengths
+    within = torch.arange(int(lengths.sum()), device=rows.device)
+    places = within + torch.repeat_interleave(starts - offsets, lengths)
+    return Bags(bags.ids[places], offsets)
