@@ -1,0 +1,61 @@
+"""VectorIndex: vectors in, the best inner products out; and search around hidden items."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from harness.lists import FloatArray, IntArray, Lists
+from harness.topk import PAD_ID, PAD_SCORE, TopK, drop_hidden
+
+
+class VectorIndex(ABC):
+    """An index over n item vectors; the score is the inner product."""
+
+    @abstractmethod
+    def add(self, vectors: FloatArray) -> None:
+        """Take the vectors of all items, float32 (n_items, dim); row i is item i."""
+
+    @abstractmethod
+    def search(self, queries: FloatArray, k: int) -> TopK:
+        """Return the k best items of each query, float32 (n, dim); k is at most n_items."""
+
+    @property
+    @abstractmethod
+    def n_items(self) -> int:
+        """Return the number of vectors."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Return the bytes that a search may touch."""
+
+
+def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists, k: int) -> TopK:
+    """Return the k best items that are not hidden.
+
+    An index cannot leave items out, so each query asks for k and as many more as it hides.
+    Queries are grouped by how many they hide, in powers of two: one long list does not make all
+    the others pay.
+    """
+    lengths = hidden.lengths
+    if len(lengths) == 1:
+        found = index.search(queries, min(k + int(lengths[0]), index.n_items))
+        return drop_hidden(found, hidden, k)
+    groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
+    ids = np.full((len(lengths), k), PAD_ID, np.int64)
+    scores = np.full((len(lengths), k), PAD_SCORE, np.float32)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        wanted = min(k + int(lengths[rows].max()), index.n_items)
+        kept = drop_hidden(index.search(queries[rows], wanted), hidden.take(rows), k)
+        ids[rows], scores[rows] = kept.ids, kept.scores
+    return TopK(ids, scores)
+
+
+def order_ties(ids: IntArray, scores: FloatArray) -> TopK:
+    """Return what a library found, (n, k), in the order of the tie rule."""
+    order = np.lexsort((ids, -scores), axis=1)
+    return TopK(
+        np.take_along_axis(ids, order, axis=1).astype(np.int64),
+        np.take_along_axis(scores, order, axis=1),
+    )

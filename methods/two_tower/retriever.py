@@ -1,0 +1,140 @@
+"""TwoTower: a vector per query, a vector per item, exact search by inner product."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import FloatArray, IntArray, Lists
+from harness.retriever import Capability, Footprint, Retriever
+from harness.topk import TopK
+from methods.ann.flat import exact_index
+from methods.ann.vector_index import VectorIndex, search_around_hidden
+from methods.batches import serving_history
+from methods.training import TrainingSettings, train_model
+from methods.two_tower.towers import TwoTowerModel
+
+
+@dataclass(frozen=True, slots=True)
+class TwoTowerParams:
+    """Size and training.
+
+    Attributes
+    ----------
+    dim : length of query and item vectors, and of every embedding before them.
+    hidden : units of the towers' hidden layer.
+    epochs, patience, batch_size, n_negatives, learning_rate, max_history : see
+        `methods.training.TrainingSettings`.
+    """
+
+    dim: int = 64
+    hidden: int = 128
+    epochs: int = 30
+    patience: int = 3
+    batch_size: int = 512
+    n_negatives: int = 512
+    learning_rate: float = 0.003
+    max_history: int = 50
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be above 0")
+
+    @property
+    def training(self) -> TrainingSettings:
+        """Return what the shared loop takes."""
+        names = TrainingSettings.__slots__
+        return TrainingSettings(**{name: getattr(self, name) for name in names})
+
+
+class TwoTower(Retriever):
+    """Rank items by the inner product of a query's and an item's vector, searched exactly.
+
+    The query vector comes from the mean of the history's item vectors and the query's fields, the
+    item vector from id and fields; trained by sampled softmax with log-Q correction on shared
+    negatives, stopped on validation. Search costs n_items * dim multiplications a query: faiss on
+    the CPU, torch on a GPU.
+
+    References
+    ----------
+    Covington, Adams and Sargin, RecSys 2016 (history mean, sampled softmax). Yi et al., RecSys 2019
+    (two towers, log-Q correction).
+    """
+
+    BuildParams: ClassVar[type[TwoTowerParams]] = TwoTowerParams
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.SCORE,
+            Capability.ENCODE,
+            Capability.COUNTERS,
+            Capability.VALIDATION,
+            Capability.REFIT,
+        }
+    )
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+
+    build_params: TwoTowerParams
+
+    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
+        """Train until the validation score has not risen for ``patience`` epochs."""
+        self._train(train, validation, self.build_params.epochs)
+
+    def refit(self, train: Interactions) -> None:
+        """Train from the start on all events for the number of epochs that `fit` found best."""
+        self._train(train, None, self._epochs)
+
+    def _train(self, train: Interactions, validation: HeldOut | None, epochs: int) -> None:
+        params = self.build_params
+        torch.manual_seed(self.seed)
+        self._ordered = train.ordered
+        self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
+        settings = TrainingSettings(
+            **{name: getattr(params.training, name) for name in TrainingSettings.__slots__}
+            | {"epochs": epochs}
+        )
+        trained = train_model(self._model, train, validation, settings, self.seed, self.progress)
+        self._epochs = trained.epochs
+
+    def build(self) -> None:
+        """Compute all item vectors and hand them to the exact index."""
+        with torch.inference_mode():
+            vectors = self._model.catalogue_vectors().cpu().numpy()
+        self._vectors = vectors
+        self._index: VectorIndex = exact_index(self.device)
+        self._index.add(vectors)
+        self._distances = 0
+
+    def encode(self, queries: Queries) -> FloatArray:
+        """Return query vectors, float32 (n, dim)."""
+        history = serving_history(queries, self._ordered, self.build_params.max_history)
+        with torch.inference_mode():
+            vectors = self._model.query_vectors(history, queries.fields)
+        return np.asarray(vectors.cpu().numpy())
+
+    def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
+        """Return the k best items for query vectors, float32 (n, dim)."""
+        self._distances += len(encoded) * self._index.n_items
+        return search_around_hidden(self._index, encoded, hidden, k)
+
+    def search(self, queries: Queries, k: int) -> TopK:
+        """Encode, then search."""
+        return self.search_encoded(self.encode(queries), queries.hidden, k)
+
+    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
+        """Return inner products, float32 (n, n_item_ids)."""
+        return np.asarray(self.encode(queries) @ self._vectors[item_ids].T)
+
+    def counters(self) -> Mapping[str, int]:
+        """Return inner products computed by searches."""
+        return {"distances": self._distances}
+
+    def footprint(self) -> Footprint:
+        """Return the bytes of item vectors and of the weights that encode a query."""
+        model = self._model
+        modules = (model.query, model.query_tower, model.items.ids)
+        weights = sum(p.numel() * 4 for module in modules for p in module.parameters())
+        return Footprint(self._index.nbytes + weights, {"epochs": float(self._epochs)})
