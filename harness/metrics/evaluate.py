@@ -22,7 +22,8 @@ from harness.metrics.recall_capped import recall_capped
 
 __all__ = ["ListFaults", "ann_recall", "coverage", "evaluate", "evaluate_run", "list_faults"]
 
-Formula = Callable[[IntArray, RankArray, IntArray, int], npt.NDArray[np.float64]]
+# (Hits.indptr, Hits.ranks, Hits.n_relevant, cuts ascending int64) -> float64 (n_cuts, n)
+Formula = Callable[[IntArray, RankArray, IntArray, IntArray], npt.NDArray[np.float64]]
 
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
@@ -69,11 +70,22 @@ def evaluate(
 
 
 def score_hits(metrics: Iterable[Metric], hits: Hits) -> dict[str, npt.NDArray[np.float64]]:
-    """Return the per-query values of each metric from the ranks of hits."""
-    return {
-        str(one): FORMULAS[one.name](hits.indptr, hits.ranks, hits.n_relevant, one.k)
-        for one in metrics
-    }
+    """Return the per-query values of each metric from the ranks of hits, float64 (n,).
+
+    A formula walks the hits once for all its cuts.
+    """
+    metrics = list(metrics)
+    cuts: dict[str, set[int]] = {}
+    for one in metrics:
+        cuts.setdefault(one.name, set()).add(one.k)
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for name, wanted in cuts.items():
+        ascending = sorted(wanted)
+        values = FORMULAS[name](
+            hits.indptr, hits.ranks, hits.n_relevant, np.array(ascending, np.int64)
+        )
+        found.update(zip((f"{name}@{k}" for k in ascending), values, strict=True))
+    return {str(one): found[str(one)] for one in metrics}
 
 
 def evaluate_run(metrics: Iterable[Metric], ids: IntArray, n_items: int) -> dict[str, float]:

@@ -10,9 +10,9 @@ from harness.metrics.hits import RankArray
 
 @numba.njit(cache=True)
 def ndcg(
-    indptr: IntArray, ranks: RankArray, n_relevant: IntArray, k: int
+    indptr: IntArray, ranks: RankArray, n_relevant: IntArray, cuts: IntArray
 ) -> npt.NDArray[np.float64]:
-    """Return DCG / ideal DCG of each query, float64 (n,); arguments as in `Hits`.
+    """Return DCG / ideal DCG of each query at each cut, float64 (n_cuts, n).
 
     ``DCG = sum over hits of 1 / log2(rank + 1)``. The ideal list holds min(k, |relevant|) hits at
     the top: what could have been found, never what was found.
@@ -21,16 +21,17 @@ def ndcg(
     ----------
     Järvelin and Kekäläinen, TOIS 20(4), 2002, with the discount of trec_eval's ndcg_cut.
     """
-    gain = np.zeros(k + 1)
-    ideal = np.zeros(k + 1)
-    for rank in range(1, k + 1):
+    gain = np.zeros(cuts[-1] + 1)
+    ideal = np.zeros(cuts[-1] + 1)
+    for rank in range(1, gain.size):
         gain[rank] = 1.0 / np.log2(rank + 1.0)
         ideal[rank] = ideal[rank - 1] + gain[rank]
-    values = np.zeros(n_relevant.size)
+    values = np.zeros((cuts.size, n_relevant.size))
     for query in range(n_relevant.size):
-        found = 0.0
-        for at in range(indptr[query], indptr[query + 1]):
-            if ranks[at] <= k:
+        at, end, found = indptr[query], indptr[query + 1], 0.0
+        for place, k in enumerate(cuts):
+            while at < end and ranks[at] <= k:
                 found += gain[ranks[at]]
-        values[query] = found / ideal[min(k, n_relevant[query])]
+                at += 1
+            values[place, query] = found / ideal[min(k, n_relevant[query])]
     return values

@@ -10,16 +10,18 @@ from harness.metrics.hits import RankArray
 
 @numba.njit(cache=True)
 def precision(
-    indptr: IntArray, ranks: RankArray, n_relevant: IntArray, k: int
+    indptr: IntArray, ranks: RankArray, n_relevant: IntArray, cuts: IntArray
 ) -> npt.NDArray[np.float64]:
-    """Return hits in the top k / k of each query, float64 (n,); arguments as in `Hits`.
+    """Return hits in the top k / k of each query at each cut, float64 (n_cuts, n).
 
     The divisor is k also where fewer than k items were returned, as in trec_eval.
     """
-    values = np.zeros(n_relevant.size)
+    values = np.zeros((cuts.size, n_relevant.size))
     for query in range(n_relevant.size):
-        found = 0
-        for at in range(indptr[query], indptr[query + 1]):
-            found += ranks[at] <= k
-        values[query] = found / k
+        at, end, found = indptr[query], indptr[query + 1], 0
+        for place, k in enumerate(cuts):
+            while at < end and ranks[at] <= k:
+                found += 1
+                at += 1
+            values[place, query] = found / k
     return values

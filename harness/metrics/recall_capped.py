@@ -10,18 +10,20 @@ from harness.metrics.hits import RankArray
 
 @numba.njit(cache=True)
 def recall_capped(
-    indptr: IntArray, ranks: RankArray, n_relevant: IntArray, k: int
+    indptr: IntArray, ranks: RankArray, n_relevant: IntArray, cuts: IntArray
 ) -> npt.NDArray[np.float64]:
-    """Return hits in the top k / min(k, |relevant|), float64 (n,); arguments as in `Hits`.
+    """Return hits in the top k / min(k, |relevant|), float64 (n_cuts, n).
 
     References
     ----------
     Liang, Krishnan, Hoffman and Jebara, WWW 2018, section 4.2, where it is called Recall@R.
     """
-    values = np.zeros(n_relevant.size)
+    values = np.zeros((cuts.size, n_relevant.size))
     for query in range(n_relevant.size):
-        found = 0
-        for at in range(indptr[query], indptr[query + 1]):
-            found += ranks[at] <= k
-        values[query] = found / min(k, n_relevant[query])
+        at, end, found = indptr[query], indptr[query + 1], 0
+        for place, k in enumerate(cuts):
+            while at < end and ranks[at] <= k:
+                found += 1
+                at += 1
+            values[place, query] = found / min(k, n_relevant[query])
     return values

@@ -11,10 +11,10 @@ import time
 import numba
 import numpy as np
 import ranx
-from micro.metrics import METRICS, N_ITEMS, make_run
 
 from harness.metrics.evaluate import evaluate
 from harness.metrics.metric import parse_metric
+from micro.metrics import METRICS, N_ITEMS, make_run
 
 
 def main():
@@ -43,7 +43,7 @@ def main():
     own_s, other_s = (statistics.median(side) for side in zip(*times, strict=True))
     own_rate, other_rate = options.queries / own_s, n / other_s
     lines = (
-        f"{len(METRICS)} values a query, lists of {ids.shape[1]}, one thread, "
+        f"{len(METRICS)} values a query, lists of {ids.shape[1]}, one thread",
         f"median of {options.rounds} turns; largest difference {difference:.1e}",
         f"ours  {own_rate:12,.0f} queries/s   {options.queries:,} queries in {own_s:.4f} s",
         f"ranx  {other_rate:12,.0f} queries/s   {n:,} queries in {other_s:.4f} s",
@@ -53,7 +53,10 @@ def main():
 
 
 def as_ranx(ids, relevant):
-    """Return ranx's run and judgements; scores fall with rank, so there are no ties. It sorts queries by name."""
+    """Return ranx's run and judgements; scores fall with rank, so there are no ties.
+
+    Names are padded because ranx sorts queries by name.
+    """
     width = ids.shape[1]
     run = {
         f"q{number:09}": {f"d{item}": float(width - rank) for rank, item in enumerate(row)}
