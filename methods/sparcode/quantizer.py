@@ -1,0 +1,148 @@
+"""Quantizer: tokens -> product-quantised codes, with codebooks that follow the tokens."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+RESTART_BELOW = 0.1  # of the mean use of a codeword: one used less is dead
+
+
+class Quantized(NamedTuple):
+    """What quantisation gives.
+
+    ``vectors`` (n, K, D): the codewords, with the gradient of the tokens (straight through).
+    ``codes`` int64 (n, K, M). ``commitment``: mean squared distance of tokens to their codewords.
+    """
+
+    vectors: Tensor
+    codes: Tensor
+    commitment: Tensor
+
+
+class ProductQuantizer(nn.Module):
+    """Each of K tokens is split into M parts; part m becomes the nearest of N codewords.
+
+    A code is the tuple of M codewords. Codebooks move by exponential averages of the parts assigned
+    to them, the tokens by the commitment loss and the straight-through gradient. The paper shares
+    M codebooks among all tokens; ours are per token, for tokens of unlike sources (a field, the
+    history) lie in unlike places.
+
+    References
+    ----------
+    Su et al., SIGIR 2023, section on the quantiser; van den Oord et al., NeurIPS 2017, appendix A.1
+    for averages; Jégou et al., TPAMI 2011, for product codes.
+    """
+
+    codebooks: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(self, n_tokens: int, dim: int, n_parts: int, n_codewords: int, decay: float):
+        """Start with empty codebooks; `fit_codebooks` fills them."""
+        super().__init__()
+        self.n_parts, self.n_codewords, self.decay = n_parts, n_codewords, decay
+        shape = (n_tokens, n_parts, n_codewords)
+        self.register_buffer("codebooks", torch.zeros(*shape, dim // n_parts))
+        self.register_buffer("counts", torch.zeros(*shape))
+        self.register_buffer("sums", torch.zeros(*shape, dim // n_parts))
+
+    def forward(self, tokens: Tensor) -> Quantized:
+        """Quantise (n, K, D); in training mode the codebooks follow."""
+        parts = tokens.unflatten(2, (self.n_parts, -1))  # (n, K, M, D / M)
+        codes = self.nearest(parts.detach())
+        chosen = self.look_up(codes)
+        if self.training:
+            self.follow(parts.detach(), codes)
+        vectors = tokens + (chosen - tokens).detach()
+        return Quantized(vectors, codes, ((tokens - chosen.detach()) ** 2).mean())
+
+    def nearest(self, parts: Tensor) -> Tensor:
+        """Return the nearest codeword of each part by squared L2, int64 (n, K, M).
+
+        |x - c|^2 = |x|^2 - 2 <x, c> + |c|^2, of which the first term does not matter.
+        """
+        cross = torch.einsum("nkmd,kmjd->nkmj", parts, self.codebooks)
+        return ((self.codebooks**2).sum(-1) - 2 * cross).argmin(dim=-1)
+
+    def look_up(self, codes: Tensor) -> Tensor:
+        """Return the vectors of codes (n, K, M), (n, K, D)."""
+        token, part = self._grid(codes)
+        return self.codebooks[token, part, codes].flatten(2)
+
+    def follow(self, parts: Tensor, codes: Tensor) -> None:
+        """Move the averages of counts and sums by one step, and the codewords with them."""
+        counts, sums = self._totals(parts, codes)
+        self.counts.mul_(self.decay).add_(counts, alpha=1 - self.decay)
+        self.sums.mul_(self.decay).add_(sums, alpha=1 - self.decay)
+        used = self.counts > 1e-8
+        means = self.sums / self.counts.clamp_min(1e-8).unsqueeze(-1)
+        self.codebooks.copy_(torch.where(used.unsqueeze(-1), means, self.codebooks))
+
+    def fit_codebooks(self, tokens: Tensor, n_iterations: int = 10) -> None:
+        """Set the codebooks by k-means on tokens (n, K, D), spread-out starts, torch's generator."""
+        parts = tokens.detach().unflatten(2, (self.n_parts, -1))
+        self.codebooks.copy_(_spread_starts(parts, self.n_codewords))
+        for _ in range(n_iterations):
+            counts, sums = self._totals(parts, self.nearest(parts))
+            means = sums / counts.clamp_min(1).unsqueeze(-1)
+            self.codebooks.copy_(torch.where((counts > 0).unsqueeze(-1), means, self.codebooks))
+        counts, sums = self._totals(parts, self.nearest(parts))
+        self.counts.copy_(counts / len(tokens))
+        self.sums.copy_(sums / len(tokens))
+
+    def restart_dead(self, tokens: Tensor) -> int:
+        """Move codewords that are hardly used to tokens drawn from (n, K, D); return how many."""
+        parts = tokens.detach().unflatten(2, (self.n_parts, -1))
+        share = self.counts / self.counts.sum(-1, keepdim=True).clamp_min(1e-8)
+        token, part, word = torch.nonzero(share < RESTART_BELOW / self.n_codewords, as_tuple=True)
+        rows = torch.randint(len(parts), (token.numel(),), device=parts.device)
+        fresh = parts[rows, token, part]
+        weight = self.counts.sum(-1)[token, part] / self.n_codewords
+        self.codebooks[token, part, word] = fresh
+        self.counts[token, part, word] = weight
+        self.sums[token, part, word] = fresh * weight.unsqueeze(-1)
+        return int(token.numel())
+
+    def composite(self, codes: Tensor) -> Tensor:
+        """Return one number per code, int64 (n, K): token * N^M + the parts' digits in base N."""
+        number = torch.arange(codes.shape[1], device=codes.device).expand(codes.shape[:2])
+        for part in range(self.n_parts):
+            number = number * self.n_codewords + codes[:, :, part]
+        return number
+
+    def _totals(self, parts: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        token, part = self._grid(codes)
+        counts = torch.zeros_like(self.counts)
+        counts.index_put_((token, part, codes), torch.ones_like(parts[..., 0]), accumulate=True)
+        sums = torch.zeros_like(self.sums)
+        sums.index_put_((token, part, codes), parts, accumulate=True)
+        return counts, sums
+
+    def _grid(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        _, n_tokens, n_parts = codes.shape
+        token = torch.arange(n_tokens, device=codes.device).view(1, -1, 1).expand(codes.shape)
+        part = torch.arange(n_parts, device=codes.device).view(1, 1, -1).expand(codes.shape)
+        return token, part
+
+
+def _spread_starts(parts: Tensor, n_codewords: int) -> Tensor:
+    """Choose starting codewords among (n, K, M, d), each by lot weighted by squared distance.
+
+    Arthur and Vassilvitskii, SODA 2007 (k-means++). Returns (K, M, n_codewords, d).
+    """
+    points = parts.permute(1, 2, 0, 3)  # (K, M, n, d)
+    n_tokens, n_parts, n, _ = points.shape
+    first = torch.randint(n, (n_tokens, n_parts, 1), device=points.device)
+    chosen = [_pick(points, first)]
+    distance = ((points - chosen[0]) ** 2).sum(-1)  # (K, M, n)
+    for _ in range(n_codewords - 1):
+        weights = (distance + 1e-12).flatten(0, 1)
+        index = torch.multinomial(weights, 1).view(n_tokens, n_parts, 1)
+        chosen.append(_pick(points, index))
+        distance = torch.minimum(distance, ((points - chosen[-1]) ** 2).sum(-1))
+    return torch.cat(chosen, dim=2)
+
+
+def _pick(points: Tensor, index: Tensor) -> Tensor:
+    return points.gather(2, index.unsqueeze(-1).expand(-1, -1, -1, points.shape[-1]))

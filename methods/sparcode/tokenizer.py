@@ -1,0 +1,50 @@
+"""Tokenizer: what is known of a query -> K token vectors."""
+
+import torch
+from torch import Tensor, nn
+
+from harness.fields import Fields
+from harness.interactions import Interactions
+from harness.lists import Lists
+from methods.encoders.query import QueryFeatures, mlp
+
+
+class Tokenizer(nn.Module):
+    """K = n_heads + (one per field of the query side, if asked for) tokens of ``dim``.
+
+    A head sees history and fields together: an orthogonal projection of the history's mean, one of
+    its own per head so that heads start out different, plus its part of a perceptron. A field's
+    token is the field's own vector, which lets categorical context keep a code of its own.
+    """
+
+    def __init__(
+        self,
+        train: Interactions,
+        dim: int,
+        n_heads: int,
+        hidden: int,
+        field_tokens: bool,
+        device: str,
+    ) -> None:
+        """Take the fields from a training log."""
+        super().__init__()
+        self.query = QueryFeatures(train, dim, device)
+        self.n_heads, self.dim = n_heads, dim
+        self.n_field_tokens = self.query.n_parts - 1 if field_tokens else 0
+        self.projections = nn.Parameter(torch.empty(n_heads, dim, dim))
+        for head in range(n_heads):
+            nn.init.orthogonal_(self.projections[head])
+        self.mixture = mlp(self.query.n_parts * dim, hidden, n_heads * dim)
+
+    @property
+    def n_tokens(self) -> int:
+        """Return K."""
+        return self.n_heads + self.n_field_tokens
+
+    def forward(self, history: Lists, fields: Fields | None, item_table: Tensor) -> Tensor:
+        """Return tokens, (n, K, dim); ``item_table`` is (n_items, dim)."""
+        parts = self.query(history, fields, item_table)  # (n, 1 + n_fields, dim)
+        projected = torch.einsum("nd,hde->nhe", parts[:, 0], self.projections)
+        mixed = self.mixture(parts.flatten(1)).view(-1, self.n_heads, self.dim)
+        heads = projected + mixed
+        return torch.cat((heads, parts[:, 1:]), dim=1) if self.n_field_tokens else heads
