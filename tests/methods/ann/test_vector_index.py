@@ -1,0 +1,69 @@
+"""Search around hidden items: nothing hidden comes back, nothing else is lost."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.lists import Lists
+from harness.topk import select_top_k
+from methods.ann.flat import TorchFlat
+from methods.ann.vector_index import order_ties, search_around_hidden
+
+N_ITEMS = 12
+
+
+class Watched(TorchFlat):
+    """Notes how many neighbours are asked for."""
+
+    def search(self, queries, k):
+        self.asked = [*getattr(self, "asked", []), (len(queries), k)]
+        return super().search(queries, k)
+
+
+def index_of(items):
+    index = Watched("cpu")
+    index.add(items)
+    return index
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hidden=st.lists(st.sets(st.integers(0, N_ITEMS - 1), max_size=N_ITEMS), min_size=1, max_size=5),
+    k=st.integers(1, N_ITEMS),
+    seed=st.integers(0, 99),
+)
+def test_the_best_that_are_not_hidden(hidden, k, seed):
+    """Against brute force with small whole numbers, so that scores are exact and tie."""
+    random = np.random.default_rng(seed)
+    items = random.integers(-2, 3, size=(N_ITEMS, 3)).astype(np.float32)
+    queries = random.integers(-2, 3, size=(len(hidden), 3)).astype(np.float32)
+    lists = Lists.of([sorted(one) for one in hidden])
+    found = search_around_hidden(index_of(items), queries, lists, k)
+    best = select_top_k(queries @ items.T, k, lists)
+    np.testing.assert_array_equal(found.scores, best.scores)
+    for row, ids in enumerate(found.ids):
+        kept = ids[ids >= 0]
+        assert not set(kept.tolist()) & hidden[row]
+        np.testing.assert_array_equal(items[kept] @ queries[row], found.scores[row][: kept.size])
+
+
+def test_one_heavy_user_does_not_make_the_others_pay():
+    """Three queries hide nothing and ask for 2; the one that hides 8 asks for 10."""
+    index = index_of(np.eye(N_ITEMS, dtype=np.float32))
+    hidden = Lists.of([[], [], list(range(8)), []])
+    search_around_hidden(index, np.ones((4, N_ITEMS), np.float32), hidden, 2)
+    assert index.asked == [(3, 2), (1, 10)]
+
+
+def test_no_queries():
+    """An empty batch has an empty answer."""
+    index = index_of(np.eye(N_ITEMS, dtype=np.float32))
+    found = search_around_hidden(index, np.ones((0, N_ITEMS), np.float32), Lists.empty(0), 3)
+    assert found.ids.shape == (0, 3)
+
+
+def test_order_of_ties():
+    """Scores 1 2 2 of items 5 4 3 become items 3 4 5."""
+    found = order_ties(np.array([[5, 4, 3]]), np.array([[1, 2, 2]], np.float32))
+    assert found.ids.tolist() == [[3, 4, 5]]
+    assert found.scores.tolist() == [[2, 2, 1]]

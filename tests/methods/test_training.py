@@ -1,0 +1,132 @@
+"""The training loop: what it keeps, when it stops, that a seed settles everything."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from harness.fields import Fields
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import Lists
+from harness.progress import silent
+from methods.training import RankingModel, TrainingSettings, train_model
+
+N_ITEMS = 6
+TRAIN = Interactions(Lists.of([[0, 1, 2], [3, 4, 5]]), N_ITEMS)
+SETTINGS = TrainingSettings(
+    epochs=8, patience=2, batch_size=4, n_negatives=N_ITEMS, learning_rate=0.1, max_history=5
+)
+
+
+def held_out(relevant, hidden=((),)):
+    n = len(relevant)
+    queries = Queries(np.arange(n), Lists.empty(n), Lists.of(hidden), Fields(n))
+    return HeldOut(queries, Lists.of(relevant))
+
+
+class Scripted(RankingModel):
+    """Ranks item 0 at a rank that the test wrote down for each epoch; notes what happens."""
+
+    def __init__(self, ranks, warming=0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(N_ITEMS))
+        self.register_buffer("epoch", torch.tensor(-1))
+        self.ranks, self.warming, self.shown = ranks, warming, []
+
+    def begin_epoch(self, epoch, recent):
+        self.epoch.fill_(epoch)
+        self.shown.append(len(recent))
+
+    @property
+    def is_warming_up(self):
+        return int(self.epoch) < self.warming
+
+    def batch_scores(self, batch, negatives):
+        scores = self.weight.expand(len(batch.targets), -1)
+        rows = torch.arange(len(batch.targets))
+        return scores[rows, torch.from_numpy(batch.targets)], scores[:, negatives.items], 0.0
+
+    def all_scores(self, batch):
+        scores = -torch.arange(N_ITEMS, dtype=torch.float32)  # item 1 first, then 2, 3 ...
+        scores[0] = -self.ranks[int(self.epoch)] + 0.5  # below so many of the others
+        return scores.expand(len(batch.history), -1).clone()
+
+
+def train(model, settings=SETTINGS, validation=None, seed=1):
+    told = []
+    trained = train_model(
+        model,
+        TRAIN,
+        validation,
+        settings,
+        seed,
+        lambda stage, done, total, note="": told.append((stage, done, total)),
+    )
+    return trained, told
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_training():
+    """Ranks 3, 1, 2, 2: the second epoch is best, two worse ones follow, the fifth never comes."""
+    model = Scripted([3, 1, 2, 2, 1, 1, 1, 1])
+    trained, told = train(model, validation=held_out([[0]]))
+    assert trained.epochs == 2
+    assert int(model.epoch) == 1
+    assert told == [("train", done, 8) for done in (1, 2, 3, 4)]
+    np.testing.assert_allclose(
+        trained.validation, [1 / math.log2(1 + rank) for rank in (3, 1, 2, 2)], rtol=1e-6
+    )
+    assert not model.training
+
+
+def test_an_epoch_of_the_warm_up_is_never_kept():
+    """Rank 1 while warming up does not count, nor does patience run before there is a best."""
+    model = Scripted([1, 1, 1, 3, 2, 3, 3, 1], warming=3)
+    trained, told = train(model, validation=held_out([[0]]))
+    assert trained.epochs == 5
+    assert len(told) == 7
+
+
+def test_without_validation_all_epochs_are_trained():
+    """The last epoch's weights are kept; the note of progress is empty."""
+    model = Scripted([1] * 8)
+    trained, _ = train(model)
+    assert (trained.epochs, trained.validation) == (8, [])
+    assert model.shown == [0] + [2] * 7  # six events in batches of four: both are shown
+
+
+def test_hidden_items_do_not_count_as_ranked_above():
+    """Item 0 stands below 1 and 2; with both hidden its rank is 1."""
+    trained, _ = train(Scripted([3] * 8), validation=held_out([[0]], hidden=[[1, 2]]))
+    assert trained.validation[0] == 1.0
+
+
+def test_a_model_that_ties_all_items_stands_in_the_middle():
+    """Six equal scores: the expected rank is 1 + 5 / 2."""
+
+    class Tied(Scripted):
+        def all_scores(self, batch):
+            return torch.zeros(len(batch.history), N_ITEMS)
+
+    trained, _ = train(Tied([1] * 8), validation=held_out([[4]]))
+    assert trained.validation[0] == pytest.approx(1 / math.log2(4.5))
+
+
+def test_the_same_seed_gives_the_same_weights():
+    """Whatever was drawn from torch's generator before; another seed gives others."""
+    results = []
+    for seed in (1, 1, 2):
+        torch.rand(len(results) + 1)
+        model = Scripted([1] * 8)
+        train(model, TrainingSettings(8, 2, 2, 3, 0.1, 5), seed=seed)
+        results.append(model.weight.detach().clone())
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+def test_training_lowers_the_loss():
+    """Items 0 to 2 only in the log: their weights rise above the others'."""
+    model = Scripted([1] * 8)
+    train_model(model, Interactions(Lists.of([[0, 1, 2]] * 4), N_ITEMS), None, SETTINGS, 0, silent)
+    assert model.weight[:3].min() > model.weight[3:].max()
