@@ -18,12 +18,7 @@ QUERIES = RANDOM.normal(size=(7, 8)).astype(np.float32)
     params=["faiss", "cpu", pytest.param("cuda", marks=pytest.mark.gpu)], scope="module"
 )
 def index(request):
-    made = {
-        "faiss": FaissFlat,
-        "torch": lambda: TorchFlat("cpu"),
-        "cuda": lambda: TorchFlat("cuda"),
-    }
-    index = made[request.param]()
+    index = FaissFlat() if request.param == "faiss" else TorchFlat(request.param)
     index.add(ITEMS)
     return index
 
