@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ RECENT_BATCHES = 8  # shown to the model when an epoch begins
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """What learned methods have in common.
+class TrainingParams:
+    """What learned methods have in common; their parameters begin with these.
 
     Attributes
     ----------
@@ -32,16 +32,23 @@ class TrainingSettings:
     patience : epochs without a better validation score after which training stops.
     batch_size : examples of one step.
     n_negatives : shared by a batch; the full softmax where it reaches the catalogue.
-    learning_rate : of Adam.
+    learning_rate : of Adam, in the first epoch; it falls linearly to a tenth in the last.
     max_history : items of a training history, at most.
     """
 
-    epochs: int
-    patience: int
-    batch_size: int
-    n_negatives: int
-    learning_rate: float
-    max_history: int
+    epochs: int = 16
+    patience: int = 3
+    batch_size: int = 512
+    n_negatives: int = 256
+    learning_rate: float = 0.005
+    max_history: int = 50
+
+    def check_positive(self, *but: str) -> None:
+        """Raise ValueError for a number that is not above 0, those named in ``but`` aside."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name not in but and not value > 0:
+                raise ValueError(f"{one.name} = {value} must be above 0")
 
 
 class RankingModel(nn.Module):
@@ -82,28 +89,32 @@ def train_model(
     model: RankingModel,
     train: Interactions,
     validation: HeldOut | None,
-    settings: TrainingSettings,
+    params: TrainingParams,
     seed: int,
     progress: Progress,
+    stop_after: int | None = None,
 ) -> Trained:
     """Train ``model`` in place and leave the weights of the best epoch in it.
 
-    Without ``validation`` the last epoch's are kept. On the CPU the same seed, data and settings
-    give the same weights, whatever ran before in the process.
+    Without ``validation`` the last epoch's are kept, or those of epoch ``stop_after``: the learning
+    rate falls as if all epochs were to come, so a refit goes the way that the fit went. On the CPU
+    the same seed, data and parameters give the same weights, whatever ran before in the process.
     """
     torch.manual_seed(derive_seed(seed, "torch"))
     random = generator(seed, "batches")
-    sampler = NegativeSampler(train, settings.n_negatives, generator(seed, "negatives"))
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    judge = None if validation is None else _judge(model, validation, train, settings, seed)
+    sampler = NegativeSampler(train, params.n_negatives, generator(seed, "negatives"))
+    optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate)
+    judge = None if validation is None else _judge(model, validation, train, params, seed)
     trained, best = Trained(), -np.inf
     kept: dict[str, Any] | None = None
     recent: list[Batch] = []
-    for epoch in range(settings.epochs):
+    for epoch in range(stop_after or params.epochs):
+        for group in optimizer.param_groups:
+            group["lr"] = params.learning_rate * (1 - 0.9 * epoch / max(params.epochs - 1, 1))
         model.begin_epoch(epoch, recent)
         recent = []
         model.train()
-        for batch in epoch_batches(train, settings.batch_size, settings.max_history, random):
+        for batch in epoch_batches(train, params.batch_size, params.max_history, random):
             _step(model, optimizer, batch, sampler.draw())
             recent = [*recent[1 - RECENT_BATCHES :], batch]
         note = ""
@@ -114,11 +125,11 @@ def train_model(
             if score > best and not model.is_warming_up:
                 best, trained.epochs = score, epoch + 1
                 kept = copy.deepcopy(model.state_dict())
-        progress("train", epoch + 1, settings.epochs, note)
-        if kept is not None and epoch + 1 - trained.epochs >= settings.patience:
+        progress("train", epoch + 1, params.epochs, note)
+        if kept is not None and epoch + 1 - trained.epochs >= params.patience:
             break
     if kept is None:
-        trained.epochs = settings.epochs
+        trained.epochs = stop_after or params.epochs
     else:
         model.load_state_dict(kept)
     model.eval()
@@ -144,18 +155,20 @@ def _judge(
     model: RankingModel,
     validation: HeldOut,
     train: Interactions,
-    settings: TrainingSettings,
+    params: TrainingParams,
     seed: int,
 ) -> Callable[[], float]:
     """Return a function that scores the model on a fixed sample of the validation queries."""
     n = len(validation)
     chosen = generator(seed, "validation").permutation(n)[:VALIDATION_QUERIES]
-    blocks = [chosen[start : start + SCORED_AT_ONCE] for start in range(0, len(chosen), SCORED_AT_ONCE)]
+    blocks = [
+        chosen[start : start + SCORED_AT_ONCE] for start in range(0, len(chosen), SCORED_AT_ONCE)
+    ]
 
     def judge() -> float:
         model.eval()
         with torch.no_grad():
-            gains = [_discounts(model, validation, rows, train, settings) for rows in blocks]
+            gains = [_discounts(model, validation, rows, train, params) for rows in blocks]
         return float(np.concatenate(gains).mean())
 
     return judge
@@ -166,14 +179,14 @@ def _discounts(
     validation: HeldOut,
     rows: IntArray,
     train: Interactions,
-    settings: TrainingSettings,
+    params: TrainingParams,
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return 1 / log2(1 + rank) of each held-out item among all items that may be returned.
 
     It is the gain of NDCG without a cut, so that every held-out item speaks.
     """
     queries, relevant = validation.queries.take(rows), validation.relevant.take(rows)
-    history = queries.history.tail(settings.max_history) if train.ordered else queries.history
+    history = queries.history.tail(params.max_history) if train.ordered else queries.history
     scores = model.all_scores(Batch(np.zeros(0, np.int64), history, queries.fields)).cpu()
     scores[queries.hidden.rows, queries.hidden.ids] = -torch.inf
     of_relevant = scores[relevant.rows, relevant.ids]

@@ -20,8 +20,10 @@ class MLPInteraction(nn.Module):
     def __init__(self, dim: int, item_width: int, hidden: int) -> None:
         """Take tokens of ``dim`` and item features of ``item_width``."""
         super().__init__()
-        self.token_hidden = nn.Linear(dim, hidden)
-        self.item_hidden = nn.Linear(item_width, hidden, bias=False)
+        self.token_hidden = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden))
+        self.item_hidden = nn.Sequential(
+            nn.LayerNorm(item_width), nn.Linear(item_width, hidden, bias=False)
+        )
         self.weights = nn.Parameter(torch.randn(hidden) / math.sqrt(hidden))
         self.token_dot = nn.Linear(dim, dim, bias=False)
         self.item_dot = nn.Linear(item_width, dim, bias=False)
@@ -43,12 +45,12 @@ class MLPInteraction(nn.Module):
         token_hidden, token_dot = self.sides_of_tokens(tokens.flatten(0, 1))
         item_hidden, item_dot = self.sides_of_items(items)
         scores = split_mlp(token_hidden, item_hidden, self.weights) + token_dot @ item_dot.T
-        return scores.unflatten(0, tokens.shape[:2])
+        return scores.reshape(*tokens.shape[:2], len(items))
 
     def own_pairs(self, tokens: Tensor, items: Tensor) -> Tensor:
         """Score tokens (n, K, dim), each row with its own item (n, width): (n, K)."""
         token_hidden, token_dot = self.sides_of_tokens(tokens)
         item_hidden, item_dot = self.sides_of_items(items)
         hidden = torch.relu(token_hidden + item_hidden[:, None])
-        dot: Tensor = (token_dot * item_dot[:, None]).sum(-1)
-        return hidden @ self.weights + dot
+        scores: Tensor = hidden @ self.weights + (token_dot * item_dot[:, None]).sum(-1)
+        return scores

@@ -1,4 +1,4 @@
-"""The inverted index: code -> the items with a positive score and those scores, and its building."""
+"""The inverted index: code -> the items with a positive score, and those scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class CodeSides:
     token_hidden, token_dot : float32 (n_codes, H), (n_codes, D).
     item_hidden, item_dot : float32 (n_items, H), (n_items, D).
     weights : float32 (H,).
-    bias : b.
+    bias : float32 (n_codes,), b of the token that each code belongs to.
     """
 
     token_hidden: FloatArray
@@ -30,7 +30,7 @@ class CodeSides:
     item_hidden: FloatArray
     item_dot: FloatArray
     weights: FloatArray
-    bias: float
+    bias: FloatArray
 
     def scores(self, first: int, after: int) -> FloatArray:
         """Return ReLU(s + b) of codes first..after with every item, float32 (n, n_items)."""
@@ -40,7 +40,7 @@ class CodeSides:
             self.item_hidden,
             self.item_dot,
             self.weights,
-            np.float32(self.bias),
+            self.bias[first:after],
         )
 
 
@@ -51,7 +51,7 @@ def _scores(
     item_hidden: FloatArray,
     item_dot: FloatArray,
     weights: FloatArray,
-    bias: float,
+    bias: FloatArray,
 ) -> FloatArray:
     """Score every code with every item; each pair's sum is the same whatever the block."""
     out = np.empty((token_hidden.shape[0], item_hidden.shape[0]), np.float32)
@@ -63,7 +63,7 @@ def _scores(
             dot = np.float32(0.0)
             for d in range(token_dot.shape[1]):
                 dot += token_dot[r, d] * item_dot[s, d]
-            out[r, s] = max(total + dot + bias, np.float32(0.0))
+            out[r, s] = max(total + dot + bias[r], np.float32(0.0))
     return out
 
 

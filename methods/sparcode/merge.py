@@ -94,7 +94,7 @@ def merge_lists(
 
 @numba.njit(cache=True, nogil=True)
 def _take_best(
-    totals: FloatArray, touched: IntArray, bar: float, ids: IntArray, best: FloatArray
+    totals: FloatArray, touched: IntArray, bar: np.float32, ids: IntArray, best: FloatArray
 ) -> None:
     """Write the items above ``bar``, then those at it by id, into one row, in order."""
     above = np.empty(ids.size, np.int64)

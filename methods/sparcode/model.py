@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from harness.fields import Fields
 from harness.interactions import Interactions
@@ -16,8 +17,7 @@ from methods.sparcode.quantizer import ProductQuantizer
 from methods.sparcode.tokenizer import Tokenizer
 from methods.training import RankingModel
 
-QUANTILE_SAMPLE = 1 << 14  # scores that the bias is set by, at most
-BIAS_STEP = 0.1  # share of the way to the wanted bias that each step goes
+QUANTILE_SAMPLE = 1 << 18  # scores per token that the bias is set by, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,21 @@ class ModelSettings:
     commitment: float
     density: float
     warm_up: int
+    anneal: int
 
 
 class SparCodeModel(RankingModel):
     """Tokenizer, quantiser, interaction and the bias that makes the scores sparse.
 
-    The bias b is no parameter: it follows the quantile of scores that leaves a wanted share of
-    (token, item) pairs positive. That share falls from 1 to ``density`` over the warm-up, during
-    which tokens are not quantised, so that no gradient is cut off by the ReLU before the scores
-    mean something. Then k-means sets the codebooks, and training goes on with codes. Sign and
-    schedule of b are ours; the paper's are not known.
+    Training has three phases, none of which the paper's known parts prescribe. *Warm-up*: tokens
+    are not quantised and scores add up without a ReLU, so that no gradient is cut off before the
+    scores mean something. *Annealing*: k-means sets the codebooks, the biases b (one per token)
+    are set to leave a share ``density`` of (token, item) pairs positive, and what lies below zero
+    counts with a slope that is halved each epoch; b is learned from here on. *Codes*:
+    the slope is 0, and the trained score is the served one.
     """
 
-    bias: Tensor
+    slope: Tensor
     quantised: Tensor
 
     def __init__(self, train: Interactions, settings: ModelSettings, device: str) -> None:
@@ -62,11 +64,10 @@ class SparCodeModel(RankingModel):
             self.tokenizer.n_tokens, one.dim, one.n_parts, one.n_codewords, one.decay
         )
         self.interaction = MLPInteraction(one.dim, self.items.width, one.hidden)
-        self.register_buffer("bias", torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(self.tokenizer.n_tokens))
+        self.register_buffer("slope", torch.ones(()))
         self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
         self._all = torch.arange(train.n_items, device=device)
-        self._wanted_density = 1.0
-        self._steps = 0
         self.n_restarts = 0
         self.to(device)
 
@@ -82,21 +83,21 @@ class SparCodeModel(RankingModel):
 
     @property
     def is_warming_up(self) -> bool:
-        """See `RankingModel`: until there are codes, the score is not the served one."""
-        return not bool(self.quantised)
+        """See `RankingModel`: until there are codes and no slope, the score is not served."""
+        return not bool(self.quantised) or bool(self.slope > 0)
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
-        """Lower the wanted density; after the warm-up, make or mend the codebooks."""
-        warm_up = self.settings.warm_up
-        reached = min((epoch + 1) / max(warm_up, 1), 1.0)
-        self._wanted_density = 1 + (self.settings.density - 1) * reached
-        if epoch < warm_up or not recent:
+        """Make codebooks and biases once the warm-up is over; then mend, and lower the slope."""
+        phase = epoch - self.settings.warm_up
+        if phase < 0 or not recent:
             return
+        self.slope.fill_(0.5 ** (phase + 1) if phase < self.settings.anneal else 0.0)
         with torch.no_grad():
             tokens = torch.cat([self.tokens(one.history, one.fields) for one in recent])
-            if self.is_warming_up:
+            if not self.quantised:
                 self.quantizer.fit_codebooks(tokens)
                 self.quantised.fill_(True)
+                self._set_bias(tokens)
             else:
                 self.n_restarts += self.quantizer.restart_dead(tokens)
 
@@ -111,9 +112,9 @@ class SparCodeModel(RankingModel):
         targets = self.items(torch.from_numpy(batch.targets).to(device))
         others = self.items(torch.from_numpy(negatives.items).to(device))
         scores = self.interaction.all_pairs(tokens, others)  # (n, K, m)
-        self._move_bias(scores[:, :, : negatives.n_uniform].detach())
-        positive = torch.relu(self.interaction.own_pairs(tokens, targets) + self.bias).sum(1)
-        return positive, torch.relu(scores + self.bias).sum(1), extra
+        own = self.interaction.own_pairs(tokens, targets)  # (n, K)
+        positive = self._activate(own + self.bias).sum(1)
+        return positive, self._activate(scores + self.bias[:, None]).sum(1), extra
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`; of codes once there are codes, else of tokens."""
@@ -121,13 +122,17 @@ class SparCodeModel(RankingModel):
         if self.quantised:
             tokens = self.quantizer(tokens).vectors
         scores = self.interaction.all_pairs(tokens, self.catalogue())
-        return torch.relu(scores + self.bias).sum(1)
+        return self._activate(scores + self.bias[:, None]).sum(1)
 
-    def _move_bias(self, scores: Tensor) -> None:
-        """Move b towards the quantile that leaves the wanted share of scores positive."""
-        flat = scores.flatten()
-        sample = flat[:: max(1, flat.numel() // QUANTILE_SAMPLE)]
-        wanted = -torch.quantile(sample, max(0.0, 1 - self._wanted_density))
-        step = 1.0 if self._steps == 0 else BIAS_STEP
-        self.bias += step * (wanted - self.bias)
-        self._steps += 1
+    def _activate(self, scores: Tensor) -> Tensor:
+        """Return ReLU(scores), below zero with the slope of the phase."""
+        return functional.leaky_relu(scores, float(self.slope))
+
+    def _set_bias(self, tokens: Tensor) -> None:
+        """Set b so that a share ``density`` of each token's scores is positive; (n, K, dim)."""
+        few = max(1, QUANTILE_SAMPLE // len(self._all))
+        chosen = tokens[torch.randint(len(tokens), (few,), device=tokens.device)]
+        scores = self.interaction.all_pairs(self.quantizer.snap(chosen), self.catalogue())
+        flat = scores.transpose(0, 1).flatten(1)  # (K, few * n_items)
+        kth = max(1, round((1 - self.settings.density) * flat.shape[1]))
+        self.bias.copy_(-flat.kthvalue(kth, dim=1).values)

@@ -38,7 +38,9 @@ class ProductQuantizer(nn.Module):
     counts: Tensor
     sums: Tensor
 
-    def __init__(self, n_tokens: int, dim: int, n_parts: int, n_codewords: int, decay: float):
+    def __init__(
+        self, n_tokens: int, dim: int, n_parts: int, n_codewords: int, decay: float
+    ) -> None:
         """Start with empty codebooks; `fit_codebooks` fills them."""
         super().__init__()
         self.n_parts, self.n_codewords, self.decay = n_parts, n_codewords, decay
@@ -49,13 +51,21 @@ class ProductQuantizer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Quantized:
         """Quantise (n, K, D); in training mode the codebooks follow."""
-        parts = tokens.unflatten(2, (self.n_parts, -1))  # (n, K, M, D / M)
+        parts = self.split(tokens)
         codes = self.nearest(parts.detach())
         chosen = self.look_up(codes)
         if self.training:
             self.follow(parts.detach(), codes)
         vectors = tokens + (chosen - tokens).detach()
         return Quantized(vectors, codes, ((tokens - chosen.detach()) ** 2).mean())
+
+    def split(self, tokens: Tensor) -> Tensor:
+        """Return the M parts of tokens (n, K, D), (n, K, M, D / M)."""
+        return tokens.reshape(*tokens.shape[:2], self.n_parts, -1)
+
+    def snap(self, tokens: Tensor) -> Tensor:
+        """Return the codewords nearest to tokens (n, K, D), without gradient; nothing follows."""
+        return self.look_up(self.nearest(self.split(tokens.detach())))
 
     def nearest(self, parts: Tensor) -> Tensor:
         """Return the nearest codeword of each part by squared L2, int64 (n, K, M).
@@ -80,8 +90,8 @@ class ProductQuantizer(nn.Module):
         self.codebooks.copy_(torch.where(used.unsqueeze(-1), means, self.codebooks))
 
     def fit_codebooks(self, tokens: Tensor, n_iterations: int = 10) -> None:
-        """Set the codebooks by k-means on tokens (n, K, D), spread-out starts, torch's generator."""
-        parts = tokens.detach().unflatten(2, (self.n_parts, -1))
+        """Set the codebooks by k-means on tokens (n, K, D), from spread-out starts."""
+        parts = self.split(tokens.detach())
         self.codebooks.copy_(_spread_starts(parts, self.n_codewords))
         for _ in range(n_iterations):
             counts, sums = self._totals(parts, self.nearest(parts))
@@ -93,7 +103,7 @@ class ProductQuantizer(nn.Module):
 
     def restart_dead(self, tokens: Tensor) -> int:
         """Move codewords that are hardly used to tokens drawn from (n, K, D); return how many."""
-        parts = tokens.detach().unflatten(2, (self.n_parts, -1))
+        parts = self.split(tokens.detach())
         share = self.counts / self.counts.sum(-1, keepdim=True).clamp_min(1e-8)
         token, part, word = torch.nonzero(share < RESTART_BELOW / self.n_codewords, as_tuple=True)
         rows = torch.randint(len(parts), (token.numel(),), device=parts.device)

@@ -1,7 +1,7 @@
 """SparCode: a query becomes codes, each code has a posting list, serving adds up a few lists."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -16,14 +16,14 @@ from methods.batches import serving_history
 from methods.sparcode.inverted_index import CodeSides, build_postings, join
 from methods.sparcode.merge import Postings, add_rows, merge_lists
 from methods.sparcode.model import ModelSettings, SparCodeModel
-from methods.training import TrainingSettings, train_model
+from methods.training import TrainingParams, train_model
 
 ENCODED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class SparCodeParams:
-    """Size, sparsity and training.
+class SparCodeParams(TrainingParams):
+    """Size and sparsity; and how to train, see `methods.training.TrainingParams`.
 
     Attributes
     ----------
@@ -32,51 +32,38 @@ class SparCodeParams:
     hidden : units of the hidden layer of tokenizer and interaction.
     n_parts, n_codewords : M and N; a token's code is one of N^M.
     density : share of (token, item) pairs that keep a positive score.
-    warm_up : epochs before tokens are quantised.
+    warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
     commitment : beta, weight of the commitment loss.
     decay : of the codebooks' moving averages.
-    epochs, patience, batch_size, n_negatives, learning_rate, max_history : see
-        `methods.training.TrainingSettings`.
     """
 
     dim: int = 64
-    n_heads: int = 4
+    n_heads: int = 2
     field_tokens: bool = True
-    hidden: int = 64
+    hidden: int = 128
     n_parts: int = 2
     n_codewords: int = 64
     density: float = 0.3
     warm_up: int = 4
+    anneal: int = 4
     commitment: float = 0.25
     decay: float = 0.99
-    epochs: int = 30
-    patience: int = 3
-    batch_size: int = 512
-    n_negatives: int = 512
-    learning_rate: float = 0.003
-    max_history: int = 50
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            if name not in ("field_tokens", "warm_up") and getattr(self, name) <= 0:
-                raise ValueError(f"{name} = {getattr(self, name)} must be above 0")
+        self.check_positive("field_tokens", "anneal")
         if self.dim % self.n_parts:
             raise ValueError(f"dim = {self.dim} must be a multiple of n_parts = {self.n_parts}")
-        if not 0 <= self.warm_up < self.epochs:
-            raise ValueError(f"warm_up = {self.warm_up} must lie in 0..epochs - 1")
+        if self.warm_up < 1 or self.anneal < 0 or self.warm_up + self.anneal >= self.epochs:
+            raise ValueError(
+                f"warm_up = {self.warm_up} must be at least 1, anneal = {self.anneal} at least 0, "
+                f"and together below epochs = {self.epochs}"
+            )
         if self.density > 1 or self.decay >= 1:
             raise ValueError(
                 f"density = {self.density} must be at most 1, decay = {self.decay} below 1"
             )
         if self.n_codewords**self.n_parts > 1 << 20:
             raise ValueError(f"n_codewords^n_parts = {self.n_codewords**self.n_parts} exceeds 2^20")
-
-    @property
-    def training(self) -> TrainingSettings:
-        """Return what the shared loop takes."""
-        return TrainingSettings(
-            **{name: getattr(self, name) for name in TrainingSettings.__slots__}
-        )
 
     @property
     def model(self) -> ModelSettings:
@@ -150,19 +137,22 @@ class SparCode(Retriever):
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score of the quantised model no longer rises."""
-        self._train(train, validation, self.build_params.training)
+        self._train(train, validation)
 
     def refit(self, train: Interactions) -> None:
         """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, replace(self.build_params.training, epochs=self._epochs))
+        self._train(train, None, stop_after=self._epochs)
 
     def _train(
-        self, train: Interactions, validation: HeldOut | None, settings: TrainingSettings
+        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
     ) -> None:
+        params = self.build_params
         torch.manual_seed(self.seed)
         self._log = train
-        self._model = SparCodeModel(train, self.build_params.model, self.device)
-        trained = train_model(self._model, train, validation, settings, self.seed, self.progress)
+        self._model = SparCodeModel(train, params.model, self.device)
+        trained = train_model(
+            self._model, train, validation, params, self.seed, self.progress, stop_after
+        )
         self._epochs = trained.epochs
 
     def build(self) -> None:
@@ -177,7 +167,7 @@ class SparCode(Retriever):
         with torch.inference_mode():
             hidden, dot = model.interaction.sides_of_items(model.catalogue())
         self._item_sides = hidden.cpu().numpy(), dot.cpu().numpy()
-        self._sides = self._sides_of(self._vectors_of(used))
+        self._sides = self._sides_of_codes(used)
         self._postings = build_postings(
             self._sides, lambda done, total: self.progress("postings", done, total)
         )
@@ -198,7 +188,7 @@ class SparCode(Retriever):
             return EncodedQueries(lists, self._postings)
         known, missing = np.unique(lists[lists >= 0]), np.unique(codes[lists < 0])
         self._work["lists_on_demand"] += missing.size
-        fresh = build_postings(self._sides_of(self._vectors_of(missing)), lambda *_: None)
+        fresh = build_postings(self._sides_of_codes(missing), lambda *_: None)
         places = np.where(
             lists >= 0,
             np.searchsorted(known, lists),
@@ -219,11 +209,11 @@ class SparCode(Retriever):
         """Return y(q, i), float32 (n, n_item_ids); -inf where it is 0, which is never returned."""
         tokens = self._tokens_of(queries)
         if self.search_params.scoring == "unquantised":
-            sides = self._sides_of(tokens.flatten(0, 1))
             lists = np.arange(len(queries) * tokens.shape[1]).reshape(len(queries), -1)
+            sides = self._sides_of(tokens.flatten(0, 1), lists.ravel() % tokens.shape[1])
         else:
             used, places = np.unique(self._codes(tokens), return_inverse=True)
-            sides, lists = self._sides_of(self._vectors_of(used)), places.reshape(len(queries), -1)
+            sides, lists = self._sides_of_codes(used), places.reshape(len(queries), -1)
         rows = sides.scores(0, len(sides.token_hidden))
         scores = add_rows(rows, lists)[:, item_ids]
         return np.where(scores > 0, scores, np.float32(PAD_SCORE))
@@ -253,14 +243,14 @@ class SparCode(Retriever):
                 "mean_list": float(lengths.mean()),
                 "longest_list": int(lengths.max()),
                 "density": float(lengths.mean() / self._log.n_items),
-                "bias": float(self._model.bias),
+                "bias": float(self._model.bias.detach().mean()),
                 "restarts": self._model.n_restarts,
             },
         )
 
     @property
     def _n_codes(self) -> int:
-        return self.build_params.n_codewords**self.build_params.n_parts
+        return int(self.build_params.n_codewords**self.build_params.n_parts)
 
     def _tokens_of(self, queries: Queries) -> torch.Tensor:
         history = serving_history(queries, self._log.ordered, self.build_params.max_history)
@@ -274,7 +264,7 @@ class SparCode(Retriever):
         """Return the composite code of each token, int64 (n, K)."""
         with torch.inference_mode():
             quantizer = self._model.quantizer
-            codes = quantizer.nearest(tokens.unflatten(2, (quantizer.n_parts, -1)))
+            codes = quantizer.nearest(quantizer.split(tokens))
             return np.asarray(quantizer.composite(codes).cpu().numpy())
 
     def _codes_in_use(self) -> IntArray:
@@ -310,8 +300,12 @@ class SparCode(Retriever):
             ]
             return torch.cat(parts, dim=1)
 
-    def _sides_of(self, vectors: torch.Tensor) -> CodeSides:
-        """Return what the interaction needs to score token vectors (n, dim) with every item."""
+    def _sides_of_codes(self, codes: IntArray) -> CodeSides:
+        """Return what the interaction needs to score composite codes with every item."""
+        return self._sides_of(self._vectors_of(codes), codes // self._n_codes)
+
+    def _sides_of(self, vectors: torch.Tensor, tokens: IntArray) -> CodeSides:
+        """Return what the interaction needs to score vectors (n, dim) of tokens (n,)."""
         interaction = self._model.interaction
         with torch.inference_mode():
             hidden, dot = interaction.sides_of_tokens(vectors)
@@ -320,5 +314,5 @@ class SparCode(Retriever):
             dot.cpu().numpy(),
             *self._item_sides,
             interaction.weights.detach().cpu().numpy(),
-            float(self._model.bias),
+            self._model.bias.detach().cpu().numpy()[tokens],
         )

@@ -14,41 +14,25 @@ from harness.topk import TopK
 from methods.ann.flat import exact_index
 from methods.ann.vector_index import VectorIndex, search_around_hidden
 from methods.batches import serving_history
-from methods.training import TrainingSettings, train_model
+from methods.training import TrainingParams, train_model
 from methods.two_tower.towers import TwoTowerModel
 
 
 @dataclass(frozen=True, slots=True)
-class TwoTowerParams:
-    """Size and training.
+class TwoTowerParams(TrainingParams):
+    """Size; and how to train, see `methods.training.TrainingParams`.
 
     Attributes
     ----------
     dim : length of query and item vectors, and of every embedding before them.
     hidden : units of the towers' hidden layer.
-    epochs, patience, batch_size, n_negatives, learning_rate, max_history : see
-        `methods.training.TrainingSettings`.
     """
 
     dim: int = 64
     hidden: int = 128
-    epochs: int = 30
-    patience: int = 3
-    batch_size: int = 512
-    n_negatives: int = 512
-    learning_rate: float = 0.003
-    max_history: int = 50
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} = {getattr(self, name)} must be above 0")
-
-    @property
-    def training(self) -> TrainingSettings:
-        """Return what the shared loop takes."""
-        names = TrainingSettings.__slots__
-        return TrainingSettings(**{name: getattr(self, name) for name in names})
+        self.check_positive()
 
 
 class TwoTower(Retriever):
@@ -81,22 +65,22 @@ class TwoTower(Retriever):
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score has not risen for ``patience`` epochs."""
-        self._train(train, validation, self.build_params.epochs)
+        self._train(train, validation)
 
     def refit(self, train: Interactions) -> None:
         """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, self._epochs)
+        self._train(train, None, stop_after=self._epochs)
 
-    def _train(self, train: Interactions, validation: HeldOut | None, epochs: int) -> None:
+    def _train(
+        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
+    ) -> None:
         params = self.build_params
         torch.manual_seed(self.seed)
         self._ordered = train.ordered
         self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
-        settings = TrainingSettings(
-            **{name: getattr(params.training, name) for name in TrainingSettings.__slots__}
-            | {"epochs": epochs}
+        trained = train_model(
+            self._model, train, validation, params, self.seed, self.progress, stop_after
         )
-        trained = train_model(self._model, train, validation, settings, self.seed, self.progress)
         self._epochs = trained.epochs
 
     def build(self) -> None:

@@ -11,11 +11,11 @@ from harness.fields import Fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import Lists
 from harness.progress import silent
-from methods.training import RankingModel, TrainingSettings, train_model
+from methods.training import RankingModel, TrainingParams, train_model
 
 N_ITEMS = 6
 TRAIN = Interactions(Lists.of([[0, 1, 2], [3, 4, 5]]), N_ITEMS)
-SETTINGS = TrainingSettings(
+SETTINGS = TrainingParams(
     epochs=8, patience=2, batch_size=4, n_negatives=N_ITEMS, learning_rate=0.1, max_history=5
 )
 
@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_weights():
     for seed in (1, 1, 2):
         torch.rand(len(results) + 1)
         model = Scripted([1] * 8)
-        train(model, TrainingSettings(8, 2, 2, 3, 0.1, 5), seed=seed)
+        train(model, TrainingParams(8, 2, 2, 3, 0.1, 5), seed=seed)
         results.append(model.weight.detach().clone())
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
