@@ -68,10 +68,12 @@ class RetrieverContract:
     retriever_class: ClassVar[type[Retriever]]
     build_params: ClassVar[Any] = None
     device: ClassVar[str] = "cpu"
+    learns: ClassVar[bool] = True
 
-    def make(self) -> Retriever:
+    @classmethod
+    def make(cls) -> Retriever:
         """Return a fitted and built retriever."""
-        retriever = self.retriever_class(self.build_params, device=self.device, seed=3)
+        retriever = cls.retriever_class(cls.build_params, device=cls.device, seed=3)
         train = tiny_log()
         if Capability.VALIDATION in retriever.capabilities:
             retriever.fit(train, tiny_held_out(train))
@@ -81,12 +83,14 @@ class RetrieverContract:
         return retriever
 
     @pytest.fixture(scope="class")
-    def retriever(self) -> Retriever:
+    @classmethod
+    def retriever(cls) -> Retriever:
         """Share one retriever among the tests that do not change it."""
-        return self.make()
+        return cls.make()
 
     @pytest.fixture(scope="class")
-    def queries(self) -> Queries:
+    @classmethod
+    def queries(cls) -> Queries:
         """Return a query per user of the tiny log."""
         return tiny_held_out(tiny_log()).queries
 
@@ -151,8 +155,8 @@ class RetrieverContract:
         assert retriever.search(stranger, K).ids.shape == (1, K)
 
     def test_it_learns_the_checkerboard(self, retriever: Retriever, queries: Queries) -> None:
-        """A method that declares `learns` puts liked items first more often than chance does."""
-        if getattr(self, "learns", True):
+        """Unless `learns` is False it puts liked items first more often than chance does."""
+        if self.learns:
             found = retriever.search(queries, K)
             side = queries.user_ids[:, None] % 2
             hits = ((found.ids % 2 == side) & (found.ids != PAD_ID)).mean()

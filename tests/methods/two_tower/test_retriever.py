@@ -61,8 +61,8 @@ def test_a_log_without_fields_is_learned():
 def test_refit_trains_as_long_as_fit_found_best():
     """The epochs of fit are kept, and the model depends on nothing else that fit did."""
     train, scores = tiny_log(), []
-    for epochs in (6, 3):  # the second fit is cut short where the first may have gone on
-        method = TwoTower(TwoTowerParams(dim=8, hidden=16, epochs=epochs, patience=2), seed=4)
+    for patience in (6, 1):  # the second fit is cut short where the first may have gone on
+        method = TwoTower(TwoTowerParams(dim=8, hidden=16, epochs=6, patience=patience), seed=4)
         method.fit(train, tiny_held_out(train))
         method._epochs = 2
         method.refit(train)
