@@ -1,6 +1,5 @@
 """Fields -> one vector per column."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,6 +41,8 @@ class FieldEmbeddings(nn.Module):
     def _embed(self, table: nn.Module, column: Tensor | Bags) -> Tensor:
         if isinstance(column, Bags):
             return mean_of_bags(column, table.weight)  # type: ignore[arg-type]
+        if isinstance(table, nn.Linear):
+            column = column.to(table.weight.dtype)
         embedded: Tensor = table(column)
         return embedded
 
@@ -49,7 +50,7 @@ class FieldEmbeddings(nn.Module):
 def mean_of_bags(bags: Bags, weight: Tensor) -> Tensor:
     """Return the mean vector of each bag, (n, dim); zeros for an empty one."""
     if bags.offsets.numel() == 0:
-        return torch.zeros((0, weight.shape[1]), device=weight.device)
+        return weight.new_zeros((0, weight.shape[1]))
     return functional.embedding_bag(bags.ids, weight, bags.offsets, mode="mean")
 
 

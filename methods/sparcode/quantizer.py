@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 RESTART_BELOW = 0.1  # of the mean use of a codeword: one used less is dead
+SAME = 1e-5  # of the mean length of a codebook's words: words no further apart are one
+FAR = 1e6  # in every coordinate: where no token is
 
 
 class Quantized(NamedTuple):
@@ -61,7 +63,7 @@ class ProductQuantizer(nn.Module):
 
     def split(self, tokens: Tensor) -> Tensor:
         """Return the M parts of tokens (n, K, D), (n, K, M, D / M)."""
-        return tokens.reshape(*tokens.shape[:2], self.n_parts, -1)
+        return tokens.reshape(*tokens.shape[:2], self.n_parts, self.codebooks.shape[-1])
 
     def snap(self, tokens: Tensor) -> Tensor:
         """Return the codewords nearest to tokens (n, K, D), without gradient; nothing follows."""
@@ -72,7 +74,7 @@ class ProductQuantizer(nn.Module):
 
         |x - c|^2 = |x|^2 - 2 <x, c> + |c|^2, of which the first term does not matter.
         """
-        cross = torch.einsum("nkmd,kmjd->nkmj", parts, self.codebooks)
+        cross = torch.einsum("nkmd,kmjd->nkmj", parts, self.codebooks)  # (n, K, M, N)
         return ((self.codebooks**2).sum(-1) - 2 * cross).argmin(dim=-1)
 
     def look_up(self, codes: Tensor) -> Tensor:
@@ -113,6 +115,17 @@ class ProductQuantizer(nn.Module):
         self.counts[token, part, word] = weight
         self.sums[token, part, word] = fresh * weight.unsqueeze(-1)
         return int(token.numel())
+
+    def retire_duplicates(self) -> None:
+        """Put codewords out of reach that repeat an earlier one of their codebook.
+
+        A field of few values leaves most of its codewords at the same few places. Which of two
+        equal ones is nearest would be for rounding to say, and a code that no training query had
+        has no list.
+        """
+        gaps = torch.cdist(self.codebooks, self.codebooks)  # (K, M, N, N)
+        scale = self.codebooks.norm(dim=-1).mean(dim=-1)[..., None, None]
+        self.codebooks[(gaps <= SAME * scale).tril(-1).any(-1)] = FAR
 
     def composite(self, codes: Tensor) -> Tensor:
         """Return one number per code, int64 (n, K): token * N^M + the parts' digits in base N."""

@@ -1,5 +1,6 @@
 """SparCode: a query becomes codes, each code has a posting list, serving adds up a few lists."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -158,14 +159,15 @@ class SparCode(Retriever):
     def build(self) -> None:
         """Make a posting list for each code that a training query uses."""
         model, n_codes = self._model, self._n_codes
+        self._make_encoder()
+        with torch.inference_mode():
+            hidden, dot = model.interaction.sides_of_items(model.catalogue())
         self._counts = np.bincount(
             self._codes_in_use(), minlength=model.tokenizer.n_tokens * n_codes
         )
         used = np.flatnonzero(self._counts)
         self._list_of = np.full(self._counts.size, -1, np.int64)
         self._list_of[used] = np.arange(used.size)
-        with torch.inference_mode():
-            hidden, dot = model.interaction.sides_of_items(model.catalogue())
         self._item_sides = hidden.cpu().numpy(), dot.cpu().numpy()
         self._sides = self._sides_of_codes(used)
         self._postings = build_postings(
@@ -210,7 +212,7 @@ class SparCode(Retriever):
         tokens = self._tokens_of(queries)
         if self.search_params.scoring == "unquantised":
             lists = np.arange(len(queries) * tokens.shape[1]).reshape(len(queries), -1)
-            sides = self._sides_of(tokens.flatten(0, 1), lists.ravel() % tokens.shape[1])
+            sides = self._sides_of(tokens.flatten(0, 1).float(), lists.ravel() % tokens.shape[1])
         else:
             used, places = np.unique(self._codes(tokens), return_inverse=True)
             sides, lists = self._sides_of_codes(used), places.reshape(len(queries), -1)
@@ -228,10 +230,9 @@ class SparCode(Retriever):
         counts = self._counts.reshape(n_tokens, -1)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
-        modules = (self._model.tokenizer, self._model.items.ids)
-        weights = sum(p.numel() * 4 for module in modules for p in module.parameters())
-        codebooks = self._model.quantizer.codebooks.numel() * 4
-        index_bytes = self._postings.nbytes + self._list_of.nbytes + weights + codebooks
+        encoder = [*self._tokenizer.parameters(), self._quantizer.codebooks, self._id_vectors]
+        index_bytes = self._postings.nbytes + self._list_of.nbytes
+        index_bytes += sum(one.numel() * one.element_size() for one in encoder)
         return Footprint(
             index_bytes,
             {
@@ -252,18 +253,29 @@ class SparCode(Retriever):
     def _n_codes(self) -> int:
         return int(self.build_params.n_codewords**self.build_params.n_parts)
 
+    def _make_encoder(self) -> None:
+        """Copy what encodes queries, in float64.
+
+        Rounding differs between one query and many, and would now and then send the same query to
+        another code. In float64 that does not happen in practice, at a cost that is not noticed.
+        """
+        self._tokenizer = copy.deepcopy(self._model.tokenizer).double()
+        self._quantizer = copy.deepcopy(self._model.quantizer).double()
+        self._quantizer.retire_duplicates()
+        self._id_vectors = self._model.items.ids.weight.detach().double()
+
     def _tokens_of(self, queries: Queries) -> torch.Tensor:
         history = serving_history(queries, self._log.ordered, self.build_params.max_history)
         return self._tokens(history, queries.fields)
 
     def _tokens(self, history: Lists, fields: Fields | None) -> torch.Tensor:
         with torch.inference_mode():
-            return self._model.tokens(history, fields)
+            return self._tokenizer(history, fields, self._id_vectors)
 
     def _codes(self, tokens: torch.Tensor) -> IntArray:
         """Return the composite code of each token, int64 (n, K)."""
         with torch.inference_mode():
-            quantizer = self._model.quantizer
+            quantizer = self._quantizer
             codes = quantizer.nearest(quantizer.split(tokens))
             return np.asarray(quantizer.composite(codes).cpu().numpy())
 

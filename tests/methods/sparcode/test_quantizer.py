@@ -104,3 +104,12 @@ def test_each_token_has_its_own_codebooks():
     quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2).eval()
     quantizer.codebooks[1] += 10
     assert quantizer(torch.tensor([[[0.9], [10.1]]])).vectors.tolist() == [[[1.0], [10.0]]]
+
+
+def test_of_equal_words_the_first_stays():
+    """Words 3, 1, 3, 1: only the first two are ever chosen."""
+    quantizer = quantizer_of([[3.0], [1.0], [3.0], [1.0]]).double()
+    quantizer.retire_duplicates()
+    tokens = torch.linspace(-5, 10, 50, dtype=torch.float64)[:, None, None]
+    codes = quantizer.nearest(quantizer.split(tokens)).flatten()
+    assert codes.tolist() == [1 if token < 2 else 0 for token in tokens.flatten().tolist()]
