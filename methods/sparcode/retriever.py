@@ -211,11 +211,11 @@ class SparCode(Retriever):
         """Return y(q, i), float32 (n, n_item_ids); -inf where it is 0, which is never returned."""
         tokens = self._tokens_of(queries)
         if self.search_params.scoring == "unquantised":
-            lists = np.arange(len(queries) * tokens.shape[1]).reshape(len(queries), -1)
-            sides = self._sides_of(tokens.flatten(0, 1).float(), lists.ravel() % tokens.shape[1])
+            lists = np.arange(tokens.shape[0] * tokens.shape[1]).reshape(tokens.shape[:2])
+            sides = self._sides_of(tokens.flatten(0, 1), lists.ravel() % tokens.shape[1])
         else:
             used, places = np.unique(self._codes(tokens), return_inverse=True)
-            sides, lists = self._sides_of_codes(used), places.reshape(len(queries), -1)
+            sides, lists = self._sides_of_codes(used), places.reshape(tokens.shape[:2])
         rows = sides.scores(0, len(sides.token_hidden))
         scores = add_rows(rows, lists)[:, item_ids]
         return np.where(scores > 0, scores, np.float32(PAD_SCORE))
@@ -254,14 +254,16 @@ class SparCode(Retriever):
         return int(self.build_params.n_codewords**self.build_params.n_parts)
 
     def _make_encoder(self) -> None:
-        """Copy what encodes queries, in float64.
+        """Copy what encodes queries and codes, in float64.
 
         Rounding differs between one query and many, and would now and then send the same query to
-        another code. In float64 that does not happen in practice, at a cost that is not noticed.
+        another code, or give a code's list another last bit than its dense scores have. In float64
+        that does not happen in practice, at a cost that is not noticed.
         """
         self._tokenizer = copy.deepcopy(self._model.tokenizer).double()
         self._quantizer = copy.deepcopy(self._model.quantizer).double()
         self._quantizer.retire_duplicates()
+        self._interaction = copy.deepcopy(self._model.interaction).double()
         self._id_vectors = self._model.items.ids.weight.detach().double()
 
     def _tokens_of(self, queries: Queries) -> torch.Tensor:
@@ -318,13 +320,12 @@ class SparCode(Retriever):
 
     def _sides_of(self, vectors: torch.Tensor, tokens: IntArray) -> CodeSides:
         """Return what the interaction needs to score vectors (n, dim) of tokens (n,)."""
-        interaction = self._model.interaction
         with torch.inference_mode():
-            hidden, dot = interaction.sides_of_tokens(vectors)
+            hidden, dot = self._interaction.sides_of_tokens(vectors.double())
         return CodeSides(
-            hidden.cpu().numpy(),
-            dot.cpu().numpy(),
+            hidden.float().cpu().numpy(),
+            dot.float().cpu().numpy(),
             *self._item_sides,
-            interaction.weights.detach().cpu().numpy(),
+            self._model.interaction.weights.detach().cpu().numpy(),
             self._model.bias.detach().cpu().numpy()[tokens],
         )
