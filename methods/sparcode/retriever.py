@@ -12,8 +12,9 @@ from harness.fields import Fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
-from harness.topk import PAD_SCORE, TopK, select_top_k
+from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.batches import serving_history
+from methods.sparcode.fallback import PopularityFallback
 from methods.sparcode.inverted_index import CodeSides, build_postings, join
 from methods.sparcode.merge import Postings, add_rows, merge_lists
 from methods.sparcode.model import ModelSettings, SparCodeModel
@@ -80,9 +81,11 @@ class SparCodeSearch:
     ----------
     scoring : ``served``: the inverted index alone. ``quantised``: the same model's score of every
         item, from the codes. ``unquantised``: from the tokens before they became codes.
+    fallback : what fills a list with fewer than k positive scores: nothing, or popular items.
     """
 
     scoring: Literal["served", "quantised", "unquantised"] = "served"
+    fallback: Literal["none", "popularity"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,8 @@ class SparCode(Retriever):
         self._postings = build_postings(
             self._sides, lambda done, total: self.progress("postings", done, total)
         )
-        self._work = {"postings": 0, "candidates": 0, "lists_on_demand": 0}
+        self._fallback = PopularityFallback(self._log)
+        self._work = {"postings": 0, "candidates": 0, "lists_on_demand": 0, "filled": 0}
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Return the k best items of each query, as ``search_params.scoring`` says."""
@@ -205,10 +209,17 @@ class SparCode(Retriever):
         )
         self._work["postings"] += n_postings
         self._work["candidates"] += n_candidates
-        return TopK(ids, scores)
+        found = TopK(ids, scores)
+        if self.search_params.fallback == "none":
+            return found
+        self._work["filled"] += int((ids == PAD_ID).sum())
+        return self._fallback.fill(found, hidden)
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
-        """Return y(q, i), float32 (n, n_item_ids); -inf where it is 0, which is never returned."""
+        """Return y(q, i), float32 (n, n_item_ids).
+
+        Where it is 0 the item is never returned and has -inf, or else the fallback's score.
+        """
         tokens = self._tokens_of(queries)
         if self.search_params.scoring == "unquantised":
             lists = np.arange(tokens.shape[0] * tokens.shape[1]).reshape(tokens.shape[:2])
@@ -218,10 +229,12 @@ class SparCode(Retriever):
             sides, lists = self._sides_of_codes(used), places.reshape(tokens.shape[:2])
         rows = sides.scores(0, len(sides.token_hidden))
         scores = add_rows(rows, lists)[:, item_ids]
-        return np.where(scores > 0, scores, np.float32(PAD_SCORE))
+        if self.search_params.fallback == "none":
+            return np.where(scores > 0, scores, np.float32(PAD_SCORE))
+        return np.where(scores > 0, scores, self._fallback.scores[item_ids])
 
     def counters(self) -> Mapping[str, int]:
-        """Return postings read, items touched, and lists that had to be made during a search."""
+        """Return postings read, items touched, lists made on demand, and pads to be filled."""
         return dict(self._work)
 
     def footprint(self) -> Footprint:
@@ -231,7 +244,7 @@ class SparCode(Retriever):
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
         encoder = [*self._tokenizer.parameters(), self._quantizer.codebooks, self._id_vectors]
-        index_bytes = self._postings.nbytes + self._list_of.nbytes
+        index_bytes = self._postings.nbytes + self._list_of.nbytes + self._fallback.nbytes
         index_bytes += sum(one.numel() * one.element_size() for one in encoder)
         return Footprint(
             index_bytes,
@@ -272,7 +285,8 @@ class SparCode(Retriever):
 
     def _tokens(self, history: Lists, fields: Fields | None) -> torch.Tensor:
         with torch.inference_mode():
-            return self._tokenizer(history, fields, self._id_vectors)
+            tokens: torch.Tensor = self._tokenizer(history, fields, self._id_vectors)
+            return tokens
 
     def _codes(self, tokens: torch.Tensor) -> IntArray:
         """Return the composite code of each token, int64 (n, K)."""

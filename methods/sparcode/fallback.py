@@ -1,0 +1,38 @@
+"""Fallback: popular items below those with a positive score, where a list would be short."""
+
+import numpy as np
+
+from harness.interactions import Interactions
+from harness.lists import FloatArray, Lists
+from harness.topk import PAD_ID, TopK
+
+
+class PopularityFallback:
+    """Gives each item a score in [-1, 0) that rises with its number of training interactions.
+
+    Sparse scores are above zero, so what is filled in stands below them, and the whole list is
+    still the top of one score.
+    """
+
+    def __init__(self, train: Interactions) -> None:
+        """Count the items of ``train``; keeps n_items scores and their order."""
+        counts = np.bincount(train.item_ids, minlength=train.n_items)
+        self.scores: FloatArray = (counts / (counts.max(initial=0) + 1) - 1).astype(np.float32)
+        self._order = np.argsort(-self.scores, kind="stable")
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of scores and order."""
+        return self.scores.nbytes + self._order.nbytes
+
+    def fill(self, found: TopK, hidden: Lists) -> TopK:
+        """Return ``found`` with its pads replaced by the most popular items not there or hidden."""
+        ids, scores = found.ids.copy(), found.scores.copy()
+        for row in np.flatnonzero(found.ids[:, -1] == PAD_ID):
+            first = int((found.ids[row] != PAD_ID).sum())
+            taken = np.concatenate((found.ids[row, :first], hidden.row(int(row))))
+            near = self._order[: found.k + hidden.lengths[row]]  # enough whatever is taken
+            chosen = near[~np.isin(near, taken)][: found.k - first]
+            ids[row, first : first + chosen.size] = chosen
+            scores[row, first : first + chosen.size] = self.scores[chosen]
+        return TopK(ids, scores)
