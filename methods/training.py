@@ -36,7 +36,7 @@ class TrainingParams:
     max_history : items of a training history, at most.
     """
 
-    epochs: int = 16
+    epochs: int = 12
     patience: int = 3
     batch_size: int = 512
     n_negatives: int = 256

@@ -45,10 +45,10 @@ class SparCodeParams(TrainingParams):
     hidden: int = 128
     n_parts: int = 2
     n_codewords: int = 64
-    density: float = 0.3
-    warm_up: int = 4
-    anneal: int = 4
-    commitment: float = 0.25
+    density: float = 0.5
+    warm_up: int = 2
+    anneal: int = 3
+    commitment: float = 1.0
     decay: float = 0.99
 
     def __post_init__(self) -> None:
