@@ -12,6 +12,7 @@ from harness.lists import Lists
 from methods.batches import Batch
 from methods.encoders.item import ItemFeatures
 from methods.negatives import Negatives
+from methods.sparcode.distinct import distinct_tokens
 from methods.sparcode.interaction import MLPInteraction
 from methods.sparcode.quantizer import ProductQuantizer
 from methods.sparcode.tokenizer import Tokenizer
@@ -111,10 +112,11 @@ class SparCodeModel(RankingModel):
             extra = self.settings.commitment * distance
         targets = self.items(torch.from_numpy(batch.targets).to(device))
         others = self.items(torch.from_numpy(negatives.items).to(device))
-        scores = self.interaction.all_pairs(tokens, others)  # (n, K, m)
+        some = distinct_tokens(tokens, batch.fields, self.tokenizer.fields_of_tokens)
+        scores = self.interaction.all_pairs(some.vectors[:, None], others).squeeze(1)  # (R, m)
+        negative = some.sum_of(self._activate(scores + self.bias[some.owners, None]))
         own = self.interaction.own_pairs(tokens, targets)  # (n, K)
-        positive = self._activate(own + self.bias).sum(1)
-        return positive, self._activate(scores + self.bias[:, None]).sum(1), extra
+        return self._activate(own + self.bias).sum(1), negative, extra
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`; of codes once there are codes, else of tokens."""

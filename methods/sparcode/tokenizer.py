@@ -41,6 +41,12 @@ class Tokenizer(nn.Module):
         """Return K."""
         return self.n_heads + self.n_field_tokens
 
+    @property
+    def fields_of_tokens(self) -> list[str | None]:
+        """Return for each token the field that it is the vector of; None for a head."""
+        names = self.query.fields.names[: self.n_field_tokens]
+        return [None] * self.n_heads + list(names)
+
     def forward(self, history: Lists, fields: Fields | None, item_table: Tensor) -> Tensor:
         """Return tokens, (n, K, dim); ``item_table`` is (n_items, dim)."""
         parts = self.query(history, fields, item_table)  # (n, 1 + n_fields, dim)
