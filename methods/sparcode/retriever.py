@@ -45,9 +45,9 @@ class SparCodeParams(TrainingParams):
     hidden: int = 128
     n_parts: int = 2
     n_codewords: int = 64
-    density: float = 0.5
+    density: float = 0.9
     warm_up: int = 2
-    anneal: int = 3
+    anneal: int = 2
     commitment: float = 1.0
     decay: float = 0.99
 
