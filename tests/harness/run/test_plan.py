@@ -1,0 +1,94 @@
+"""Planning: grids become trials and operating points; equal work has equal ids."""
+
+import dataclasses
+
+import pytest
+
+from harness.errors import SuiteError
+from harness.run.plan import Choice, plan_trials
+from harness.run.suite import read_suite
+from harness.run.trial_spec import TrialSpec
+
+SUITE = """
+name = "grid"
+question = "What does a grid become?"
+dataset = "checkerboard"
+split = { kind = "random_per_user" }
+metrics = ["recall@5", "ndcg@20"]
+seeds = [1, 2]
+load = [{ kind = "single_stream" }, { kind = "offline" }]
+[[case]]
+method = "item_knn"
+build = { n_neighbours = [10, 20], shrinkage = 5 }
+[[case]]
+method = "sparcode"
+search = { scoring = ["served", "quantised"] }
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(SUITE)
+    return read_suite(path)
+
+
+def test_a_list_is_a_set_of_values(suite):
+    """Two neighbourhoods x two seeds, then one model x two seeds; k is the largest cut-off."""
+    trials = plan_trials(suite)
+    assert [(one.case, one.build.get("n_neighbours"), one.seed) for one in trials] == [
+        ("item_knn", 10, 1),
+        ("item_knn", 10, 2),
+        ("item_knn", 20, 1),
+        ("item_knn", 20, 2),
+        ("sparcode", None, 1),
+        ("sparcode", None, 2),
+    ]
+    assert {one.k for one in trials} == {20}
+    assert [one.n_points for one in trials] == [2, 2, 2, 2, 4, 4]  # searches x loads
+
+
+def test_defaults_are_filled_in(suite):
+    """A trial says everything: a default that changes later does not change old records."""
+    trial = plan_trials(suite)[0]
+    assert trial.build["similarity"] == "cosine"
+    assert trial.split["kind"] == "random_per_user"
+    assert trial.split["test"] == 0.2
+    assert trial.dataset_params["n_users"] == 100
+
+
+def test_choices_of_the_command_line(suite):
+    """Devices and seeds replace the suite's; a glob picks cases."""
+    choice = Choice(devices=("cuda",), seeds=(9,), methods="sp*")
+    (trial,) = plan_trials(suite, choice)
+    assert (trial.case, trial.device, trial.seed) == ("sparcode", "cuda", 9)
+
+
+def test_ids_depend_on_the_work_alone(suite):
+    """Another name or limit is the same work; another seed, split or parameter is not."""
+    first = plan_trials(suite)[0]
+    assert dataclasses.replace(first, suite="x", case="y", time_limit_s=1.0).trial_id == (
+        first.trial_id
+    )
+    others = [
+        dataclasses.replace(first, seed=5),
+        dataclasses.replace(first, threads=2),
+        dataclasses.replace(first, build={**first.build, "shrinkage": 6.0}),
+    ]
+    assert len({first.trial_id, *(one.trial_id for one in others)}) == 4
+
+
+def test_a_spec_survives_the_way_to_its_process(suite):
+    """JSON there and back gives an equal spec with an equal id."""
+    first = plan_trials(suite)[0]
+    again = TrialSpec.from_json(first.to_json())
+    assert (again, again.trial_id) == (first, first.trial_id)
+
+
+def test_best_possible_needs_a_known_truth(tmp_path):
+    """Real data have no known truth: asking for it is a fault, not a number."""
+    path = tmp_path / "real.toml"
+    text = SUITE.replace('"checkerboard"', '"gowalla"').replace('"item_knn"', '"best_possible"')
+    path.write_text(text.replace("build = { n_neighbours = [10, 20], shrinkage = 5 }", ""))
+    with pytest.raises(SuiteError, match="real data, whose best possible is not known"):
+        plan_trials(read_suite(path))

@@ -1,0 +1,93 @@
+"""What the documents say is so: commands parse, names exist, links lead somewhere."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS, make_parser
+from harness.data.catalog import DATASETS
+from harness.run.suite import read_suite
+from methods import CATALOG
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "suites/README.md",
+    "results/README.md",
+]
+
+
+def commands_of(text):
+    """Return the words of each `matchbench ...` line in code blocks."""
+    for block in re.findall(r"```\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("matchbench "):
+                yield line.partition("#")[0].replace("'", "").split()[1:]
+
+
+def test_the_commands_of_the_readme_parse():
+    """Every command line shown is one the program takes."""
+    shown = list(commands_of((ROOT / "README.md").read_text()))
+    assert len(shown) >= 6
+    for words in shown:
+        assert make_parser().parse_args(words).command in COMMANDS
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_help(command, capsys):
+    """--help names what the command takes and ends well."""
+    with pytest.raises(SystemExit) as ended:
+        make_parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name):
+    """Every relative link of a document names a file that is there."""
+    path = ROOT / name
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_suites_readme_names_every_key():
+    """A key of a suite file that is not documented would be found by nobody."""
+    text = (ROOT / "suites" / "README.md").read_text()
+    for key in read_suite(ROOT / "suites" / "quickstart.toml").__dataclass_fields__:
+        if key not in ("path", "cases"):
+            assert f"`{key}`" in text, key
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "suites").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_suites_read(path):
+    """Each shipped suite is whole, carries its file's name and asks known things."""
+    suite = read_suite(path)
+    assert suite.name == path.stem
+    assert suite.dataset in DATASETS
+    assert {case.method for case in suite.cases} <= {*CATALOG, "best_possible"}
+
+
+def test_the_make_targets_of_the_readme_exist():
+    """`make quickstart` and `make test` are targets, and CI calls the second."""
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE):
+        assert f"\n{target}:" in makefile
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_pins_cover_the_dependencies():
+    """Every direct dependency has an exact version in constraints.txt."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    names = {re.split(r"[><=]", one)[0].lower().replace("_", "-") for one in wanted}
+    assert names <= pins, names - pins
