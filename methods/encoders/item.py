@@ -7,9 +7,17 @@ from harness.interactions import Interactions
 from methods.encoders.fields import INIT_STD, FieldEmbeddings
 from methods.encoders.tensors import Bags, Columns, columns_of
 
+ID_DROPOUT = 0.5
+
 
 class ItemFeatures(nn.Module):
-    """Item ids -> the vectors of id and fields, side by side: (n, (1 + n_fields) * dim)."""
+    """Item ids -> the vectors of id and fields, side by side: (n, (1 + n_fields) * dim).
+
+    Where items have fields, training drops coordinates of the id's vector by lot, a share
+    ``ID_DROPOUT`` of them. Otherwise ids, each with few events, learn by heart what the fields
+    would say of all items (after Volkovs, Yu and Poutanen, DropoutNet, NeurIPS 2017, who drop
+    whole vectors). Without fields nothing is dropped.
+    """
 
     def __init__(self, train: Interactions, dim: int, device: str) -> None:
         """Keep the fields of all items on the device."""
@@ -19,10 +27,18 @@ class ItemFeatures(nn.Module):
         self.fields = FieldEmbeddings(train.item_fields, dim)
         self.width = (1 + len(self.fields)) * dim
         self._columns = columns_of(train.item_fields, device)
+        self._drop = nn.Dropout(ID_DROPOUT if len(self.fields) else 0.0)
+
+    def history_table(self) -> Tensor:
+        """Return what each item brings to a history, (n_items, dim): its id's and fields' sum."""
+        table: Tensor = self.ids.weight
+        for part in self.fields(self._columns):
+            table = table + part
+        return table
 
     def forward(self, items: Tensor) -> Tensor:
         """Return the features of the given items, (n, width)."""
-        parts = [self.ids(items), *self.fields(_take(self._columns, items))]
+        parts = [self._drop(self.ids(items)), *self.fields(_take(self._columns, items))]
         return torch.cat(parts, dim=1)
 
 

@@ -13,7 +13,7 @@ from methods.encoders.tensors import Bags, columns_of
 class QueryFeatures(nn.Module):
     """History and fields -> n_parts vectors of ``dim``: the history's first, then one per field.
 
-    The history's part is the mean of its items' vectors, from the table of the item side. No user
+    The history's part is the mean of its items' vectors, from `ItemFeatures.history_table`. No user
     id is used, so a user unknown in training is served like any other.
     """
 

@@ -74,7 +74,7 @@ class SparCodeModel(RankingModel):
 
     def tokens(self, history: Lists, fields: Fields | None) -> Tensor:
         """Return the tokens before quantisation, (n, K, dim)."""
-        tokens: Tensor = self.tokenizer(history, fields, self.items.ids.weight)
+        tokens: Tensor = self.tokenizer(history, fields, self.items.history_table())
         return tokens
 
     def catalogue(self) -> Tensor:

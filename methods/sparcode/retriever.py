@@ -243,7 +243,7 @@ class SparCode(Retriever):
         counts = self._counts.reshape(n_tokens, -1)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
-        encoder = [*self._tokenizer.parameters(), self._quantizer.codebooks, self._id_vectors]
+        encoder = [*self._tokenizer.parameters(), self._quantizer.codebooks, self._item_table]
         index_bytes = self._postings.nbytes + self._list_of.nbytes + self._fallback.nbytes
         index_bytes += sum(one.numel() * one.element_size() for one in encoder)
         return Footprint(
@@ -277,7 +277,7 @@ class SparCode(Retriever):
         self._quantizer = copy.deepcopy(self._model.quantizer).double()
         self._quantizer.retire_duplicates()
         self._interaction = copy.deepcopy(self._model.interaction).double()
-        self._id_vectors = self._model.items.ids.weight.detach().double()
+        self._item_table = self._model.items.history_table().detach().double()
 
     def _tokens_of(self, queries: Queries) -> torch.Tensor:
         history = serving_history(queries, self._log.ordered, self.build_params.max_history)
@@ -285,7 +285,7 @@ class SparCode(Retriever):
 
     def _tokens(self, history: Lists, fields: Fields | None) -> torch.Tensor:
         with torch.inference_mode():
-            tokens: torch.Tensor = self._tokenizer(history, fields, self._id_vectors)
+            tokens: torch.Tensor = self._tokenizer(history, fields, self._item_table)
             return tokens
 
     def _codes(self, tokens: torch.Tensor) -> IntArray:

@@ -12,9 +12,10 @@ from methods.encoders.query import QueryFeatures, mlp
 class Tokenizer(nn.Module):
     """K = n_heads + (one per field of the query side, if asked for) tokens of ``dim``.
 
-    A head sees history and fields together: an orthogonal projection of the history's mean, one of
-    its own per head so that heads start out different, plus its part of a perceptron. A field's
-    token is the field's own vector, which lets categorical context keep a code of its own.
+    A head is an orthogonal projection of the history's mean, one of its own per head so that heads
+    start out different, plus its part of a perceptron. With field tokens, a field's token is the
+    field's own vector and the heads are left to the history: a head that sees fields as well would
+    need a code for each of their combinations. Without, the perceptron sees the fields too.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class Tokenizer(nn.Module):
         self.projections = nn.Parameter(torch.empty(n_heads, dim, dim))
         for head in range(n_heads):
             nn.init.orthogonal_(self.projections[head])
-        self.mixture = mlp(self.query.n_parts * dim, hidden, n_heads * dim)
+        self.n_mixed = self.query.n_parts - self.n_field_tokens
+        self.mixture = mlp(self.n_mixed * dim, hidden, n_heads * dim)
 
     @property
     def n_tokens(self) -> int:
@@ -51,6 +53,6 @@ class Tokenizer(nn.Module):
         """Return tokens, (n, K, dim); ``item_table`` is (n_items, dim)."""
         parts = self.query(history, fields, item_table)  # (n, 1 + n_fields, dim)
         projected = torch.einsum("nd,hde->nhe", parts[:, 0], self.projections)
-        mixed = self.mixture(parts.flatten(1)).view(-1, self.n_heads, self.dim)
+        mixed = self.mixture(parts[:, : self.n_mixed].flatten(1)).view(-1, self.n_heads, self.dim)
         heads = projected + mixed
         return torch.cat((heads, parts[:, 1:]), dim=1) if self.n_field_tokens else heads

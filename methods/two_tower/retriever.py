@@ -87,6 +87,7 @@ class TwoTower(Retriever):
         """Compute all item vectors and hand them to the exact index."""
         with torch.inference_mode():
             vectors = self._model.catalogue_vectors().cpu().numpy()
+            self._item_table = self._model.items.history_table()
         self._vectors = vectors
         self._index: VectorIndex = exact_index(self.device)
         self._index.add(vectors)
@@ -96,7 +97,7 @@ class TwoTower(Retriever):
         """Return query vectors, float32 (n, dim)."""
         history = serving_history(queries, self._ordered, self.build_params.max_history)
         with torch.inference_mode():
-            vectors = self._model.query_vectors(history, queries.fields)
+            vectors = self._model.query_vectors(history, queries.fields, self._item_table)
         return np.asarray(vectors.cpu().numpy())
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
@@ -119,6 +120,7 @@ class TwoTower(Retriever):
     def footprint(self) -> Footprint:
         """Return the bytes of item vectors and of the weights that encode a query."""
         model = self._model
-        modules = (model.query, model.query_tower, model.items.ids)
-        weights = sum(p.numel() * 4 for module in modules for p in module.parameters())
+        modules = (model.query, model.query_tower)
+        encoder = [self._item_table, *(p for module in modules for p in module.parameters())]
+        weights = sum(one.numel() * 4 for one in encoder)
         return Footprint(self._index.nbytes + weights, {"epochs": float(self._epochs)})

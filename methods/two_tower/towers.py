@@ -23,6 +23,7 @@ class TwoTowerModel(RankingModel):
     def __init__(self, train: Interactions, dim: int, hidden: int, device: str) -> None:
         """Take sizes and fields from a training log."""
         super().__init__()
+        self.dim = dim
         self.items = ItemFeatures(train, dim, device)
         self.query = QueryFeatures(train, dim, device)
         self.query_tower = mlp(self.query.n_parts * dim, hidden, dim)
@@ -33,16 +34,17 @@ class TwoTowerModel(RankingModel):
         self._all = torch.arange(train.n_items, device=device)
         self.to(device)
 
-    def query_vectors(self, history: Lists, fields: Fields | None) -> Tensor:
-        """Return (n, dim)."""
-        parts = self.query(history, fields, self.items.ids.weight)
+    def query_vectors(self, history: Lists, fields: Fields | None, item_table: Tensor) -> Tensor:
+        """Return (n, dim); ``item_table`` is `ItemFeatures.history_table`."""
+        parts = self.query(history, fields, item_table)
         vectors: Tensor = parts[:, 0] + self.query_tower(parts.flatten(1))
         return vectors
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return (n, dim)."""
-        ids: Tensor = self.items.ids(items)
-        return ids if self.item_tower is None else ids + self.item_tower(self.items(items))
+        features: Tensor = self.items(items)
+        ids = features[:, : self.dim]
+        return ids if self.item_tower is None else ids + self.item_tower(features)
 
     def catalogue_vectors(self) -> Tensor:
         """Return the vectors of all items, (n_items, dim)."""
@@ -51,11 +53,14 @@ class TwoTowerModel(RankingModel):
     def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
         """See `RankingModel`."""
         device = self._all.device
-        vectors = self.query_vectors(batch.history, batch.fields)
+        vectors = self._vectors_of(batch)
         targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
         others = self.item_vectors(torch.from_numpy(negatives.items).to(device))
         return (vectors * targets).sum(1), vectors @ others.T, vectors.new_zeros(())
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`."""
-        return self.query_vectors(batch.history, batch.fields) @ self.catalogue_vectors().T
+        return self._vectors_of(batch) @ self.catalogue_vectors().T
+
+    def _vectors_of(self, batch: Batch) -> Tensor:
+        return self.query_vectors(batch.history, batch.fields, self.items.history_table())
