@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.measure.machine import code_hash, commit
 from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
@@ -23,6 +24,7 @@ def main(arguments: list[str]) -> int:
     descriptor, attempt, folder, *root = arguments
     spec = TrialSpec.from_json(sys.stdin.buffer.readline().decode())
     place = Place(attempt, Path(folder), Path(root[0]) if root else None)
+    code_hash(), commit()  # of the code that is loaded now, not of what is edited while it runs
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
         sender = Sender(pipe)
