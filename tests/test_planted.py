@@ -49,7 +49,7 @@ def test_crosses_are_what_an_interaction_is_for():
     """
     parts = parts_of("planted_crosses", n_users=2500, n_items=1200)
     two_tower = ndcg(trained("two_tower", parts, dim=16), parts)
-    sparcode = trained("sparcode", parts, dim=16, n_heads=1, epochs=10, warm_up=3, anneal=2)
+    sparcode = trained("sparcode", parts, dim=16, n_heads=1)
     assert ndcg(sparcode, parts) >= 2 * two_tower
     assert ndcg(sparcode, parts) <= best(parts)
 
@@ -66,7 +66,7 @@ def test_both_learn_what_a_dot_product_can_say(name):
 def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
     """On every synthetic log, ties aside: no loss between the trained score and the index."""
     parts = parts_of(name, n_users=200)
-    method = trained("sparcode", parts, dim=8, hidden=8, n_codewords=8, epochs=4, warm_up=1)
+    method = trained("sparcode", parts, dim=8, hidden=8, n_codewords=8, epochs=3, warm_up=1, anneal=1)
     queries = parts.test.queries
     served = method.search(queries, 50)
     method.search_params = dataclasses.replace(method.search_params, scoring="quantised")

@@ -42,12 +42,12 @@ class SparCodeParams(TrainingParams):
     dim: int = 64
     n_heads: int = 2
     field_tokens: bool = True
-    hidden: int = 128
+    hidden: int = 64
     n_parts: int = 2
     n_codewords: int = 64
-    density: float = 0.9
+    density: float = 0.5
     warm_up: int = 2
-    anneal: int = 2
+    anneal: int = 3
     commitment: float = 1.0
     decay: float = 0.99
 
