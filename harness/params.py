@@ -1,6 +1,7 @@
 """A table of a suite file -> a method's frozen parameter dataclass, with helpful refusals."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -69,6 +70,8 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
             return tuple(_convert(name, one, args[0]) for one in value)
     elif hint is float:
         if isinstance(value, int | float) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                raise ValueError(f"{name} = {value} must be finite")
             return float(value)
     elif type(value) is hint:
         return value

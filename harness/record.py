@@ -53,6 +53,7 @@ class Record:
     metrics: Mapping[str, float] = field(default_factory=dict)
     metrics_ci: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     n_queries: int | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
     fill_rate: float | None = None
     tied_lists: float | None = None
     qps: float | None = None

@@ -180,7 +180,8 @@ class RetrieverContract:
         assert scores.dtype == np.float32
         best = select_top_k(scores, K, queries.hidden)
         found = retriever.search(queries, K)
-        filled = found.ids != PAD_ID
+        filled = best.ids != PAD_ID
+        np.testing.assert_array_equal(filled, found.ids != PAD_ID)
         np.testing.assert_allclose(found.scores[filled], best.scores[filled], rtol=1e-4, atol=1e-5)
 
     def test_search_is_encode_and_search_encoded(

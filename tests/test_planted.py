@@ -66,7 +66,9 @@ def test_both_learn_what_a_dot_product_can_say(name):
 def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
     """On every synthetic log, ties aside: no loss between the trained score and the index."""
     parts = parts_of(name, n_users=200)
-    method = trained("sparcode", parts, dim=8, hidden=8, n_codewords=8, epochs=3, warm_up=1, anneal=1)
+    method = trained(
+        "sparcode", parts, dim=8, hidden=8, n_codewords=8, epochs=3, warm_up=1, anneal=1
+    )
     queries = parts.test.queries
     served = method.search(queries, 50)
     method.search_params = dataclasses.replace(method.search_params, scoring="quantised")

@@ -1,13 +1,18 @@
 """Peak memory of this process: host from the kernel, device from torch's allocator."""
 
-import resource
+from pathlib import Path
 
 import torch
 
 
 def peak_host_bytes() -> int:
-    """Return the largest resident set this process has had, in bytes (Linux reports KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the largest resident set this process has had since it began its program, in bytes.
+
+    VmHWM of Linux, which starts anew with the program; ru_maxrss would begin with the parent's.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024
 
 
 def peak_device_bytes(device: str) -> int | None:

@@ -16,6 +16,7 @@ def caption_of(records: Sequence[Record]) -> str:
     lines = [
         f"{first.suite}: {first.split}; data {first.data_hash[:12]}",
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
+        *_dropped(first),
         "* marks the best of a column where its interval clears the second's",
         f"speed: {' and '.join(loads) or 'not measured'}, host memory to host memory",
         f"threads: {first.threads} searching, {first.fit_threads} fitting",
@@ -29,6 +30,11 @@ def _load(record: Record) -> str:
     if record.load["kind"] == "offline":
         return f"offline in batches of {record.load['batch']}"
     return f"{record.load['kind']} over {record.n_timed} queries"
+
+
+def _dropped(record: Record) -> list[str]:
+    left_out = [f"{count} {name}" for name, count in record.dropped.items() if count]
+    return [f"left out of the held-out parts: {', '.join(left_out)}"] if left_out else []
 
 
 def _dirty(record: Record) -> str:

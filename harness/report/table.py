@@ -59,14 +59,24 @@ def describe_setting(frame: pd.DataFrame) -> list[str]:
 
 
 def best_rows(frame: pd.DataFrame, metric: str) -> list[bool]:
-    """Return for each row whether it is the best of a metric, sure of it by the intervals."""
+    """Return for each row whether it is the best of a metric, sure of it by the intervals.
+
+    The best case must clear the best row of every other case; rows of one case with the same
+    value (another load, a served list equal to the dense one) are marked together.
+    """
     low, high = f"{metric}.low", f"{metric}.high"
     competes = (frame["status"] == Status.OK) & (frame["method"] != BOUND)
     if not {metric, low, high} <= set(frame.columns):
         return [False] * len(frame)
     ranked = frame[competes & frame[metric].notna()].sort_values(metric, ascending=False)
-    clears = len(ranked) > 1 and bool(ranked[low].iloc[0] > ranked[high].iloc[1])
-    return [clears and index == ranked.index[0] for index in frame.index]
+    if ranked.empty:
+        return [False] * len(frame)
+    top = ranked.iloc[0]
+    others = ranked[ranked["case"] != top["case"]]
+    if others.empty or not top[low] > others.iloc[0][high]:
+        return [False] * len(frame)
+    same = (frame["case"] == top["case"]) & (frame[metric] == top[metric]) & competes
+    return [bool(one) for one in same]
 
 
 def _cells(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

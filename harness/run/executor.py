@@ -67,10 +67,15 @@ def execute(
                 case Finished():
                     ending = ending or Ending(Status.OK)  # an earlier failure stands
                 case None:
-                    limit = f"time_limit_s = {spec.time_limit_s:g}"
-                    return Ending(Status.TIMEOUT, f"ran past {limit} during {stage.name!r}")
+                    reason = f"ran past {limit_text(spec)} during {stage.name!r}"
+                    return Ending(Status.TIMEOUT, reason)
         code = process.wait()
     return ending or Ending(Status.FAILED, _death(code, stage, log_path))
+
+
+def limit_text(spec: TrialSpec) -> str:
+    """Return the time limit as a record of failure names it."""
+    return f"time_limit_s = {spec.time_limit_s:g} s"
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from harness.retriever import Capability, Retriever
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
 from harness.seeding import derive_seed, generator
 from harness.stats import bootstrap_interval, percentile_or_none
-from harness.topk import TopK, concatenate
+from harness.topk import PAD_ID, TopK, concatenate
 
 BATCH = 256  # queries in one call of the accuracy pass
 EXACT_QUERIES = 1000  # queries that are also scored exhaustively, at most
@@ -73,6 +73,10 @@ def measure_point(
     before = _counters(retriever)
     answers = answer_all(retriever, parts.test.queries, spec.k)
     counters = {name: count - before[name] for name, count in _counters(retriever).items()}
+    peaks: dict[str, Any] = {
+        "peak_host_bytes": peak_host_bytes(),  # before the harness scores exhaustively
+        "peak_device_bytes": peak_device_bytes(spec.device),
+    }
     quality = assess(spec, retriever, parts.test, parts.full_train.n_items, answers)
     point_id = digest([spec.trial_id, search])
     arrays: dict[str, npt.NDArray[Any]] = {
@@ -110,6 +114,7 @@ def measure_point(
                 metrics=quality.means,
                 metrics_ci=quality.intervals,
                 n_queries=len(answers),
+                dropped=parts.dropped,
                 fill_rate=quality.fill_rate,
                 tied_lists=quality.tied_lists,
                 counters=counters,
@@ -121,7 +126,8 @@ def measure_point(
                 code_hash=code_hash(),
                 replay=spec.replay,
                 **_timing_fields(timing),
-                **_offline_fields(retriever, offline, spec.device),
+                **peaks,
+                **_offline_fields(retriever, offline),
             )
         )
     _write_arrays(place.folder / "per_query" / f"{point_id}.npz", answers, parts.test, arrays)
@@ -141,6 +147,8 @@ def assess(
     """Score the answers against what is relevant, and against the method's exhaustive score."""
     metrics = [parse_metric(name) for name in spec.metrics]
     faults = list_faults(answers, n_items)
+    n_shown = int(np.isin(*_keys(answers, test.queries, n_items)).sum())
+    reasons = [*faults.reasons, *([f"{n_shown} hidden items returned"] if n_shown else [])]
     relevance = [one for one in metrics if one.scope == "query" and not one.needs_exact]
     per_query = dict(evaluate(relevance, answers.ids, test.relevant, n_items))
     agreement = [one for one in metrics if one.needs_exact]
@@ -161,10 +169,17 @@ def assess(
         per_query,
         {name: means[name] for name in spec.metrics if name in means},
         {name: bootstrap_interval(values, seed=seed) for name, values in per_query.items()},
-        faults.reasons,
+        tuple(reasons),
         faults.fill_rate,
         faults.tied_lists,
     )
+
+
+def _keys(answers: TopK, queries: Queries, n_items: int) -> tuple[IntArray, IntArray]:
+    """Return each (query, item) that was returned, and each that was hidden, as one number."""
+    base = np.arange(len(answers), dtype=np.int64)[:, None] * (n_items + 1)
+    returned = (base + answers.ids)[answers.ids != PAD_ID]
+    return returned, base.ravel()[queries.hidden.rows] + queries.hidden.ids
 
 
 def sample_rows(n: int, wanted: int, random: np.random.Generator) -> IntArray:
@@ -200,15 +215,13 @@ def _timing_fields(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _offline_fields(retriever: Retriever, offline: Offline, device: str) -> dict[str, Any]:
+def _offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
     footprint = retriever.footprint()
     return {
         "fit_s": offline.fit_s,
         "refit_s": offline.refit_s,
         "build_s": offline.build_s,
         "index_bytes": footprint.index_bytes,
-        "peak_host_bytes": peak_host_bytes(),
-        "peak_device_bytes": peak_device_bytes(device),
         "details": {name: float(value) for name, value in footprint.details.items()},
     }
 

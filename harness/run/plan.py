@@ -52,7 +52,8 @@ def plan_trials(suite: Suite, choice: Choice | None = None) -> list[TrialSpec]:
         where = f"case {number} ({case.name})"
         builds, searches = _grids(case, suite, where, faults)
         if case in wanted:
-            axes = (builds, choice.devices or suite.devices, choice.seeds or suite.seeds)
+            devices = dict.fromkeys(choice.devices or suite.devices)
+            axes = (builds, devices, dict.fromkeys(choice.seeds or suite.seeds))
             trials += [
                 TrialSpec(
                     case=case.name,
@@ -65,6 +66,11 @@ def plan_trials(suite: Suite, choice: Choice | None = None) -> list[TrialSpec]:
                 )
                 for build, device, seed in itertools.product(*axes)
             ]
+    first: dict[str, TrialSpec] = {}
+    for trial in trials:
+        other = first.setdefault(trial.trial_id, trial)
+        if other is not trial:
+            faults.append(f"cases {other.case!r} and {trial.case!r} are the same trial; name one")
     raise_faults(suite.path, faults)
     return trials
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from harness.data.catalog import dataset_id
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.record import Record, Status, latest_attempts
-from harness.run.executor import Ending, execute
+from harness.run.executor import Ending, execute, limit_text
 from harness.run.messages import Stage
 from harness.run.trial_spec import Place, TrialSpec
 
@@ -66,8 +66,19 @@ def pending_trials(
         trial_id
         for trial_id, standing in latest_attempts(records).items()
         if _is_present(standing[0], data_hash) and _is_complete(standing)
-    }
+    } - _timed_out_earlier(trials, records)
     return [trial for trial in trials if trial.trial_id not in answered]
+
+
+def _timed_out_earlier(trials: Sequence[TrialSpec], records: Sequence[Record]) -> set[str]:
+    """Return the trials whose last attempt hit a limit that is not the present one."""
+    limits = {trial.trial_id: limit_text(trial) for trial in trials}
+    return {
+        trial_id
+        for trial_id, standing in latest_attempts(records).items()
+        if standing[-1].status == Status.TIMEOUT
+        and limits.get(trial_id, "") not in str(standing[-1].reason)
+    }
 
 
 def _is_present(record: Record, data_hash: str) -> bool:

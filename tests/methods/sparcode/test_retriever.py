@@ -14,6 +14,7 @@ from harness.interactions import Interactions, Queries
 from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
 from harness.topk import PAD_ID
+from methods.batches import Batch
 from methods.sparcode.model import SparCodeModel
 from methods.sparcode.retriever import SparCode, SparCodeParams, SparCodeSearch
 
@@ -75,6 +76,16 @@ def assert_same(method, queries, k):
 def test_a_trained_model_serves_its_dense_scores(k):
     """Bit for bit, for every user; also where k is the whole catalogue."""
     assert_same(trained(), tiny_held_out(tiny_log()).queries, k)
+
+
+def test_the_score_is_the_one_that_was_trained():
+    """What the index is built from equals the training model's own forward pass, in torch."""
+    method, queries = trained(), tiny_held_out(tiny_log()).queries
+    with torch.no_grad():
+        forward = method._model.all_scores(Batch(np.zeros(0, np.int64), queries.history,
+                                                 queries.fields)).numpy()  # fmt: skip
+    scores = method.score(queries, np.arange(30))
+    np.testing.assert_allclose(np.where(scores > 0, scores, 0), forward, rtol=1e-4, atol=1e-4)
 
 
 @settings(max_examples=12, deadline=None)
