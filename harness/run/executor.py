@@ -58,7 +58,7 @@ def execute(
                 case Stage():
                     stage = message
                     on_stage(stage)
-                case Record():
+                case Record() if ending is None:  # after a fault nothing on the pipe is trusted
                     on_record(message)
                 case Failure(reason):
                     ending = Ending(Status.FAILED, f"{reason} (log: logs/{log_path.name})")

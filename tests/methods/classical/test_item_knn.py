@@ -218,7 +218,7 @@ def test_a_log_without_events_finds_nothing():
     [
         ({"n_neighbours": 0}, "n_neighbours = 0; expected at least 1"),
         ({"shrinkage": -1.0}, "shrinkage = -1.0; expected at least 0"),
-        ({"shrinkage": math.nan}, "shrinkage = nan; expected at least 0"),
+        ({"shrinkage": math.nan}, "shrinkage = nan must be finite"),
         ({"power": 0.0}, "power = 0.0; expected more than 0"),
         ({"asymmetry": 1.5}, "asymmetry = 1.5; expected 0 to 1"),
         ({"similarity": "dot", "shrinkage": 1.0}, "changes nothing of the similarity 'dot'"),
