@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         print(f"matchbench: {error}", file=sys.stderr)
         return FAULT
+    except MemoryError as error:
+        print(f"matchbench: out of memory: {error}", file=sys.stderr)
+        return FAULT
     except KeyboardInterrupt:
         print("matchbench: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

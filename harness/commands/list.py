@@ -71,7 +71,7 @@ def first_sentence(entry: MethodEntry) -> str:
     module, _, name = entry.target.partition(":")
     try:
         spec = importlib.util.find_spec(module)
-    except ImportError:
+    except Exception:  # a plug-in may raise anything; `load_method` says what
         spec = None
     if spec is None or spec.origin is None:
         return "(cannot be found)"

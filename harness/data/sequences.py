@@ -61,8 +61,13 @@ def read_s3rec(folder: DataFolder, name: str) -> Log:
     return replace(log, item_fields=Fields(log.n_items, {"attributes": attributes}))
 
 
+MAX_ID = 100_000_000  # no data set here comes near: a larger id is damage
+
+
 def _sequence_log(user_ids: IntArray, item_ids: IntArray) -> Log:
     n_users, n_items = int(user_ids.max()) + 1, int(item_ids.max()) + 1
+    if max(n_users, n_items) > MAX_ID:
+        raise DatasetError(f"found an id of {max(n_users, n_items)}, expected at most {MAX_ID}")
     return arrange(Log(user_ids, item_ids, n_users, n_items, ordered=True))
 
 
@@ -80,6 +85,11 @@ def _attributes(file: DataFile, n_items: int) -> MultiValued:
         table = json.loads(file.content)
     except ValueError as error:
         raise DatasetError(f"{file.label}: damaged or cut short: {error}") from None
+    if not isinstance(table, dict) or not all(
+        isinstance(ids, list) and all(type(one) is int and one >= 1 for one in ids)
+        for ids in table.values()
+    ):
+        raise DatasetError(f"{file.label}: expected an object of lists of attribute ids from 1")
     missing = [item for item in range(1, n_items + 1) if str(item) not in table]
     if missing:
         raise DatasetError(f"{file.label}: {len(missing)} items, such as {missing[0]}, are missing")
