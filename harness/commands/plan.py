@@ -6,14 +6,13 @@ from harness.commands.suites import open_suite
 from harness.data.catalog import data_root, is_present
 from harness.measure.machine import check_faiss
 from harness.run.inputs import load_parts
-from harness.run.plan import check_against_data, plan_trials
+from harness.run.plan import check_against_data
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the trials, one a line; faults of the suite, or of its data if they are here, raise."""
     check_faiss()
-    suite, choice = open_suite(options)
-    trials = plan_trials(suite, choice)
+    suite, trials = open_suite(options)
     print(f"{suite.name}: {suite.question}")
     if is_present(suite.dataset, options.data_root):
         parts = load_parts(suite.dataset, trials[0].dataset_params, suite.split, options.data_root)

@@ -10,7 +10,7 @@ from harness.console import RunDisplay
 from harness.measure.machine import check_faiss
 from harness.record import latest_attempts
 from harness.run.inputs import load_parts
-from harness.run.plan import check_against_data, plan_trials
+from harness.run.plan import check_against_data
 from harness.run.runner import RunContext, pending_trials, run_trials
 from harness.store.journal import Journal
 
@@ -20,8 +20,7 @@ RUNS = Path("results", "runs")
 def main(options: argparse.Namespace) -> int:
     """Run what is not recorded yet; 0 when every trial of the suite ended well, else 1."""
     check_faiss()
-    suite, choice = open_suite(options)
-    trials = plan_trials(suite, choice)
+    suite, trials = open_suite(options)
     parts = load_parts(suite.dataset, trials[0].dataset_params, suite.split, options.data_root)
     check_against_data(suite, trials, parts)
     folder: Path = options.out or RUNS / suite.name

@@ -3,17 +3,30 @@
 import argparse
 
 from harness.commands.shipped import suite_folders
+from harness.errors import SuiteError
 from harness.measure.device import best_device
-from harness.run.plan import Choice
-from harness.run.suite import Suite, find_suite, read_suite
+from harness.run.plan import Choice, plan_trials
+from harness.run.suite import Suite, find_suite, parse_suite, raise_faults
+from harness.run.trial_spec import TrialSpec
 
 
-def open_suite(options: argparse.Namespace) -> tuple[Suite, Choice]:
-    """Return the suite and the choice of devices, seeds and methods."""
-    suite = read_suite(find_suite(options.suite, suite_folders()))
+def open_suite(options: argparse.Namespace) -> tuple[Suite, list[TrialSpec]]:
+    """Return the suite and its trials, as the options choose devices, seeds and methods.
+
+    Raises
+    ------
+    SuiteError
+        Every fault of the file, whatever its kind.
+    """
+    path = find_suite(options.suite, suite_folders())
+    suite, faults = parse_suite(path)
+    if suite is None:
+        raise_faults(str(path), faults)
+        raise SuiteError(f"{path}: holds no case")
     device = best_device() if options.device == "auto" else options.device
-    return suite, Choice(
+    choice = Choice(
         devices=None if device is None else (device,),
         seeds=None if options.seed is None else tuple(options.seed),
         methods=options.methods,
     )
+    return suite, plan_trials(suite, choice, faults)

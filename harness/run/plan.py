@@ -32,16 +32,19 @@ class Choice:
     methods: str | None = None  # a glob over case and method names
 
 
-def plan_trials(suite: Suite, choice: Choice | None = None) -> list[TrialSpec]:
+def plan_trials(
+    suite: Suite, choice: Choice | None = None, faults_of_form: Sequence[str] = ()
+) -> list[TrialSpec]:
     """Expand a suite into trials: cases x build grid x devices x seeds, in that order.
 
     Raises
     ------
     SuiteError
-        Anything in the suite is unknown or makes no sense; every fault is listed.
+        Anything in the suite is unknown or makes no sense; every fault is listed, after those that
+        `harness.run.suite.parse_suite` found.
     """
     choice = choice or Choice()
-    faults: list[str] = []
+    faults = list(faults_of_form)
     shared = _shared_values(suite, faults)
     wanted = [case for case in suite.cases if _is_wanted(case, choice.methods)]
     if not wanted:

@@ -109,12 +109,29 @@ def shipped_suites(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite file and check its form: keys, types, what is required.
+    """Read a suite file that has no fault of form.
 
     Raises
     ------
     SuiteError
         The file cannot be read or has faults; all of them are in the message, one a line.
+    """
+    suite, faults = parse_suite(path)
+    raise_faults(str(path), faults)
+    assert suite is not None, "a suite without faults was made"
+    return suite
+
+
+def parse_suite(path: Path) -> tuple[Suite | None, list[str]]:
+    """Read a suite file and return it with its faults of form: keys, types, what is required.
+
+    What is at fault is left out of the suite, so that the rest can be checked too and all faults
+    come together; None where too little is left.
+
+    Raises
+    ------
+    SuiteError
+        The file cannot be read, or is not TOML.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -123,22 +140,20 @@ def read_suite(path: Path) -> Suite:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: is not TOML: {error}") from error
     faults = _faults_of(table, "", _KEYS, _REQUIRED)
-    cases = table.get("case", [])
-    if not faults:
-        for number, case in enumerate(cases, 1):
-            faults += _faults_of(case, f"case {number}: ", _CASE_KEYS, ("method",))
-    raise_faults(str(path), faults)
-    values = {key: value for key, value in table.items() if key != "case"}
+    values = {key: one for key, one in table.items() if not _faults_of({key: one}, "", _KEYS, ())}
+    cases = []
+    for number, case in enumerate(values.pop("case", []), 1):
+        found = _faults_of(case, f"case {number}: ", _CASE_KEYS, ("method",))
+        faults += found
+        if not found:
+            cases.append(Case(**{"name": case["method"], **case}))
+    if not cases or any(key not in values for key in _REQUIRED if key != "case"):
+        return None, faults
     for key in ("metrics", "load", "devices", "seeds"):
         if key in values:
             values[key] = tuple(values[key])
-    suite = Suite(
-        path=str(path),
-        cases=tuple(Case(**{"name": one["method"], **one}) for one in cases),
-        **values,
-    )
-    raise_faults(str(path), _faults_of_values(suite))
-    return suite
+    suite = Suite(path=str(path), cases=tuple(cases), **values)
+    return suite, faults + _faults_of_values(suite)
 
 
 def raise_faults(where: str, faults: Sequence[str]) -> None:

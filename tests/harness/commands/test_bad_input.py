@@ -75,6 +75,14 @@ def test_faults_come_together(run):
     assert len(said.strip().splitlines()) == 2
 
 
+def test_faults_of_every_kind_come_together(run):
+    """A key, a type, a device, a method and a metric: five faults, five lines."""
+    text = SUITE.replace('"popularity"', '"popularty"').replace('"recall@3"', '"recal@3"')
+    status, said = run('foo = 1\nthreads = "two"\ndevices = ["gpu"]\n' + text)
+    assert status == 2
+    assert len(said.strip().splitlines()) == 5
+
+
 def test_no_case_matches(run):
     """A glob that fits no case is a fault, not an empty table."""
     status, said = run(SUITE, "--methods", "populrity")
