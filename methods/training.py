@@ -1,6 +1,7 @@
 """The training loop shared by learned methods: epochs, early stop on validation, one seed."""
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -51,7 +52,7 @@ class TrainingParams:
                 raise ValueError(f"{one.name} = {value} must be above 0")
 
 
-class RankingModel(nn.Module):
+class RankingModel(nn.Module, ABC):
     """What the loop trains: scores of (query, item), dense, differentiable."""
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
@@ -62,13 +63,13 @@ class RankingModel(nn.Module):
         """Return whether the model is not yet what it will serve; its score does not count."""
         return False
 
+    @abstractmethod
     def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores of the targets (n,), of the negatives (n, m), and a loss to add."""
-        raise NotImplementedError
 
+    @abstractmethod
     def all_scores(self, batch: Batch) -> Tensor:
         """Return the scores that search stands for, of every item, (n, n_items)."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)
