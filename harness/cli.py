@@ -144,6 +144,11 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, nargs="+", metavar="N", help="instead of the suite's seeds"
     )
     parser.add_argument(
+        "--profile",
+        choices=["smoke", "ci", "publish"],
+        help="instead of the suite's: smoke, a quick look; ci, 10 s a pass; publish, 60 s, thrice",
+    )
+    parser.add_argument(
         "--methods", metavar="GLOB", help="only cases whose name or method matches, e.g. 'two_*'"
     )
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from harness.errors import RecordError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Status(StrEnum):
@@ -56,23 +56,41 @@ class Record:
     dropped: Mapping[str, int] = field(default_factory=dict)
     fill_rate: float | None = None
     tied_lists: float | None = None
+    profile: str | None = None
+    repeat: int = 0
+    warnings: tuple[str, ...] = ()
     qps: float | None = None
     n_timed: int | None = None
+    n_errors: int | None = None
     latency_p50_s: float | None = None
+    latency_p90_s: float | None = None
     latency_p95_s: float | None = None
     latency_p99_s: float | None = None
+    latency_p999_s: float | None = None
     warm_up_s: float | None = None
+    cold_first_s: float | None = None
+    cold_100_s: float | None = None
+    repeated_ratio: float | None = None
+    offered_qps: float | None = None
+    max_qps: float | None = None
+    rate_curve: tuple[Mapping[str, float], ...] = ()
+    stages_s: Mapping[str, float] = field(default_factory=dict)
+    stages_gap: float | None = None
     fit_s: float | None = None
     refit_s: float | None = None
     build_s: float | None = None
     index_bytes: int | None = None
     peak_host_bytes: int | None = None
     peak_device_bytes: int | None = None
+    offline_s: Mapping[str, float] = field(default_factory=dict)
+    offline_peak_bytes: Mapping[str, int] = field(default_factory=dict)
+    memory: Mapping[str, int | None] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
     per_query: str | None = None
     started_at: str
     machine: Mapping[str, Any]
+    isolation: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str]
     commit: str
     code_hash: str
@@ -110,6 +128,8 @@ class Record:
         values["metrics_ci"] = {
             name: (low, high) for name, (low, high) in values.get("metrics_ci", {}).items()
         }
+        for name in ("warnings", "rate_curve"):
+            values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
 

@@ -25,6 +25,7 @@ from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
+from harness.stages import Mark, no_mark
 from harness.topk import TopK
 
 
@@ -70,6 +71,9 @@ class Retriever(ABC):
     capabilities : set of Capability.
     devices : devices that fit, build and search can run on.
     exact : True when search returns the best k by the method's own exhaustive score.
+    search_stages, build_stages : the stages that search and build mark, of `harness.stages`.
+    mark : called with a stage's name where that stage ends; the harness listens, or nobody does.
+        What was done since the mark before (or since the call began) counts for the stage.
     """
 
     BuildParams: ClassVar[type[Any]] = NoParams
@@ -77,6 +81,8 @@ class Retriever(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     exact: ClassVar[bool] = True
+    search_stages: ClassVar[tuple[str, ...]] = ()
+    build_stages: ClassVar[tuple[str, ...]] = ()
 
     build_params: Any
     search_params: Any
@@ -95,6 +101,7 @@ class Retriever(ABC):
         self.device = device
         self.seed = seed
         self.progress = progress
+        self.mark: Mark = no_mark
 
     @abstractmethod
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
@@ -140,11 +147,17 @@ class Retriever(ABC):
         raise self._undeclared(Capability.ENCODE)
 
     def save(self, folder: Path) -> None:
-        """Write the built method into an existing empty folder."""
+        """Write the built method into an existing empty folder, all that `search` needs.
+
+        `harness.arrays.save_arrays` does it without pickle.
+        """
         raise self._undeclared(Capability.SAVE)
 
     def load(self, folder: Path) -> None:
-        """Become what `save` wrote, ready to search, without fit or build."""
+        """Become what `save` wrote, ready to search, without fit or build, in a fresh process.
+
+        The retriever was made with the same build parameters and device.
+        """
         raise self._undeclared(Capability.SAVE)
 
     def counters(self) -> Mapping[str, int]:

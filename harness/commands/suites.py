@@ -28,5 +28,6 @@ def open_suite(options: argparse.Namespace) -> tuple[Suite, list[TrialSpec]]:
         devices=None if device is None else (device,),
         seeds=None if options.seed is None else tuple(options.seed),
         methods=options.methods,
+        profile=options.profile,
     )
     return suite, plan_trials(suite, choice, faults)

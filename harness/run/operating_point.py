@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data.catalog import dataset_id
-from harness.data.ground_truth import exact_search
 from harness.data.splits import Parts
-from harness.interactions import HeldOut, Queries
+from harness.interactions import HeldOut
 from harness.lists import IntArray
 from harness.measure.agreement import differing_rows
 from harness.measure.clock import Clock
@@ -20,18 +19,14 @@ from harness.measure.device import describe_device
 from harness.measure.load import LoadSpec, Timing, run_load
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
-from harness.metrics.evaluate import ann_recall, evaluate, evaluate_run, list_faults
-from harness.metrics.metric import parse_metric
 from harness.params import parse_params
 from harness.record import Record, Status
 from harness.retriever import Capability, Retriever
+from harness.run.quality import answer_all, assess, sample_rows
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
-from harness.seeding import derive_seed, generator
-from harness.stats import bootstrap_interval, percentile_or_none
-from harness.topk import PAD_ID, TopK, concatenate
-
-BATCH = 256  # queries in one call of the accuracy pass
-EXACT_QUERIES = 1000  # queries that are also scored exhaustively, at most
+from harness.seeding import generator
+from harness.stats import percentile_or_none
+from harness.topk import TopK
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +36,6 @@ class Offline:
     fit_s: float
     refit_s: float | None
     build_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """What the answers are worth: per-query values, their means and intervals, and their faults."""
-
-    per_query: Mapping[str, npt.NDArray[np.float64]]
-    means: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
-    faults: tuple[str, ...]
-    fill_rate: float
-    tied_lists: float
 
 
 def measure_point(
@@ -132,59 +115,6 @@ def measure_point(
         )
     _write_arrays(place.folder / "per_query" / f"{point_id}.npz", answers, parts.test, arrays)
     return records
-
-
-def answer_all(retriever: Retriever, queries: Queries, k: int) -> TopK:
-    """Return the answers to all queries, in batches of bounded size."""
-    starts = range(0, len(queries), BATCH)
-    blocks = (np.arange(start, min(start + BATCH, len(queries))) for start in starts)
-    return concatenate([retriever.search(queries.take(rows), k) for rows in blocks])
-
-
-def assess(
-    spec: TrialSpec, retriever: Retriever, test: HeldOut, n_items: int, answers: TopK
-) -> Quality:
-    """Score the answers against what is relevant, and against the method's exhaustive score."""
-    metrics = [parse_metric(name) for name in spec.metrics]
-    faults = list_faults(answers, n_items)
-    n_shown = int(np.isin(*_keys(answers, test.queries, n_items)).sum())
-    reasons = [*faults.reasons, *([f"{n_shown} hidden items returned"] if n_shown else [])]
-    relevance = [one for one in metrics if one.scope == "query" and not one.needs_exact]
-    per_query = dict(evaluate(relevance, answers.ids, test.relevant, n_items))
-    agreement = [one for one in metrics if one.needs_exact]
-    if agreement and Capability.SCORE in retriever.capabilities:
-        rows = sample_rows(len(answers), EXACT_QUERIES, generator(spec.seed, "exact"))
-        exact = exact_search(
-            retriever.score, test.queries.take(rows), n_items, spec.k, answers.ids[rows]
-        )
-        for one in agreement:
-            per_query[str(one)] = ann_recall(
-                answers.ids[rows], exact.scores_of_returned, exact.best, one.k
-            )
-    seed = derive_seed(spec.seed, "bootstrap")
-    whole = [one for one in metrics if one.scope == "run"]
-    means = {name: float(values.mean()) for name, values in per_query.items()}
-    means.update(evaluate_run(whole, answers.ids, n_items))
-    return Quality(
-        per_query,
-        {name: means[name] for name in spec.metrics if name in means},
-        {name: bootstrap_interval(values, seed=seed) for name, values in per_query.items()},
-        tuple(reasons),
-        faults.fill_rate,
-        faults.tied_lists,
-    )
-
-
-def _keys(answers: TopK, queries: Queries, n_items: int) -> tuple[IntArray, IntArray]:
-    """Return each (query, item) that was returned, and each that was hidden, as one number."""
-    base = np.arange(len(answers), dtype=np.int64)[:, None] * (n_items + 1)
-    returned = (base + answers.ids)[answers.ids != PAD_ID]
-    return returned, base.ravel()[queries.hidden.rows] + queries.hidden.ids
-
-
-def sample_rows(n: int, wanted: int, random: np.random.Generator) -> IntArray:
-    """Return ``wanted`` of n rows in random order, all of them when ``wanted`` is 0 or above n."""
-    return random.permutation(n)[: wanted or n].astype(np.int64)
 
 
 def _timed_faults(answers: TopK, timed: TopK, rows: IntArray) -> list[str]:

@@ -13,6 +13,7 @@ from harness.data.split_spec import parse_split
 from harness.data.splits import Parts
 from harness.errors import HarnessError, SuiteError, near
 from harness.measure.load import LoadSpec
+from harness.measure.profile import PROFILES
 from harness.metrics.metric import Metric, parse_metric
 from harness.params import parse_params
 from harness.registry import load_method
@@ -30,6 +31,7 @@ class Choice:
     devices: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
     methods: str | None = None  # a glob over case and method names
+    profile: str | None = None
 
 
 def plan_trials(
@@ -45,7 +47,7 @@ def plan_trials(
     """
     choice = choice or Choice()
     faults = list(faults_of_form)
-    shared = _shared_values(suite, faults)
+    shared = {**_shared_values(suite, faults), "profile": choice.profile or suite.profile}
     wanted = [case for case in suite.cases if _is_wanted(case, choice.methods)]
     if not wanted:
         names = [name for case in suite.cases for name in (case.name, case.method)]
@@ -65,6 +67,7 @@ def plan_trials(
                     searches=searches,
                     device=device,
                     seed=seed,
+                    repeat=0,
                     **shared,
                 )
                 for build, device, seed in itertools.product(*axes)
@@ -75,7 +78,9 @@ def plan_trials(
         if other is not trial:
             faults.append(f"cases {other.case!r} and {trial.case!r} are the same trial; name one")
     raise_faults(suite.path, faults)
-    return trials
+    repeats = PROFILES[trials[0].profile].repeats
+    # repeats of one trial stand far apart: a passing disturbance of the machine hits one of them
+    return [dataclasses.replace(one, repeat=repeat) for repeat in range(repeats) for one in trials]
 
 
 def check_against_data(suite: Suite, trials: Sequence[TrialSpec], parts: Parts) -> None:
@@ -127,6 +132,9 @@ def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
         "fit_threads": suite.fit_threads,
         "refit": suite.refit,
         "time_limit_s": float(suite.time_limit_s),
+        "memory_limit_bytes": None
+        if suite.memory_limit_mb is None
+        else int(suite.memory_limit_mb * 1e6),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SuiteError, near
+from harness.measure.profile import PROFILES
 
 DEVICES = ("cpu", "cuda")
 Table = Mapping[str, Any]
@@ -35,7 +36,9 @@ class Suite:
     load : tables, one per way of sending queries.
     threads, fit_threads : threads while searching, and while fitting and building.
     refit : methods that choose by validation then learn once more from all training data.
+    profile : how long and how often is measured, of `harness.measure.profile`.
     time_limit_s : seconds one trial may take.
+    memory_limit_mb : megabytes that the processes of one trial may hold, together; None: no limit.
     """
 
     path: str
@@ -52,7 +55,9 @@ class Suite:
     threads: int = 1
     fit_threads: int = 2
     refit: bool = True
+    profile: str = "smoke"
     time_limit_s: float = 3600.0
+    memory_limit_mb: float | None = None
 
 
 _KEYS: Mapping[str, type | tuple[type, ...]] = {
@@ -68,7 +73,9 @@ _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "threads": int,
     "fit_threads": int,
     "refit": bool,
+    "profile": str,
     "time_limit_s": (int, float),
+    "memory_limit_mb": (int, float),
     "case": list,
 }
 _REQUIRED = ("name", "question", "dataset", "split", "metrics", "case")
@@ -193,9 +200,11 @@ def _faults_of_values(suite: Suite) -> list[str]:
     ]
     faults += [
         f"{key} = {getattr(suite, key)} must be above 0"
-        for key in ("threads", "fit_threads", "time_limit_s")
-        if getattr(suite, key) <= 0
+        for key in ("threads", "fit_threads", "time_limit_s", "memory_limit_mb")
+        if getattr(suite, key) is not None and getattr(suite, key) <= 0
     ]
+    if suite.profile not in PROFILES:
+        faults.append(f"profile: unknown profile {suite.profile!r}{near(suite.profile, PROFILES)}")
     if Path(suite.name).name != suite.name:
         faults.append(f"name = {suite.name!r} must be a plain name, as it becomes a folder's")
     names = [case.name for case in suite.cases]

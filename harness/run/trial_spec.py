@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 Table = Mapping[str, Any]
+LIMITS = ("time_limit_s", "memory_limit_bytes")  # they end a trial and do not change its work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,16 @@ class TrialSpec:
     fit_threads: int
     refit: bool
     seed: int
+    profile: str
+    repeat: int
     time_limit_s: float
+    memory_limit_bytes: int | None
 
     @property
     def trial_id(self) -> str:
-        """Return a stable id: equal for equal work, whatever the suite, the case or the limit."""
+        """Return a stable id: equal for equal work, whatever the suite, the case or the limits."""
         work = self.to_dict()
-        for name in ("suite", "suite_file", "case", "time_limit_s"):
+        for name in ("suite", "suite_file", "case", *LIMITS):
             del work[name]
         return digest(work)
 
@@ -55,7 +59,8 @@ class TrialSpec:
     def replay(self) -> str:
         """Return the command that runs this trial, and others of its case, again."""
         words = ["matchbench", "run", self.suite_file, "--methods", self.case]
-        return shlex.join([*words, "--device", self.device, "--seed", str(self.seed), "--force"])
+        words += ["--device", self.device, "--seed", str(self.seed), "--profile", self.profile]
+        return shlex.join([*words, "--force"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return all values by name."""
