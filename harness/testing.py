@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from harness.fields import Categorical, Fields, MultiValued
+from harness.fields import Categorical, Column, Dense, Fields, MultiValued
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import Lists
 from harness.retriever import Capability, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 
-N_USERS, N_ITEMS, N_EVENTS = 48, 30, 8
+N_USERS, N_ITEMS, N_EVENTS, DIM = 48, 30, 8, 8
 K = 5
 OVERRIDES = {
     Capability.SCORE: ("score",),
@@ -34,7 +34,10 @@ OVERRIDES = {
 
 
 def tiny_log() -> Interactions:
-    """Return a checkerboard with fields: even users like even items, odd users odd ones."""
+    """Return a checkerboard with fields: even users like even items, odd users odd ones.
+
+    The dense fields `vector` of users and items say the same.
+    """
     random = np.random.default_rng(0)
     lists = []
     for user in range(N_USERS):
@@ -42,12 +45,31 @@ def tiny_log() -> Interactions:
         lists.append(random.permutation(liked)[:N_EVENTS].tolist())
     side = np.arange(N_ITEMS) % 2
     tags = MultiValued(Lists.of([[i % 3] if i % 4 else [] for i in range(N_ITEMS)]), 3)
+    users: dict[str, Column] = {
+        "group": Categorical(np.arange(N_USERS) % 2, 2),
+        "vector": _vectors(N_USERS, random),
+    }
+    items: dict[str, Column] = {
+        "side": Categorical(side, 2),
+        "tags": tags,
+        "vector": _vectors(N_ITEMS, random),
+    }
     return Interactions(
         Lists.of(lists),
         N_ITEMS,
-        user_fields=Fields(N_USERS, {"group": Categorical(np.arange(N_USERS) % 2, 2)}),
-        item_fields=Fields(N_ITEMS, {"side": Categorical(side, 2), "tags": tags}),
+        user_fields=Fields(N_USERS, users),
+        item_fields=Fields(N_ITEMS, items),
     )
+
+
+def _vectors(n: int, random: np.random.Generator) -> Dense:
+    """Return unit vectors, float32 (n, DIM): even rows lie about one axis, odd rows about another.
+
+    Inner products within a side are above those across.
+    """
+    values = np.eye(DIM)[np.arange(n) % 2] + 0.1 * random.normal(size=(n, DIM))
+    values /= np.linalg.norm(values, axis=1, keepdims=True)
+    return Dense(values.astype(np.float32))
 
 
 def tiny_held_out(train: Interactions) -> HeldOut:
@@ -150,7 +172,9 @@ class RetrieverContract:
 
     def test_an_unknown_user_without_history_is_served(self, retriever: Retriever) -> None:
         """User -1 with no history gets a list, or pads, and no error."""
-        fields = Fields(1, {"group": Categorical(np.array([1]), 2)})
+        fields = tiny_log().user_fields
+        assert fields is not None, "the tiny log has them"
+        fields = fields.take(np.array([1]))
         stranger = Queries(np.array([-1]), Lists.empty(1), Lists.empty(1), fields)
         assert retriever.search(stranger, K).ids.shape == (1, K)
 

@@ -8,6 +8,7 @@ from harness.lists import FloatArray, IntArray, Lists
 
 PAD_ID = -1
 PAD_SCORE = -np.inf
+GROUP = 16  # columns of which only the largest is looked at first, where rows are wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +57,18 @@ def select_top_k(scores: FloatArray, k: int, hidden: Lists | None = None) -> Top
 
     Notes
     -----
-    A partial selection finds the k-th score; all columns at or above it are then ordered, so ties
-    at the boundary go to the smaller id, whatever the selection algorithm does with them.
+    A score that k columns reach is found first; all columns at or above it are then ordered, so
+    ties at the boundary go to the smaller id, whatever the selection algorithm does with them.
 
     >>> select_top_k(np.array([[1, 3, 3, 0]], np.float32), 2).ids.tolist()
     [[1, 2]]
     """
     scores = np.array(scores, dtype=np.float32)  # a copy: hiding writes into it
-    n, width = scores.shape
+    n = len(scores)
     if hidden is not None:
         scores[hidden.rows, hidden.ids] = PAD_SCORE
-    if k < width:
-        kth = -np.partition(-scores, k - 1, axis=1)[:, k - 1]
-    else:
-        kth = np.full(n, PAD_SCORE, np.float32)
-    rows, columns = np.nonzero((scores >= kth[:, None]) & (scores > PAD_SCORE))
+    floor = _floor(scores, k)
+    rows, columns = np.nonzero((scores >= floor[:, None]) & (scores > PAD_SCORE))
     values = scores[rows, columns]
     order = np.lexsort((columns, -values, rows))
     rows, columns, values = rows[order], columns[order], values[order]
@@ -81,6 +79,22 @@ def select_top_k(scores: FloatArray, k: int, hidden: Lists | None = None) -> Top
     ids[rows[kept], rank[kept]] = columns[kept]
     best[rows[kept], rank[kept]] = values[kept]
     return TopK(ids, best)
+
+
+def _floor(scores: FloatArray, k: int) -> FloatArray:
+    """Return for each row a score that at least k columns reach, float32 (n,).
+
+    Of a narrow row the k-th largest. Of a wide one the k-th largest of the maxima of groups: k
+    groups hold a column that reaches it, so it is at most the k-th largest, and few exceed it.
+    """
+    n, width = scores.shape
+    n_groups = width // GROUP
+    if n_groups >= GROUP * k:
+        grouped = scores[:, : n_groups * GROUP].reshape(n, GROUP, n_groups)
+        scores, width = grouped.max(axis=1), n_groups
+    if k >= width:
+        return np.full(n, PAD_SCORE, np.float32)
+    return np.asarray(np.partition(scores, width - k, axis=1)[:, width - k])
 
 
 def drop_hidden(found: TopK, hidden: Lists, k: int) -> TopK:

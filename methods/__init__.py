@@ -5,4 +5,8 @@ CATALOG = {
     "item_knn": "methods.classical.item_knn:ItemKNN",
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "sparcode": "methods.sparcode.retriever:SparCode",
+    "flat": "methods.ann.retriever:Flat",
+    "ivf": "methods.ann.retriever:IVF",
+    "hnsw": "methods.ann.retriever:HNSW",
+    "posting_lists": "methods.sparcode.posting_lists:PostingLists",
 }

@@ -126,7 +126,7 @@ def content_hash(log: Log) -> str:
         if isinstance(value, np.ndarray):
             little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
             digest.update(f"|{name}:{value.dtype.name}{value.shape}:".encode())
-            digest.update(little.tobytes())
+            digest.update(little.reshape(-1).data)  # not copied: vectors are gigabytes
         else:
             digest.update(f"|{name}={value!r}".encode())
     return digest.hexdigest()

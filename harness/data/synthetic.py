@@ -5,6 +5,7 @@ from harness.data.entry import DatasetEntry
 from harness.data.planted_clusters import PlantedClustersParams, planted_clusters
 from harness.data.planted_crosses import PlantedCrossesParams, planted_crosses
 from harness.data.planted_log import PlantedLogParams, planted_log
+from harness.data.planted_vectors import PlantedVectorsParams, planted_vectors
 
 SYNTHETIC = (
     DatasetEntry(
@@ -30,5 +31,11 @@ SYNTHETIC = (
         "even users pick even items, odd users odd ones",
         CheckerboardParams,
         checkerboard,
+    ),
+    DatasetEntry(
+        "planted_vectors",
+        "a clustered catalogue of vectors of any size, and query vectors near its items",
+        PlantedVectorsParams,
+        planted_vectors,
     ),
 )

@@ -1,31 +1,20 @@
 """Flat: exact search, by faiss on the CPU and by torch on a GPU."""
 
-import importlib
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from harness.errors import MethodError
+from harness.arrays import load_arrays, save_arrays
 from harness.lists import FloatArray
 from harness.topk import TopK
+from methods.ann.faiss_index import FaissIndex, load_faiss
 from methods.ann.vector_index import VectorIndex, order_ties
 
 BLOCK_SCORES = 1 << 28  # scores held on the device at once: 1 GiB of float32
 
 
-def load_faiss() -> Any:
-    """Return the faiss module, or say which extra brings it."""
-    try:
-        return importlib.import_module("faiss")
-    except ImportError as error:
-        raise MethodError(
-            "faiss is not installed: install the extra `cpu` (faiss-cpu) or, for a machine with "
-            "an NVIDIA GPU, `gpu` (faiss-gpu); not both"
-        ) from error
-
-
-class FaissFlat(VectorIndex):
+class FaissFlat(FaissIndex):
     """Every inner product, computed by faiss on the CPU."""
 
     def add(self, vectors: FloatArray) -> None:
@@ -33,20 +22,17 @@ class FaissFlat(VectorIndex):
         self._index = load_faiss().IndexFlatIP(vectors.shape[1])
         self._index.add(np.ascontiguousarray(vectors))
 
-    def search(self, queries: FloatArray, k: int) -> TopK:
-        """Return the k best by inner product."""
-        scores, ids = self._index.search(np.ascontiguousarray(queries), k)
-        return order_ties(ids, scores)
-
-    @property
-    def n_items(self) -> int:
-        """Return the number of vectors."""
-        return int(self._index.ntotal)
+    def _distances_of_search(self, n_queries: int, before: int) -> int:
+        return n_queries * self.n_items
 
     @property
     def nbytes(self) -> int:
         """Return the bytes of the vectors."""
-        return self.n_items * int(self._index.d) * 4
+        return self.vector_bytes
+
+    def vectors(self) -> FloatArray:
+        """Return a copy of the vectors."""
+        return np.asarray(self._index.reconstruct_n(0, self.n_items))
 
 
 class TorchFlat(VectorIndex):
@@ -69,6 +55,7 @@ class TorchFlat(VectorIndex):
             best = torch.topk(block @ self._vectors.T, k, dim=1)
             parts.append((best.indices.cpu().numpy(), best.values.cpu().numpy()))
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
+        self.distances += len(queries) * self.n_items
         return order_ties(ids, scores)
 
     @property
@@ -80,6 +67,18 @@ class TorchFlat(VectorIndex):
     def nbytes(self) -> int:
         """Return the bytes of the vectors."""
         return int(self._vectors.numel()) * 4
+
+    def vectors(self) -> FloatArray:
+        """Return the vectors, on the host."""
+        return np.asarray(self._vectors.cpu().numpy())
+
+    def save(self, folder: Path) -> None:
+        """Write the vectors."""
+        save_arrays(folder, "flat", {"vectors": self.vectors()})
+
+    def load(self, folder: Path) -> None:
+        """Read the vectors, onto the device."""
+        self.add(load_arrays(folder, "flat")[0]["vectors"])
 
 
 def exact_index(device: str) -> VectorIndex:

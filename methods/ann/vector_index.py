@@ -1,15 +1,27 @@
 """VectorIndex: vectors in, the best inner products out; and search around hidden items."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 
 from harness.lists import FloatArray, IntArray, Lists
+from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK, drop_hidden
 
 
 class VectorIndex(ABC):
-    """An index over n item vectors; the score is the inner product."""
+    """An index over n item vectors; the score is the inner product.
+
+    Attributes
+    ----------
+    distances : inner products computed by all searches so far.
+    """
+
+    distances: int = 0
+
+    def train(self, vectors: FloatArray) -> None:  # noqa: B027  most indexes learn nothing
+        """Learn from the vectors of all items, float32 (n_items, dim), what `add` relies on."""
 
     @abstractmethod
     def add(self, vectors: FloatArray) -> None:
@@ -17,7 +29,10 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def search(self, queries: FloatArray, k: int) -> TopK:
-        """Return the k best items of each query, float32 (n, dim); k is at most n_items."""
+        """Return the k best items of each query, float32 (n, dim); k is at most n_items.
+
+        An approximate index may find fewer: pads follow.
+        """
 
     @property
     @abstractmethod
@@ -29,26 +44,51 @@ class VectorIndex(ABC):
     def nbytes(self) -> int:
         """Return the bytes that a search may touch."""
 
+    @abstractmethod
+    def vectors(self) -> FloatArray:
+        """Return the vectors as they were added, float32 (n_items, dim)."""
 
-def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists, k: int) -> TopK:
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the index into an existing folder."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Become what `save` wrote; the index was made with the same arguments."""
+
+
+def search_around_hidden(
+    index: VectorIndex, queries: FloatArray, hidden: Lists, k: int, mark: Mark = no_mark
+) -> TopK:
     """Return the k best items that are not hidden.
 
     An index cannot leave items out, so each query asks for k and as many more as it hides.
     Queries are grouped by how many they hide, in powers of two: one long list does not make all
-    the others pay.
+    the others pay. ``mark`` is told where `scoring` and `top_k` end.
     """
+    if hidden.ids.size == 0 and len(queries):
+        found = index.search(queries, k)
+        mark("scoring")
+        mark("top_k")
+        return found
     lengths = hidden.lengths
     if len(lengths) == 1:
         found = index.search(queries, min(k + int(lengths[0]), index.n_items))
-        return drop_hidden(found, hidden, k)
+        mark("scoring")
+        found = drop_hidden(found, hidden, k)
+        mark("top_k")
+        return found
     groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
     scores = np.full((len(lengths), k), PAD_SCORE, np.float32)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         wanted = min(k + int(lengths[rows].max()), index.n_items)
-        kept = drop_hidden(index.search(queries[rows], wanted), hidden.take(rows), k)
+        found = index.search(queries[rows], wanted)
+        mark("scoring")
+        kept = drop_hidden(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
+        mark("top_k")
     return TopK(ids, scores)
 
 

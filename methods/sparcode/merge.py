@@ -55,12 +55,37 @@ def merge_lists(
     ``lists`` int64 (n, K) names K lists per query; their scores are added in that order, one list
     after another, in float32. Ties go to the smaller id; what is missing is padded.
     """
+    totals = np.zeros(n_items, np.float32)
+    return merge_into(totals, starts, items, scores, lists, hidden_starts, hidden, k)
+
+
+@numba.njit(cache=True, nogil=True)
+def merge_into(
+    totals: FloatArray,
+    starts: IntArray,
+    items: npt.NDArray[np.int32],
+    scores: FloatArray,
+    lists: IntArray,
+    hidden_starts: IntArray,
+    hidden: IntArray,
+    k: int,
+) -> tuple[IntArray, FloatArray, int, int]:
+    """Return what `merge_lists` returns, adding up in ``totals``, float32 (n_items,), all zero.
+
+    It is all zero again afterwards: who keeps it from call to call pays for the catalogue's size
+    once, not with every query. Two calls at a time must not share one.
+    """
     n = lists.shape[0]
     ids = np.full((n, k), PAD_ID, np.int64)
     best = np.full((n, k), PAD_SCORE, np.float32)
-    totals = np.zeros(n_items, np.float32)
-    touched = np.empty(n_items, np.int64)
-    values = np.empty(n_items, np.float32)
+    most = 0  # postings of one query
+    for q in range(n):
+        length = 0
+        for column in range(lists.shape[1]):
+            length += starts[lists[q, column] + 1] - starts[lists[q, column]]
+        most = max(most, length)
+    touched = np.empty(min(most, totals.size), np.int64)
+    values = np.empty(touched.size, np.float32)
     n_postings = n_candidates = 0
     for q in range(n):
         count = 0

@@ -15,6 +15,7 @@ SMALL = {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
     },
+    "posting_lists": {"n_codes": 24, "postings": 20},
 }  # fmt: skip
 
 

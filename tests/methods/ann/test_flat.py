@@ -7,7 +7,8 @@ import pytest
 
 from harness.errors import MethodError
 from harness.topk import select_top_k
-from methods.ann.flat import FaissFlat, TorchFlat, exact_index, load_faiss
+from methods.ann.faiss_index import load_faiss
+from methods.ann.flat import FaissFlat, TorchFlat, exact_index
 
 RANDOM = np.random.default_rng(0)
 ITEMS = RANDOM.normal(size=(200, 8)).astype(np.float32)

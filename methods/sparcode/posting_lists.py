@@ -1,0 +1,189 @@
+"""Posting lists over given vectors: how SparCode serves, measured without a trained model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from harness.arrays import load_arrays, save_arrays
+from harness.errors import MethodError
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import FloatArray, IntArray, Lists
+from harness.retriever import Capability, Footprint, Retriever
+from harness.topk import TopK
+from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
+from methods.sparcode.code_postings import best_postings, nearest_codes
+from methods.sparcode.kmeans import spherical_kmeans
+from methods.sparcode.merge import Postings, merge_into
+
+KIND = "posting_lists"
+
+
+@dataclass(frozen=True, slots=True)
+class PostingListsParams:
+    """Size of the index.
+
+    Attributes
+    ----------
+    n_codes : codewords, each with a list; at most n_items.
+    postings : items of a list, at most.
+    train_per_code : vectors per codeword in the sample that k-means sees.
+    iterations : of k-means.
+    """
+
+    n_codes: int = 4096
+    postings: int = 256
+    train_per_code: int = 32
+    iterations: int = 8
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class PostingListsSearch:
+    """What a query adds up: the ``lists`` of its nearest codewords (K), at most n_codes."""
+
+    lists: int = 8
+
+    def __post_init__(self) -> None:
+        if self.lists < 1:
+            raise ValueError(f"lists = {self.lists} must be at least 1")
+
+
+class PostingLists(Retriever):
+    """SparCode's index and merge over given vectors: a query adds up the lists of its K codewords.
+
+    Codewords are a k-means of the item vectors; a codeword's list holds the items of the largest
+    positive inner product with it, y(q, i) = sum_k ReLU(<c_k, i>) over the query's K nearest
+    codewords. It measures what SparCode's serving structure costs as the catalogue grows, and is no
+    trained model: in SparCode tokens, codes and scores are learned together. `score` is the
+    exhaustive inner product of the original vectors, so ``ann_recall`` is agreement with exact
+    vector search, as for the vector indexes. Lists of fixed length cover an ever smaller share of
+    an ever larger catalogue: the answers get worse with n_items, the work of a query does not grow.
+
+    Cost: n_codes * n_items * dim multiplications to build, blocked; per query n_codes * dim for the
+    codes and at most K * postings additions. Not to be searched by two threads at a time.
+
+    References
+    ----------
+    Su et al., "Beyond Two-tower Matching: Learning Sparse Retrievable Cross-interactions for
+    Recommendation", SIGIR 2023 (the index; codes and scores here are not the paper's).
+    """
+
+    BuildParams: ClassVar[type[PostingListsParams]] = PostingListsParams
+    SearchParams: ClassVar[type[PostingListsSearch]] = PostingListsSearch
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.SCORE, Capability.ENCODE, Capability.COUNTERS, Capability.SAVE}
+    )
+    exact: ClassVar[bool] = False
+    search_stages: ClassVar[tuple[str, ...]] = ("encode", "scoring")
+    build_stages: ClassVar[tuple[str, ...]] = ("precompute", "index_build")
+
+    build_params: PostingListsParams
+    search_params: PostingListsSearch
+    _vectors: FloatArray | None = None
+
+    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
+        """Find the codewords by k-means over a sample of the item vectors.
+
+        Raises
+        ------
+        MethodError
+            No vectors, or more codes than items.
+        """
+        params, self._vectors = self.build_params, item_vectors(train)
+        if params.n_codes > train.n_items:
+            raise MethodError(
+                f"n_codes = {params.n_codes} exceeds the catalogue of {train.n_items} items"
+            )
+        self._codewords = spherical_kmeans(
+            self._vectors, params.n_codes, params.train_per_code, params.iterations, self.seed
+        )
+
+    def build(self) -> None:
+        """Score every codeword with every item and keep the best of each."""
+        assert self._vectors is not None, "fit came before"
+        postings = best_postings(
+            self._codewords,
+            self._vectors,
+            self.build_params.postings,
+            lambda done, total: self.progress("postings", done, total),
+        )
+        self.mark("precompute")
+        self._serve(postings, len(self._vectors))
+        self.mark("index_build")
+
+    def _serve(self, postings: Postings, n_items: int) -> None:
+        self._postings = postings
+        self._totals = np.zeros(n_items, np.float32)  # the accumulator of every merge
+        self._work = {"postings": 0, "candidates": 0}
+
+    def encode(self, queries: Queries) -> IntArray:
+        """Return the nearest codewords of each query, int64 (n, K)."""
+        n_lists = min(self.search_params.lists, len(self._codewords))
+        vectors = np.ascontiguousarray(query_vectors(queries))
+        return np.asarray(nearest_codes(vectors, self._codewords, n_lists))
+
+    def search_encoded(self, encoded: IntArray, hidden: Lists, k: int) -> TopK:
+        """Add up the lists of each query."""
+        ids, scores, n_postings, n_candidates = merge_into(
+            self._totals, *self._postings, encoded, hidden.indptr, hidden.ids, k
+        )
+        self._work["postings"] += n_postings
+        self._work["candidates"] += n_candidates
+        self.mark("scoring")
+        return TopK(ids, scores)
+
+    def search(self, queries: Queries, k: int) -> TopK:
+        """Find the codewords, then add up their lists."""
+        encoded = self.encode(queries)
+        self.mark("encode")
+        return self.search_encoded(encoded, queries.hidden, k)
+
+    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
+        """Return the inner products of the original vectors, float32 (n, n_item_ids).
+
+        Raises
+        ------
+        MethodError
+            After `load`: search does not need the vectors, so they are not saved.
+        """
+        if self._vectors is None:
+            raise MethodError("a loaded index holds no item vectors to score exhaustively")
+        return inner_products(query_vectors(queries), self._vectors, item_ids)
+
+    def counters(self) -> Mapping[str, int]:
+        """Return postings read and items touched by searches."""
+        return dict(self._work)
+
+    def footprint(self) -> Footprint:
+        """Return the bytes of lists, codewords and accumulator; the share of items in a list."""
+        postings = self._postings
+        covered = np.zeros(self._totals.size, np.bool_)
+        covered[postings.items] = True
+        n_bytes = postings.nbytes + self._codewords.nbytes + self._totals.nbytes
+        return Footprint(
+            n_bytes,
+            {
+                "codes_in_use": len(self._codewords),
+                "postings": postings.items.size,
+                "mean_list": float(postings.lengths.mean()),
+                "covered_items": float(covered.mean()),
+            },
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write codewords and lists."""
+        arrays = {"codewords": self._codewords, **self._postings._asdict()}
+        save_arrays(folder, KIND, arrays, {"n_items": self._totals.size})
+
+    def load(self, folder: Path) -> None:
+        """Read codewords and lists."""
+        arrays, facts = load_arrays(folder, KIND)
+        self._codewords = arrays.pop("codewords")
+        self._serve(Postings(**arrays), int(facts["n_items"]))
