@@ -9,6 +9,8 @@ from harness.run.executor import Ending
 from harness.run.messages import Stage
 from harness.run.trial_spec import TrialSpec
 
+PLAIN_LINE_S = 30.0  # between two lines of one trial where there is no terminal
+
 
 def duration(seconds: float) -> str:
     """Return seconds as a person says them.
@@ -33,12 +35,22 @@ class TimeLeft:
         """Count one finished trial."""
         self._spent.append(seconds)
 
-    def estimate(self, trials_left: int, seconds_into_trial: float) -> float | None:
-        """Return seconds left, ``trials_left`` counting the one under way; None while unknown."""
-        if not self._spent:
+    def estimate(
+        self, trials_left: int, seconds_into_trial: float, stage_left: float | None = None
+    ) -> float | None:
+        """Return seconds left, ``trials_left`` counting the one under way; None while unknown.
+
+        ``stage_left`` is what the stage under way still takes at its present rate, where that is
+        known: then the trial is not said to end before its stage.
+        """
+        known = [*self._spent, seconds_into_trial + stage_left] if stage_left else self._spent
+        if not known:
             return None
-        mean = sum(self._spent) / len(self._spent)
-        return max(mean * trials_left - seconds_into_trial, 0.0)
+        mean = sum(known) / len(known)
+        this = max(mean - seconds_into_trial, stage_left or 0.0)
+        if trials_left and this <= 0.0:
+            return None  # it takes longer than those before, and nobody knows how much
+        return mean * max(trials_left - 1, 0) + (this if trials_left else 0.0)
 
 
 class RunDisplay:
@@ -50,12 +62,15 @@ class RunDisplay:
         self._left = TimeLeft()
         self._number = self._total = 0
         self._begun = time.monotonic()
+        self._stage, self._stage_begun = "", self._begun
+        self._said = self._begun
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
     def trial_starts(self, number: int, total: int, spec: TrialSpec) -> None:
         """Open the line of a trial."""
         self._number, self._total, self._begun = number, total, time.monotonic()
+        self._said, self._stage = self._begun, ""
         title = f"[{number}/{total}] {spec.case} ({spec.device}, seed {spec.seed})"
         if not self._console.is_terminal:
             self._say(f"{title}: starts")
@@ -73,10 +88,16 @@ class RunDisplay:
         self._progress.start()
 
     def stage(self, stage: Stage) -> None:
-        """Show where the trial is; without a terminal only its end is said."""
+        """Show where the trial is; without a terminal a line every half minute does."""
+        if stage.name != self._stage:
+            self._stage, self._stage_begun = stage.name, time.monotonic()
+        news = f"{stage.name} {stage.done}/{stage.total} {stage.note}".strip()
+        news += self._time_left(stage)
         if self._progress is None or self._task is None:
+            if time.monotonic() - self._said >= PLAIN_LINE_S:
+                self._said = time.monotonic()
+                self._say(f"[{self._number}/{self._total}] {news}")
             return
-        news = f"{stage.name} {stage.done}/{stage.total} {stage.note}".strip() + self._time_left()
         self._progress.update(
             self._task, news=news, completed=stage.done, total=max(stage.total, 1)
         )
@@ -93,9 +114,12 @@ class RunDisplay:
         title = f"[{self._number}/{self._total}] {spec.case} ({spec.device}, seed {spec.seed})"
         self._say(f"{title}: {word} in {duration(seconds)}{more}")
 
-    def _time_left(self) -> str:
-        into = time.monotonic() - self._begun
-        left = self._left.estimate(self._total - self._number + 1, into)
+    def _time_left(self, stage: Stage) -> str:
+        now = time.monotonic()
+        rest = None
+        if 0 < stage.done <= stage.total:
+            rest = (now - self._stage_begun) * (stage.total - stage.done) / stage.done
+        left = self._left.estimate(self._total - self._number + 1, now - self._begun, rest)
         return "" if left is None else f", about {duration(left)} left"
 
     def _say(self, line: str) -> None:

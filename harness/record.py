@@ -6,6 +6,7 @@ Nothing is rounded here.
 
 import dataclasses
 import json
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Record:
     dropped: Mapping[str, int] = field(default_factory=dict)
     fill_rate: float | None = None
     tied_lists: float | None = None
+    metrics_ties: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     profile: str | None = None
     repeat: int = 0
     warnings: tuple[str, ...] = ()
@@ -125,12 +127,35 @@ class Record:
         required = {one.name for one in dataclasses.fields(cls) if _is_required(one)}
         if missing := required - values.keys():
             raise RecordError(f"lacks the fields {sorted(missing)}")
-        values["metrics_ci"] = {
-            name: (low, high) for name, (low, high) in values.get("metrics_ci", {}).items()
+        wrong = [name for name, kind in _KINDS.items() if not isinstance(values.get(name), kind)]
+        if wrong := [name for name in wrong if name in values]:
+            raise RecordError(f"has fields of another type than a record's: {sorted(wrong)}")
+        try:
+            values["metrics_ci"] = {
+                name: (low, high) for name, (low, high) in values.get("metrics_ci", {}).items()
+            }
+        except (TypeError, ValueError) as error:
+            raise RecordError(f"has metrics_ci that are no pairs: {error}") from error
+        values["metrics_ties"] = {
+            name: tuple(bounds) for name, bounds in values.get("metrics_ties", {}).items()
         }
         for name in ("warnings", "rate_curve"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
+
+
+def _json_kinds() -> dict[str, tuple[type, ...]]:
+    """Return the JSON types that each field may have, by name."""
+    plain = {int: (int,), float: (int, float), str: (str,), type(None): (type(None),)}
+    kinds: dict[str, tuple[type, ...]] = {}
+    for name, hint in typing.get_type_hints(Record).items():
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds[name] = tuple(kind for one in options for kind in plain.get(one, (_shape(one),)))
+    return kinds
+
+
+def _shape(hint: Any) -> type:
+    return list if typing.get_origin(hint) is tuple else dict
 
 
 def _is_required(one: "dataclasses.Field[Any]") -> bool:
@@ -156,3 +181,6 @@ def field_types() -> Mapping[str, Any]:
     """Return the type of every field by name, in the order of the record."""
     hints = typing.get_type_hints(Record)
     return {one.name: hints[one.name] for one in dataclasses.fields(Record)}
+
+
+_KINDS = _json_kinds()

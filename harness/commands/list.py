@@ -75,7 +75,10 @@ def first_sentence(entry: MethodEntry) -> str:
         spec = None
     if spec is None or spec.origin is None:
         return "(cannot be found)"
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, OSError) as error:
+        return f"(cannot be read: {error})"
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return (ast.get_docstring(node) or "").partition("\n")[0]

@@ -102,17 +102,21 @@ class DataFolder:
         for archive in self.archives:
             for path in (self.path / archive, self.path.parent / archive):
                 if path.is_file():
-                    for member in _members(path):
+                    for member in _members(path, name):
                         if Path(member).name == name:
                             yield path, member
 
 
-def _members(path: Path) -> list[str]:
+def _members(path: Path, wanted: str) -> list[str]:
+    """Return the members of an archive; one that is damaged claims to hold what is wanted.
+
+    So it is `read` that refuses it, and listing what is there does not stop at it.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise DatasetError(f"{path}: damaged or cut short: {error}") from None
+    except (zipfile.BadZipFile, OSError):
+        return [wanted]
 
 
 def _content(path: Path, member: str) -> bytes:

@@ -92,10 +92,13 @@ def read_genres_csv(file: DataFile) -> dict[int, list[str]]:
     file = file.below("movieId,title,genres")
     reader = csv.reader(file.lines())
     genres = {}
-    for row in reader:
-        if len(row) != 3:
-            raise file.fault(reader.line_num, f"{len(row)} columns", "3: movieId,title,genres")
-        genres[whole(file, reader.line_num, row[0])] = row[2].split("|")
+    try:
+        for row in reader:
+            if len(row) != 3:
+                raise file.fault(reader.line_num, f"{len(row)} columns", "3: movieId,title,genres")
+            genres[whole(file, reader.line_num, row[0])] = row[2].split("|")
+    except csv.Error as error:
+        raise file.fault(max(reader.line_num, 1), str(error), "quoted columns") from None
     return genres
 
 

@@ -103,7 +103,8 @@ def _not_a_number(file: DataFile, place: int, separators: bytes) -> Exception:
     line = file.content[line_start:].split(b"\n", 1)[0]
     before = line[: place - line_start]
     start = max((before.rfind(bytes([one])) + 1 for one in separators), default=0)
-    token = line[start:].translate(bytes.maketrans(separators, b" " * len(separators)))
-    shown = token.split()[0][:40].decode("utf-8", "replace")
+    after = line[place - line_start :]
+    end = min((after.find(bytes([one])) % (len(after) + 1) for one in separators), default=0)
+    shown = (line[start : place - line_start] + after[:end])[:40].decode("utf-8", "replace")
     number = file.content.count(b"\n", 0, place) + 1
     return file.fault(number, repr(shown), f"an integer of at most {_MAX_DIGITS} digits")

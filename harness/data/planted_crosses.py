@@ -38,8 +38,9 @@ class PlantedCrossesParams:
     def __post_init__(self) -> None:
         if self.n_values not in (4, 16, 64, 256):
             raise ValueError(f"n_values = {self.n_values} must be 4, 16, 64 or 256")
-        if self.n_crosses < 1:
-            raise ValueError(f"n_crosses = {self.n_crosses} must be positive")
+        for name in ("n_users", "n_items", "n_crosses"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} must be positive")
         if not 1 <= self.events_per_user <= self.n_items:
             raise ValueError(f"events_per_user = {self.events_per_user} must lie in 1..n_items")
 

@@ -86,10 +86,12 @@ def _attributes(file: DataFile, n_items: int) -> MultiValued:
     except ValueError as error:
         raise DatasetError(f"{file.label}: damaged or cut short: {error}") from None
     if not isinstance(table, dict) or not all(
-        isinstance(ids, list) and all(type(one) is int and one >= 1 for one in ids)
+        isinstance(ids, list) and all(type(one) is int and 1 <= one <= MAX_ID for one in ids)
         for ids in table.values()
     ):
-        raise DatasetError(f"{file.label}: expected an object of lists of attribute ids from 1")
+        raise DatasetError(
+            f"{file.label}: expected an object of lists of attribute ids, 1..{MAX_ID}"
+        )
     missing = [item for item in range(1, n_items + 1) if str(item) not in table]
     if missing:
         raise DatasetError(f"{file.label}: {len(missing)} items, such as {missing[0]}, are missing")

@@ -65,6 +65,7 @@ def measure_point(
     arrays: dict[str, npt.NDArray[Any]] = {
         f"metrics/{name}": values for name, values in quality.per_query.items()
     }
+    arrays["exact_rows"] = quality.exact_rows
     records = []
     for number, table in enumerate(spec.loads):
         load: LoadSpec = parse_params(LoadSpec, table)
@@ -100,6 +101,7 @@ def measure_point(
                 dropped=parts.dropped,
                 fill_rate=quality.fill_rate,
                 tied_lists=quality.tied_lists,
+                metrics_ties=quality.ties,
                 counters=counters,
                 per_query=f"per_query/{point_id}.npz",
                 started_at=started_at,

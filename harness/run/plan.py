@@ -154,6 +154,7 @@ def _grids(
 def _grid(params: type[Any], table: Table, where: str, faults: list[str]) -> list[Table]:
     points: list[Table] = []
     seen = set()
+    faults += [f"{where}: {name} = [] names no value" for name, one in table.items() if one == []]
     for point in _points(table):
         parsed = _checked(faults, where, partial(parse_params, params, point))
         if parsed is not None and parsed not in seen:

@@ -1,5 +1,7 @@
 """Suite files: TOML -> Suite. Every fault of the file's form is found before any is reported."""
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from harness.errors import SuiteError, near
 from harness.measure.profile import PROFILES
 
 DEVICES = ("cpu", "cuda")
+PLAIN_NAME = re.compile(r"[\w-][\w.-]{0,99}")
 Table = Mapping[str, Any]
 
 
@@ -199,14 +202,16 @@ def _faults_of_values(suite: Suite) -> list[str]:
         if one not in DEVICES
     ]
     faults += [
-        f"{key} = {getattr(suite, key)} must be above 0"
+        f"{key} = {getattr(suite, key)} must be above 0 and finite"
         for key in ("threads", "fit_threads", "time_limit_s", "memory_limit_mb")
-        if getattr(suite, key) is not None and getattr(suite, key) <= 0
+        if getattr(suite, key) is not None and not 0 < getattr(suite, key) < math.inf
     ]
     if suite.profile not in PROFILES:
         faults.append(f"profile: unknown profile {suite.profile!r}{near(suite.profile, PROFILES)}")
-    if Path(suite.name).name != suite.name:
-        faults.append(f"name = {suite.name!r} must be a plain name, as it becomes a folder's")
+    if not PLAIN_NAME.fullmatch(suite.name):
+        shown = suite.name if len(suite.name) <= 60 else f"{suite.name[:57]}..."
+        expected = "1 to 100 letters, digits, dots, dashes and underscores, not led by a dot"
+        faults.append(f"name = {shown!r} must be {expected}, as it becomes a folder's")
     names = [case.name for case in suite.cases]
     faults += [
         f"case name {name!r} is given {names.count(name)} times; give each case a name of its own"

@@ -23,6 +23,35 @@ def test_the_estimate_is_the_mean_of_what_is_over():
     assert left.estimate(3, 5.0) == 40.0
 
 
+def test_a_trial_that_outlasts_the_mean_has_no_estimate_but_its_stage():
+    """After 2 and 3 s, 300 s into the third of four: unknown, not 0; with 100 s of stage left, so.
+
+    The mean is then (2 + 3 + 400) / 3 = 135 s: 100 s of this trial and 135 s of the next.
+    """
+    left = TimeLeft()
+    left.trial_over(2.0)
+    left.trial_over(3.0)
+    assert left.estimate(2, 300.0) is None
+    assert left.estimate(2, 300.0, 100.0) == 235.0
+
+
+def test_without_a_terminal_a_long_trial_says_where_it_is(monkeypatch):
+    """One line in half a minute, however many epochs end in it."""
+    now = [0.0]
+    monkeypatch.setattr("harness.console.time.monotonic", lambda: now[0])
+    out = io.StringIO()
+    display = RunDisplay(Console(file=out, width=200))
+    display.trial_starts(1, 1, Spec)
+    for epoch in range(1, 11):
+        now[0] = epoch * 7.0
+        display.stage(Stage("train", epoch, 10))
+    lines = out.getvalue().splitlines()[1:]
+    assert lines == [
+        "[1/1] train 5/10, about 28 s left",
+        "[1/1] train 10/10",
+    ]
+
+
 def test_without_a_terminal_each_event_is_a_line():
     """A log file gets starts and ends, no control codes, and no line per epoch."""
     out = io.StringIO()

@@ -57,6 +57,18 @@ def test_unknown_suite(capsys):
         ),
         ("test = 0.3", "test = 1.3", "test = 1.3 must lie between 0 and 1"),
         ("[[case]]", "dataset_params = { n_usrs = 3 }\n[[case]]", "unknown parameter 'n_usrs'"),
+        ('"popularity"', '"two_tower"\nbuild = { dim = [] }', "build: dim = [] names no value"),
+        ('"popularity"', '"sparcode"\nsearch = { scoring = [] }', "scoring = [] names no value"),
+        ('"tiny"', f'"{"x" * 300}"', "must be 1 to 100 letters"),
+        ('"tiny"', '".."', "name = '..' must be 1 to 100 letters"),
+        ('"tiny"', '""', "name = '' must be 1 to 100 letters"),
+        ("[[case]]", "time_limit_s = nan\n[[case]]", "time_limit_s = nan must be above 0"),
+        ("[[case]]", 'profile = "quick"\n[[case]]', "unknown profile 'quick'"),
+        (
+            '"checkerboard"',
+            '"planted_crosses"\ndataset_params = { n_users = 0 }',
+            "n_users = 0 must be positive",
+        ),
     ],
 )
 def test_faults_of_a_suite(run, before, after, message):

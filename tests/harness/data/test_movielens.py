@@ -61,6 +61,11 @@ def test_latest_small(tmp_path):
         ("ratings.csv", RATINGS_CSV + "8,x,3.0,1\n", r"line 5: found 'x', expected an integer"),
         ("movies.csv", MOVIES_CSV[:40], r"movies\.csv: line 2: found 2 columns, expected 3"),
         ("movies.csv", "movieId,title,genres\n10,a,War\n", r"movie 20 is missing"),
+        (
+            "movies.csv",
+            f"movieId,title,genres\n10,{'a' * 200_000},W\n",
+            r"line 2: found field larger",
+        ),
         ("movies.csv", "movieId,title,genres\nx,a,War\n", r"line 2: found 'x', expected a whole"),
     ],
 )

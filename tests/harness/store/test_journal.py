@@ -94,6 +94,24 @@ def test_a_damaged_line_is_named(tmp_path, line, message):
         read_records(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"metrics_ci":{}', '"metrics_ci":3', r"another type than a record's: \['metrics_ci'\]"),
+        ('"metrics_ci":{}', '"metrics_ci":{"a":1}', "metrics_ci that are no pairs"),
+        ('"threads":1', '"threads":"one"', r"another type than a record's: \['threads'\]"),
+        ('"warnings":[]', '"warnings":null', r"another type than a record's: \['warnings'\]"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(tmp_path, before, after, message):
+    """What would fail later, in a table, is refused where it is read."""
+    line = record().to_json()
+    assert before in line
+    (tmp_path / NAME).write_text(line.replace(before, after, 1) + "\n")
+    with pytest.raises(RecordError, match=message):
+        read_records(tmp_path)
+
+
 def test_an_unknown_field_is_refused(tmp_path):
     """A field this program does not know is not dropped silently."""
     line = record().to_json().replace('{"schema"', '{"colour":1,"schema"')
