@@ -39,7 +39,7 @@ def save_arrays(folder: Path, kind: str, arrays: Mapping[str, Array], facts: Any
             "shape": list(whole.shape),
             "dtype": whole.dtype.str,
             "bytes": path.stat().st_size,
-            "crc32": zlib.crc32(whole),
+            "crc32": zlib.crc32(whole.data),
         }
     index = {"schema": SCHEMA, "kind": kind, "arrays": entries, "facts": facts}
     index["crc32"] = _crc_of_index(index)
@@ -89,7 +89,7 @@ def _load(path: Path, entry: Mapping[str, Any], mapped: bool) -> Array:
     if list(array.shape) != entry["shape"] or array.dtype.str != entry["dtype"]:
         given = f"{array.dtype.str} {list(array.shape)}"
         raise MethodError(f"{path}: holds {given}, expected {entry['dtype']} {entry['shape']}")
-    if not mapped and zlib.crc32(array) != entry["crc32"]:
+    if not mapped and zlib.crc32(array.data) != entry["crc32"]:
         raise MethodError(f"{path}: was altered since it was written: its checksum differs")
     return array
 

@@ -36,7 +36,18 @@ class FaissFlat(VectorIndex):
     def search(self, queries: FloatArray, k: int) -> TopK:
         """Return the k best by inner product."""
         scores, ids = self._index.search(np.ascontiguousarray(queries), k)
-        return order_ties(ids, scores)
+        self.mark("scoring")
+        found = order_ties(ids, scores)
+        self.mark("top_k")
+        return found
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
+        held: FloatArray = load_faiss().rev_swig_ptr(
+            self._index.get_xb(), self._index.ntotal * self._index.d
+        )
+        return held.reshape(self._index.ntotal, self._index.d)
 
     @property
     def n_items(self) -> int:
@@ -66,10 +77,22 @@ class TorchFlat(VectorIndex):
         parts = []
         for start in range(0, len(queries), rows):
             block = torch.from_numpy(queries[start : start + rows]).to(self._device)
-            best = torch.topk(block @ self._vectors.T, k, dim=1)
+            self.mark("transfer")
+            products = block @ self._vectors.T
+            self.mark("scoring")
+            best = torch.topk(products, k, dim=1)
+            self.mark("top_k")
             parts.append((best.indices.cpu().numpy(), best.values.cpu().numpy()))
+            self.mark("transfer")
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return order_ties(ids, scores)
+        found = order_ties(ids, scores)
+        self.mark("top_k")
+        return found
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Return a copy of the vectors on the host, float32 (n_items, dim)."""
+        return np.asarray(self._vectors.cpu().numpy())
 
     @property
     def n_items(self) -> int:
@@ -82,6 +105,6 @@ class TorchFlat(VectorIndex):
         return int(self._vectors.numel()) * 4
 
 
-def exact_index(device: str) -> VectorIndex:
+def exact_index(device: str) -> FaissFlat | TorchFlat:
     """Return the exact index for a device."""
     return TorchFlat(device) if device.startswith("cuda") else FaissFlat()

@@ -5,11 +5,19 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from harness.lists import FloatArray, IntArray, Lists
+from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK, drop_hidden
 
 
 class VectorIndex(ABC):
-    """An index over n item vectors; the score is the inner product."""
+    """An index over n item vectors; the score is the inner product.
+
+    Attributes
+    ----------
+    mark : called where a stage of a search ends; what is not marked counts as ``scoring``.
+    """
+
+    mark: Mark = staticmethod(no_mark)
 
     @abstractmethod
     def add(self, vectors: FloatArray) -> None:
@@ -40,15 +48,21 @@ def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists,
     lengths = hidden.lengths
     if len(lengths) == 1:
         found = index.search(queries, min(k + int(lengths[0]), index.n_items))
-        return drop_hidden(found, hidden, k)
+        index.mark("scoring")
+        found = drop_hidden(found, hidden, k)
+        index.mark("top_k")
+        return found
     groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
     scores = np.full((len(lengths), k), PAD_SCORE, np.float32)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         wanted = min(k + int(lengths[rows].max()), index.n_items)
-        kept = drop_hidden(index.search(queries[rows], wanted), hidden.take(rows), k)
+        found = index.search(queries[rows], wanted)
+        index.mark("scoring")
+        kept = drop_hidden(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
+        index.mark("top_k")
     return TopK(ids, scores)
 
 
