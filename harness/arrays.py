@@ -1,10 +1,11 @@
 """Arrays in a folder: how methods save themselves, without pickle.
 
 Each array is one ``.npy`` file, which can be opened in place (memory-mapped); ``index.json`` names
-them with shape, dtype and size, and holds the facts that are no arrays.
+them with shape, dtype, size and checksum, and holds the facts that are no arrays.
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,16 @@ def save_arrays(folder: Path, kind: str, arrays: Mapping[str, Array], facts: Any
     entries = {}
     for name, array in arrays.items():
         path = folder / f"{name}.npy"
-        np.save(path, array, allow_pickle=False)
+        whole = np.asarray(array, order="C")
+        np.save(path, whole, allow_pickle=False)
         entries[name] = {
-            "shape": list(array.shape),
-            "dtype": array.dtype.str,
+            "shape": list(whole.shape),
+            "dtype": whole.dtype.str,
             "bytes": path.stat().st_size,
+            "crc32": zlib.crc32(whole.data),
         }
     index = {"schema": SCHEMA, "kind": kind, "arrays": entries, "facts": facts}
+    index["crc32"] = _crc_of_index(index)
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
@@ -47,13 +51,14 @@ def load_arrays(folder: Path, kind: str, *, mapped: bool = False) -> tuple[dict[
 
     Parameters
     ----------
-    mapped : open the arrays in place, read-only, instead of reading them into memory.
+    mapped : open the arrays in place, read-only, instead of reading them into memory; their
+        checksums are not looked at, for that would read them.
 
     Raises
     ------
     MethodError
         Not a folder that `save_arrays` wrote for this kind, a newer schema, or a file that is
-        missing, cut, or holds another array than the index says; names the file.
+        missing, cut, altered, or holds another array than the index says; names the file.
     """
     path = folder / INDEX
     try:
@@ -65,6 +70,8 @@ def load_arrays(folder: Path, kind: str, *, mapped: bool = False) -> tuple[dict[
         raise MethodError(f"{path}: has schema {schema!r}; this program reads {SCHEMA}")
     if found != kind:
         raise MethodError(f"{path}: holds {found!r}, expected {kind!r}")
+    if index.pop("crc32", None) != _crc_of_index(index):
+        raise MethodError(f"{path}: was altered since it was written: its checksum differs")
     arrays = {name: _load(folder / f"{name}.npy", entry, mapped) for name, entry in entries.items()}
     return arrays, index.get("facts")
 
@@ -82,4 +89,10 @@ def _load(path: Path, entry: Mapping[str, Any], mapped: bool) -> Array:
     if list(array.shape) != entry["shape"] or array.dtype.str != entry["dtype"]:
         given = f"{array.dtype.str} {list(array.shape)}"
         raise MethodError(f"{path}: holds {given}, expected {entry['dtype']} {entry['shape']}")
+    if not mapped and zlib.crc32(array.data) != entry["crc32"]:
+        raise MethodError(f"{path}: was altered since it was written: its checksum differs")
     return array
+
+
+def _crc_of_index(index: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(index).encode())

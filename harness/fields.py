@@ -1,7 +1,10 @@
 """Fields: what is known of users, items or events besides their ids, one named column each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from harness.lists import FloatArray, IntArray, Lists
 
@@ -65,6 +68,11 @@ class Dense:
 
 
 Column = Categorical | MultiValued | Dense
+KINDS: Mapping[type[Column], str] = {
+    Categorical: "categorical",
+    MultiValued: "multi_valued",
+    Dense: "dense",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +100,42 @@ class Fields:
         if twice:
             raise ValueError(f"field names given twice: {sorted(twice)}")
         return Fields(self.n_rows, {**self.columns, **other.columns})
+
+
+def describe_fields(fields: Fields | None) -> list[dict[str, str | int]]:
+    """Return name, kind and size of each column, in order, as JSON can say it.
+
+    The size is the number of ids, or of a dense column the length of its vectors.
+
+    >>> describe_fields(Fields(1, {"age": Categorical(np.array([2]), 7)}))
+    [{'name': 'age', 'kind': 'categorical', 'size': 7}]
+    """
+    described: list[dict[str, str | int]] = []
+    for name, column in ({} if fields is None else fields.columns).items():
+        kind = KINDS[type(column)]
+        size = column.dim if isinstance(column, Dense) else column.size
+        described.append({"name": name, "kind": kind, "size": size})
+    return described
+
+
+def empty_fields(described: Sequence[Mapping[str, Any]]) -> Fields:
+    """Return the columns that `describe_fields` told of, without rows: what an encoder needs.
+
+    Raises
+    ------
+    ValueError
+        A kind that is none of `KINDS`.
+    """
+    none = np.zeros(0, np.int64)
+    columns: dict[str, Column] = {}
+    for one in described:
+        name, kind, size = str(one["name"]), one["kind"], int(one["size"])
+        if kind == "categorical":
+            columns[name] = Categorical(none, size)
+        elif kind == "multi_valued":
+            columns[name] = MultiValued(Lists.empty(0), size)
+        elif kind == "dense":
+            columns[name] = Dense(np.zeros((0, size), np.float32))
+        else:
+            raise ValueError(f"field {name!r} is {kind!r}; expected one of {[*KINDS.values()]}")
+    return Fields(0, columns)

@@ -65,6 +65,11 @@ class Interactions:
         """Return the user of each event, int64 (n_events,)."""
         return self.events.rows
 
+    @property
+    def query_schema(self) -> Fields | None:
+        """Return the query side's fields without rows: their names, kinds and sizes."""
+        return self.query_fields(np.zeros(0, np.int64))
+
     def query_fields(self, event_rows: IntArray) -> Fields | None:
         """Return the query side's fields of the given events: the user's, then the context's.
 

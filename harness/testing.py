@@ -10,16 +10,19 @@ Subclass it, name the method, and run pytest::
 """
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from harness.errors import HarnessError
 from harness.fields import Categorical, Column, Dense, Fields, MultiValued
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import Lists
-from harness.retriever import Capability, Retriever
+from harness.retriever import Capability, Footprint, Retriever
+from harness.stages import BUILD_STAGES, SEARCH_STAGES, Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 
 N_USERS, N_ITEMS, N_EVENTS, DIM = 48, 30, 8, 8
@@ -91,17 +94,21 @@ class RetrieverContract:
     build_params: ClassVar[Any] = None
     device: ClassVar[str] = "cpu"
     learns: ClassVar[bool] = True
+    unmarked: ClassVar[frozenset[str]] = frozenset()  # stages that this device does not come to
+    scores_when_loaded: ClassVar[bool] = True  # False where `score` needs what search does not
 
     @classmethod
-    def make(cls) -> Retriever:
-        """Return a fitted and built retriever."""
+    def make(cls, mark: Mark = no_mark) -> Retriever:
+        """Return a fitted and built retriever; ``mark`` hears of the stages of its build."""
         retriever = cls.retriever_class(cls.build_params, device=cls.device, seed=3)
         train = tiny_log()
         if Capability.VALIDATION in retriever.capabilities:
             retriever.fit(train, tiny_held_out(train))
         else:
             retriever.fit(train)
+        retriever.mark = mark
         retriever.build()
+        retriever.mark = no_mark
         return retriever
 
     @pytest.fixture(scope="class")
@@ -236,11 +243,53 @@ class RetrieverContract:
             loaded.load(tmp_path)
             self._same(retriever.search(queries, K), loaded.search(queries, K))
 
+            if Capability.SCORE in retriever.capabilities and self.scores_when_loaded:
+                items = np.arange(N_ITEMS)
+                first, second = (one.score(queries, items) for one in (retriever, loaded))
+                np.testing.assert_array_equal(first, second)
+            self._same_account(retriever.footprint(), loaded.footprint())
+
+    def test_a_damaged_file_is_refused_by_name(self, retriever: Retriever, tmp_path: Path) -> None:
+        """Cut by a byte, or with another last byte: an error of ours that names the file."""
+        if Capability.SAVE not in retriever.capabilities:
+            return
+        retriever.save(tmp_path)
+        for path in [one for one in sorted(tmp_path.rglob("*")) if one.is_file()]:
+            whole = path.read_bytes()
+            for damaged in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
+                path.write_bytes(damaged)
+                with pytest.raises(HarnessError, match=re.escape(path.name)):
+                    self.retriever_class(self.build_params, device=self.device).load(tmp_path)
+            path.write_bytes(whole)
+
+    def test_a_search_marks_the_stages_declared(
+        self, retriever: Retriever, queries: Queries
+    ) -> None:
+        """All of them, those of `unmarked` aside, for one query as for many; and no other."""
+        wanted = set(retriever.search_stages) - self.unmarked
+        assert set(retriever.search_stages) <= set(SEARCH_STAGES)
+        for asked in (queries, queries.take(np.array([0]))):
+            seen: set[str] = set()
+            retriever.mark = seen.add
+            retriever.search(asked, K)
+            retriever.mark = no_mark
+            assert seen == wanted
+
+    def test_a_build_marks_the_stages_declared(self) -> None:
+        """All of them, and no other."""
+        seen: set[str] = set()
+        retriever = self.make(seen.add)
+        assert seen == set(retriever.build_stages) <= set(BUILD_STAGES)
+
     def test_footprint_is_an_account(self, retriever: Retriever) -> None:
         """Index bytes are a whole number; details are numbers by name."""
         footprint = retriever.footprint()
         assert footprint.index_bytes >= 0
         assert all(np.isfinite(float(value)) for value in footprint.details.values())
+
+    def _same_account(self, first: Footprint, second: Footprint) -> None:
+        assert first.index_bytes == second.index_bytes
+        assert dict(first.details) == dict(second.details)
 
     def _same(self, first: TopK, second: TopK) -> None:
         np.testing.assert_array_equal(first.ids, second.ids)

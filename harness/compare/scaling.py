@@ -14,7 +14,12 @@ from scipy.stats import t as student
 from harness.record import Record, Status
 
 SERIES = ("case", "build", "search", "load", "device")  # what all sizes of one series share
-MEASURED = ("fit_build_s", "index_bytes", "qps", "latency_p99_s")  # and the recall that is asked for
+MEASURED = (
+    "fit_build_s",
+    "index_bytes",
+    "qps",
+    "latency_p99_s",
+)  # and the recall that is asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,9 @@ def _exponent_rows(exponents: pd.DataFrame, quantities: Sequence[str]) -> list[l
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for _, one in exponents.iterrows():
         rows.setdefault((one["case"], _setting(one)), {})[one["quantity"]] = _law(one)
-    return [[*series, *(cells.get(one, "-") for one in quantities)] for series, cells in rows.items()]
+    return [
+        [*series, *(cells.get(one, "-") for one in quantities)] for series, cells in rows.items()
+    ]
 
 
 def _law(row: "pd.Series[Any]") -> str:

@@ -55,7 +55,9 @@ class Series:
         ends = [one for one in standing if one.status in LIMITS_MET]
         if ends and self._key(spec) not in self.stopped:
             size = spec.dataset_params[SIZE]
-            self.stopped[self._key(spec)] = f"{STOPPED}{size:,} by {ends[0].status}: {ends[0].reason}"
+            self.stopped[self._key(spec)] = (
+                f"{STOPPED}{size:,} by {ends[0].status}: {ends[0].reason}"
+            )
 
     def _key(self, spec: TrialSpec) -> str:
         params = {**spec.dataset_params, SIZE: 0}

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
 from harness.lists import FloatArray
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.ann.vector_index import VectorIndex, order_ties
 
-FILE = "index.faiss"
+KIND, ARRAY = "faiss", "index"
 
 
 def load_faiss() -> Any:
@@ -36,9 +37,11 @@ class FaissIndex(VectorIndex):
         before = self._distances_of_faiss()
         scores, ids = self._index.search(np.ascontiguousarray(queries), k)
         self.distances += self._distances_of_search(len(queries), before)
+        self.mark("scoring")
         found = order_ties(ids, scores)
         if found.ids.size and found.ids.min() == PAD_ID:  # faiss fills up with the lowest float
             found.scores[found.ids == PAD_ID] = PAD_SCORE
+        self.mark("top_k")
         return found
 
     def _distances_of_faiss(self) -> int:
@@ -60,8 +63,8 @@ class FaissIndex(VectorIndex):
         return self.n_items * int(self._index.d) * 4
 
     def save(self, folder: Path) -> None:
-        """Write the index as faiss does."""
-        load_faiss().write_index(self._index, str(folder / FILE))
+        """Write the index as faiss serialises it, with a checksum, which faiss's files lack."""
+        save_arrays(folder, KIND, {ARRAY: load_faiss().serialize_index(self._on_host())})
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote.
@@ -69,10 +72,23 @@ class FaissIndex(VectorIndex):
         Raises
         ------
         MethodError
-            faiss cannot read the file; names it.
+            The file is damaged, or of another faiss that this one cannot read; names it.
         """
-        path = folder / FILE
+        arrays, _ = load_arrays(folder, KIND)
         try:
-            self._index = load_faiss().read_index(str(path))
+            self._index = load_faiss().deserialize_index(arrays[ARRAY])
         except RuntimeError as error:
-            raise MethodError(f"{path}: faiss cannot read it: {error}") from error
+            raise MethodError(f"{folder / ARRAY}.npy: faiss cannot read it: {error}") from error
+
+    def _on_host(self) -> Any:
+        """Return the index of faiss on the host."""
+        return self._index
+
+
+def flat_vectors(index: Any) -> FloatArray:
+    """Return the vectors of a flat index of faiss, float32 (n_items, dim), not copied.
+
+    They live as long as the index does.
+    """
+    held: FloatArray = load_faiss().rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
+    return held.reshape(index.ntotal, index.d)

@@ -8,7 +8,7 @@ import torch
 from harness.arrays import load_arrays, save_arrays
 from harness.lists import FloatArray
 from harness.topk import TopK
-from methods.ann.faiss_index import FaissIndex, load_faiss
+from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 from methods.ann.vector_index import VectorIndex, order_ties
 
 BLOCK_SCORES = 1 << 28  # scores held on the device at once: 1 GiB of float32
@@ -30,9 +30,10 @@ class FaissFlat(FaissIndex):
         """Return the bytes of the vectors."""
         return self.vector_bytes
 
+    @property
     def vectors(self) -> FloatArray:
-        """Return a copy of the vectors."""
-        return np.asarray(self._index.reconstruct_n(0, self.n_items))
+        """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
+        return flat_vectors(self._index)
 
 
 class TorchFlat(VectorIndex):
@@ -52,11 +53,18 @@ class TorchFlat(VectorIndex):
         parts = []
         for start in range(0, len(queries), rows):
             block = torch.from_numpy(queries[start : start + rows]).to(self._device)
-            best = torch.topk(block @ self._vectors.T, k, dim=1)
+            self.mark("transfer")
+            products = block @ self._vectors.T
+            self.mark("scoring")
+            best = torch.topk(products, k, dim=1)
+            self.mark("top_k")
             parts.append((best.indices.cpu().numpy(), best.values.cpu().numpy()))
+            self.mark("transfer")
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
         self.distances += len(queries) * self.n_items
-        return order_ties(ids, scores)
+        found = order_ties(ids, scores)
+        self.mark("top_k")
+        return found
 
     @property
     def n_items(self) -> int:
@@ -68,19 +76,20 @@ class TorchFlat(VectorIndex):
         """Return the bytes of the vectors."""
         return int(self._vectors.numel()) * 4
 
+    @property
     def vectors(self) -> FloatArray:
-        """Return the vectors, on the host."""
+        """Return a copy of the vectors on the host, float32 (n_items, dim)."""
         return np.asarray(self._vectors.cpu().numpy())
 
     def save(self, folder: Path) -> None:
         """Write the vectors."""
-        save_arrays(folder, "flat", {"vectors": self.vectors()})
+        save_arrays(folder, "flat", {"vectors": self.vectors})
 
     def load(self, folder: Path) -> None:
         """Read the vectors, onto the device."""
         self.add(load_arrays(folder, "flat")[0]["vectors"])
 
 
-def exact_index(device: str) -> VectorIndex:
+def exact_index(device: str) -> FaissFlat | TorchFlat:
     """Return the exact index for a device."""
     return TorchFlat(device) if device.startswith("cuda") else FaissFlat()

@@ -1,9 +1,11 @@
 """HNSW: a graph of near neighbours in layers, walked towards the query."""
 
+from pathlib import Path
+
 import numpy as np
 
 from harness.lists import FloatArray
-from methods.ann.faiss_index import FaissIndex, load_faiss
+from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 
 
 class FaissHNSW(FaissIndex):
@@ -55,6 +57,12 @@ class FaissHNSW(FaissIndex):
             + int(graph.levels.size()) * 4
         )
 
+    @property
     def vectors(self) -> FloatArray:
-        """Return a copy of the vectors."""
-        return np.asarray(self._index.reconstruct_n(0, self.n_items))
+        """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
+        return flat_vectors(load_faiss().downcast_index(self._index.storage))
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+        super().load(folder)
+        self.ef_search = self._ef_search

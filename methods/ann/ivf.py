@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,20 +85,17 @@ class FaissIVF(FaissIndex):
         """Return the bytes of vectors, their ids (int64) and the centroids."""
         return self.vector_bytes + self.n_items * 8 + self.nlist * int(self._index.d) * 4
 
+    @property
     def vectors(self) -> FloatArray:
-        """Return a copy of the vectors."""
-        index = to_host(self._index, self._device)
+        """Return a copy of the vectors, float32 (n_items, dim), in the order of the items."""
+        index = self._on_host()
         index.make_direct_map(True)
         vectors = np.asarray(index.reconstruct_n(0, self.n_items))
         index.make_direct_map(False)
         return vectors
 
-    def save(self, folder: Path) -> None:
-        """Write the index as faiss does, from the host."""
-        faiss_index = self._index
-        self._index = to_host(faiss_index, self._device)
-        super().save(folder)
-        self._index = faiss_index
+    def _on_host(self) -> Any:
+        return to_host(self._index, self._device)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote, onto the device."""

@@ -16,9 +16,11 @@ class VectorIndex(ABC):
     Attributes
     ----------
     distances : inner products computed by all searches so far.
+    mark : called where a stage of a search ends; what is not marked counts as ``scoring``.
     """
 
     distances: int = 0
+    mark: Mark = staticmethod(no_mark)
 
     def train(self, vectors: FloatArray) -> None:  # noqa: B027  most indexes learn nothing
         """Learn from the vectors of all items, float32 (n_items, dim), what `add` relies on."""
@@ -31,7 +33,8 @@ class VectorIndex(ABC):
     def search(self, queries: FloatArray, k: int) -> TopK:
         """Return the k best items of each query, float32 (n, dim); k is at most n_items.
 
-        An approximate index may find fewer: pads follow.
+        Marks `scoring` and `top_k`, and `transfer` where it copies to a device and back. An approximate
+        index may find fewer: pads follow.
         """
 
     @property
@@ -44,9 +47,10 @@ class VectorIndex(ABC):
     def nbytes(self) -> int:
         """Return the bytes that a search may touch."""
 
+    @property
     @abstractmethod
     def vectors(self) -> FloatArray:
-        """Return the vectors as they were added, float32 (n_items, dim)."""
+        """Return the vectors as they were added, float32 (n_items, dim); not to be written to."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -57,26 +61,21 @@ class VectorIndex(ABC):
         """Become what `save` wrote; the index was made with the same arguments."""
 
 
-def search_around_hidden(
-    index: VectorIndex, queries: FloatArray, hidden: Lists, k: int, mark: Mark = no_mark
-) -> TopK:
+def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists, k: int) -> TopK:
     """Return the k best items that are not hidden.
 
     An index cannot leave items out, so each query asks for k and as many more as it hides.
     Queries are grouped by how many they hide, in powers of two: one long list does not make all
-    the others pay. ``mark`` is told where `scoring` and `top_k` end.
+    the others pay.
     """
     if hidden.ids.size == 0 and len(queries):
-        found = index.search(queries, k)
-        mark("scoring")
-        mark("top_k")
-        return found
+        return index.search(queries, k)
     lengths = hidden.lengths
     if len(lengths) == 1:
         found = index.search(queries, min(k + int(lengths[0]), index.n_items))
-        mark("scoring")
+        index.mark("scoring")
         found = drop_hidden(found, hidden, k)
-        mark("top_k")
+        index.mark("top_k")
         return found
     groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
@@ -85,10 +84,10 @@ def search_around_hidden(
         rows = np.flatnonzero(groups == group)
         wanted = min(k + int(lengths[rows].max()), index.n_items)
         found = index.search(queries[rows], wanted)
-        mark("scoring")
+        index.mark("scoring")
         kept = drop_hidden(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
-        mark("top_k")
+        index.mark("top_k")
     return TopK(ids, scores)
 
 

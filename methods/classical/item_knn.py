@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.arrays import Array, load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
@@ -14,6 +16,8 @@ from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.classical.neighbours import find_neighbours, score_lists, search_lists
 
 BM25_K1, BM25_B = 1.2, 0.75
+KIND = "item_knn"  # of what is saved
+SAVED = ("indptr", "ids", "weights", "offsets", "others")
 
 Reals = npt.NDArray[np.float64]
 
@@ -81,7 +85,9 @@ class ItemKNN(Retriever):
     """
 
     BuildParams = ItemKNNParams
-    capabilities = frozenset({Capability.SCORE, Capability.COUNTERS})
+    capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
+    search_stages: ClassVar[tuple[str, ...]] = ("scoring",)  # one kernel: sums and their top
+    build_stages: ClassVar[tuple[str, ...]] = ("index_build",)
     build_params: ItemKNNParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
@@ -135,6 +141,7 @@ class ItemKNN(Retriever):
             self._offsets = (self._means - expected).astype(np.float32)
             self._others = np.argsort(-self._offsets, kind="stable").astype(np.int32)
         self._work = np.zeros(2, np.int64)
+        self.mark("index_build")
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Return the items with the largest sums, padded where too few have one."""
@@ -149,6 +156,7 @@ class ItemKNN(Retriever):
             scores,
             self._work,
         )
+        self.mark("scoring")
         return TopK(ids, scores)
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
@@ -165,6 +173,19 @@ class ItemKNN(Retriever):
         """Return the bytes of the lists and offsets, and how many postings there are."""
         arrays = (*self._lists(), self._others)
         return Footprint(sum(one.nbytes for one in arrays), {"postings": float(self._ids.size)})
+
+    def save(self, folder: Path) -> None:
+        """Write the lists of (scored item, weight) per item seen, and the offsets."""
+        arrays: tuple[Array, ...] = (*self._lists(), self._others)
+        save_arrays(folder, KIND, dict(zip(SAVED, arrays, strict=True)))
+
+    def load(self, folder: Path) -> None:
+        """Become what `save` wrote."""
+        arrays, _ = load_arrays(folder, KIND)
+        self._indptr, self._ids, self._weights, self._offsets, self._others = (
+            arrays[name] for name in SAVED
+        )
+        self._work = np.zeros(2, np.int64)
 
     def counters(self) -> Mapping[str, int]:
         """Return the postings read and the items they touched, over all searches."""

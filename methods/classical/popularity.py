@@ -1,11 +1,17 @@
 """Popularity: every user is offered the most interacted items."""
 
+from pathlib import Path
+from typing import ClassVar
+
 import numpy as np
 
+from harness.arrays import load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK
+
+KIND = "popularity"  # of what is saved
 
 
 class Popularity(Retriever):
@@ -20,7 +26,9 @@ class Popularity(Retriever):
     Cremonesi, Koren and Turrin, RecSys 2010 ("TopPop").
     """
 
-    capabilities = frozenset({Capability.SCORE})
+    capabilities = frozenset({Capability.SCORE, Capability.SAVE})
+    search_stages: ClassVar[tuple[str, ...]] = ("top_k",)
+    build_stages: ClassVar[tuple[str, ...]] = ("index_build",)
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Count the events of each item."""
@@ -28,10 +36,9 @@ class Popularity(Retriever):
 
     def build(self) -> None:
         """Sort the items, most popular first."""
-        self._order = np.argsort(-self._counts, kind="stable").astype(np.int64)
-        self._ordered_counts = self._counts[self._order]
-        self._place = np.empty_like(self._order)
-        self._place[self._order] = np.arange(self._order.size)
+        order = np.argsort(-self._counts, kind="stable").astype(np.int64)
+        self._take(order, self._counts[order])
+        self.mark("index_build")
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Return the most popular items that are not hidden, scored by their counts."""
@@ -48,15 +55,30 @@ class Popularity(Retriever):
         scores = np.full((n, k), PAD_SCORE, np.float32)
         ids[rows, columns] = self._order[places]
         scores[rows, columns] = self._ordered_counts[places]
+        self.mark("top_k")
         return TopK(ids, scores)
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return the count of each item, the same for every query."""
-        scores = self._counts[item_ids]
+        scores = self._ordered_counts[self._place[item_ids]]
         return np.tile(scores, (len(queries), 1))
+
+    def save(self, folder: Path) -> None:
+        """Write the order and its counts, 12 bytes an item."""
+        save_arrays(folder, KIND, {"order": self._order, "counts": self._ordered_counts})
+
+    def load(self, folder: Path) -> None:
+        """Become what `save` wrote."""
+        arrays, _ = load_arrays(folder, KIND)
+        self._take(arrays["order"], arrays["counts"])
 
     def footprint(self) -> Footprint:
         """Return the bytes of the order, its counts and each item's place in it."""
         return Footprint(
             sum(one.nbytes for one in (self._order, self._ordered_counts, self._place))
         )
+
+    def _take(self, order: IntArray, ordered_counts: FloatArray) -> None:
+        self._order, self._ordered_counts = order, ordered_counts
+        self._place = np.empty_like(order)
+        self._place[order] = np.arange(order.size)

@@ -1,5 +1,7 @@
 """Fallback: popular items below those with a positive score, where a list would be short."""
 
+from typing import Self
+
 import numpy as np
 
 from harness.interactions import Interactions
@@ -14,11 +16,16 @@ class PopularityFallback:
     still the top of one score.
     """
 
-    def __init__(self, train: Interactions) -> None:
-        """Count the items of ``train``; keeps n_items scores and their order."""
-        counts = np.bincount(train.item_ids, minlength=train.n_items)
-        self.scores: FloatArray = (counts / (counts.max(initial=0) + 1) - 1).astype(np.float32)
+    def __init__(self, scores: FloatArray) -> None:
+        """Keep the score of every item, and the order that follows from it."""
+        self.scores = scores
         self._order = np.argsort(-self.scores, kind="stable")
+
+    @classmethod
+    def of_log(cls, train: Interactions) -> Self:
+        """Count the items of ``train``."""
+        counts = np.bincount(train.item_ids, minlength=train.n_items)
+        return cls((counts / (counts.max(initial=0) + 1) - 1).astype(np.float32))
 
     @property
     def nbytes(self) -> int:

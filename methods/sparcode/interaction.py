@@ -1,11 +1,35 @@
 """Interaction: a score of (token, item), as rich as training affords, since it is never served."""
 
 import math
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from methods.sparcode.split_mlp import split_mlp
+
+
+class TokenSide(nn.Module):
+    """What a token brings to the interaction, apart from the item's side, which is pre-computed."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        """Take tokens of ``dim``."""
+        super().__init__()
+        self.token_hidden = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden))
+        self.token_dot = nn.Linear(dim, dim, bias=False)
+
+    @classmethod
+    def of(cls, interaction: "MLPInteraction") -> Self:
+        """Copy the token's side of a trained interaction."""
+        hidden = interaction.weights.numel()
+        side = cls(interaction.token_dot.in_features, hidden).to(interaction.weights.device)
+        side.token_hidden.load_state_dict(interaction.token_hidden.state_dict())
+        side.token_dot.load_state_dict(interaction.token_dot.state_dict())
+        return side
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (..., H) and (..., D)."""
+        return self.token_hidden(tokens), self.token_dot(tokens)
 
 
 class MLPInteraction(nn.Module):

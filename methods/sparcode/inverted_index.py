@@ -7,6 +7,7 @@ import numba
 import numpy as np
 
 from harness.lists import FloatArray
+from harness.stages import Mark, no_mark
 from methods.sparcode.merge import Postings
 
 BLOCK_SCORES = 1 << 24  # dense scores held at once while building: 64 MB
@@ -71,17 +72,24 @@ def _scores(
     return out
 
 
-def build_postings(sides: CodeSides, report: Report) -> Postings:
-    """Return the posting list of every code, built in blocks of bounded memory."""
+def build_postings(
+    sides: CodeSides, report: Report = lambda *_: None, mark: Mark = no_mark
+) -> Postings:
+    """Return the posting list of every code, built in blocks of bounded memory.
+
+    ``mark`` hears of ``precompute``, the scores, and of ``index_build``, the lists.
+    """
     n_codes, n_items = len(sides.token_hidden), len(sides.item_hidden)
     rows = max(1, BLOCK_SCORES // n_items)
     lengths, items, scores = [], [], []
     for first in range(0, n_codes, rows):
         block = sides.scores(first, min(first + rows, n_codes))
+        mark("precompute")
         code, item = np.nonzero(block)
         lengths.append(np.bincount(code, minlength=len(block)))
         items.append(item.astype(np.int32))
         scores.append(block[code, item])
+        mark("index_build")
         report(min(first + rows, n_codes), n_codes)
     counts = np.concatenate(lengths) if lengths else np.zeros(0, np.int64)
     starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)

@@ -59,7 +59,7 @@ class SparCodeModel(RankingModel):
         self.settings = settings
         self.items = ItemFeatures(train, one.dim, device)
         self.tokenizer = Tokenizer(
-            train, one.dim, one.n_heads, one.hidden, one.field_tokens, device
+            train.query_schema, one.dim, one.n_heads, one.hidden, one.field_tokens, device
         )
         self.quantizer = ProductQuantizer(
             self.tokenizer.n_tokens, one.dim, one.n_parts, one.n_codewords, one.decay

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 
 from harness.fields import Fields
-from harness.interactions import Interactions
 from harness.lists import Lists
 from methods.encoders.query import QueryFeatures, mlp
 
@@ -20,16 +19,16 @@ class Tokenizer(nn.Module):
 
     def __init__(
         self,
-        train: Interactions,
+        schema: Fields | None,
         dim: int,
         n_heads: int,
         hidden: int,
         field_tokens: bool,
         device: str,
     ) -> None:
-        """Take the fields from a training log."""
+        """Take names, kinds and sizes of the query side's fields; rows are not looked at."""
         super().__init__()
-        self.query = QueryFeatures(train, dim, device)
+        self.query = QueryFeatures(schema, dim, device)
         self.n_heads, self.dim = n_heads, dim
         self.n_field_tokens = self.query.n_parts - 1 if field_tokens else 0
         self.projections = nn.Parameter(torch.empty(n_heads, dim, dim))

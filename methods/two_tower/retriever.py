@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 
+from harness.arrays import load_arrays, save_arrays
+from harness.fields import describe_fields, empty_fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 from methods.ann.flat import exact_index
-from methods.ann.vector_index import VectorIndex, search_around_hidden
+from methods.ann.vector_index import search_around_hidden
 from methods.batches import serving_history
+from methods.encoders.state import load_state, state_arrays
 from methods.training import TrainingParams, train_model
-from methods.two_tower.towers import TwoTowerModel
+from methods.two_tower.towers import QueryTower, TwoTowerModel
+
+KIND = "two_tower"  # of what is saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,15 @@ class TwoTower(Retriever):
         {
             Capability.SCORE,
             Capability.ENCODE,
+            Capability.SAVE,
             Capability.COUNTERS,
             Capability.VALIDATION,
             Capability.REFIT,
         }
     )
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
+    build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
 
     build_params: TwoTowerParams
 
@@ -76,7 +85,7 @@ class TwoTower(Retriever):
     ) -> None:
         params = self.build_params
         torch.manual_seed(self.seed)
-        self._ordered = train.ordered
+        self._ordered, self._query_schema = train.ordered, train.query_schema
         self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
         trained = train_model(
             self._model, train, validation, params, self.seed, self.progress, stop_after
@@ -85,24 +94,36 @@ class TwoTower(Retriever):
 
     def build(self) -> None:
         """Compute all item vectors and hand them to the exact index."""
+        model = self._model
         with torch.inference_mode():
-            vectors = self._model.catalogue_vectors().cpu().numpy()
-            self._item_table = self._model.items.history_table()
-        self._vectors = vectors
-        self._index: VectorIndex = exact_index(self.device)
+            vectors = model.catalogue_vectors().cpu().numpy()
+            self._item_table = model.items.history_table()
+        self._query_tower = model.query_tower
+        self.mark("item_vectors")
+        self._index = exact_index(self.device)
         self._index.add(vectors)
         self._distances = 0
+        self.mark("index_build")
 
     def encode(self, queries: Queries) -> FloatArray:
         """Return query vectors, float32 (n, dim)."""
         history = serving_history(queries, self._ordered, self.build_params.max_history)
+        is_apart = self.device != "cpu"
         with torch.inference_mode():
-            vectors = self._model.query_vectors(history, queries.fields, self._item_table)
-        return np.asarray(vectors.cpu().numpy())
+            inputs = self._query_tower.features.inputs(history, queries.fields)
+            if is_apart:
+                self.mark("transfer")
+            vectors = self._query_tower.of_inputs(inputs, self._item_table)
+            self.mark("encode")
+            encoded = np.asarray(vectors.cpu().numpy())
+            if is_apart:
+                self.mark("transfer")
+        return encoded
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
         self._distances += len(encoded) * self._index.n_items
+        self._index.mark = self.mark
         return search_around_hidden(self._index, encoded, hidden, k)
 
     def search(self, queries: Queries, k: int) -> TopK:
@@ -111,7 +132,30 @@ class TwoTower(Retriever):
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return inner products, float32 (n, n_item_ids)."""
-        return np.asarray(self.encode(queries) @ self._vectors[item_ids].T)
+        return np.asarray(self.encode(queries) @ self._index.vectors[item_ids].T)
+
+    def save(self, folder: Path) -> None:
+        """Write item vectors, the item table of histories, and the weights of the query tower."""
+        arrays = {
+            "vectors": self._index.vectors,
+            "item_table": self._item_table.detach().cpu().numpy(),
+            **state_arrays(self._query_tower, "query_tower"),
+        }
+        schema = describe_fields(self._query_schema)
+        facts = {"fields": schema, "ordered": self._ordered, "epochs": self._epochs}
+        save_arrays(folder, KIND, arrays, facts)
+
+    def load(self, folder: Path) -> None:
+        """Become what `save` wrote; the item tower and the training log are not needed."""
+        arrays, facts = load_arrays(folder, KIND)
+        params, self._query_schema = self.build_params, empty_fields(facts["fields"])
+        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
+        self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
+        load_state(self._query_tower, "query_tower", arrays, self.device)
+        self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
+        self._index = exact_index(self.device)
+        self._index.add(arrays["vectors"])
+        self._distances = 0
 
     def counters(self) -> Mapping[str, int]:
         """Return inner products computed by searches."""
@@ -119,8 +163,6 @@ class TwoTower(Retriever):
 
     def footprint(self) -> Footprint:
         """Return the bytes of item vectors and of the weights that encode a query."""
-        model = self._model
-        modules = (model.query, model.query_tower)
-        encoder = [self._item_table, *(p for module in modules for p in module.parameters())]
+        encoder = [self._item_table, *self._query_tower.parameters()]
         weights = sum(one.numel() * 4 for one in encoder)
         return Footprint(self._index.nbytes + weights, {"epochs": float(self._epochs)})

@@ -15,7 +15,7 @@ ITEMS = torch.tensor([[1.0, 0.0], [3.0, 4.0], [5.0, 5.0]])
 
 def test_the_history_is_the_mean_of_its_items():
     """Items 0 and 1: (2, 2). No history: zeros. A field follows as a part of its own."""
-    features = QueryFeatures(TRAIN, 2, "cpu")
+    features = QueryFeatures(TRAIN.query_schema, 2, "cpu")
     parts = features(Lists.of([[0, 1], []]), FIELDS, ITEMS)
     assert features.n_parts == 2
     assert parts[:, 0].tolist() == [[2.0, 2.0], [0.0, 0.0]]
@@ -24,11 +24,11 @@ def test_the_history_is_the_mean_of_its_items():
 
 def test_a_log_without_fields_has_one_part():
     """Only the history's mean is left."""
-    features = QueryFeatures(Interactions(Lists.of([[0]]), 3), 2, "cpu")
+    features = QueryFeatures(Interactions(Lists.of([[0]]), 3).query_schema, 2, "cpu")
     assert features(Lists.of([[2]]), None, ITEMS).tolist() == [[[5.0, 5.0]]]
 
 
 def test_a_log_without_events_can_be_described():
     """The names of fields are known though there is no event to take them from."""
     train = Interactions(Lists.empty(2), 3, user_fields=FIELDS)
-    assert QueryFeatures(train, 2, "cpu").n_parts == 2
+    assert QueryFeatures(train.query_schema, 2, "cpu").n_parts == 2

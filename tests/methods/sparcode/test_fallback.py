@@ -20,7 +20,7 @@ def test_pads_become_popular_items():
         np.array([[2, -1, -1], [2, -1, -1], [3, 2, 1]]),
         np.array([[5, -np.inf, -np.inf], [5, -np.inf, -np.inf], [3, 2, 1]], np.float32),
     )
-    filled = PopularityFallback(LOG).fill(found, Lists.of([[], [1], []]))
+    filled = PopularityFallback.of_log(LOG).fill(found, Lists.of([[], [1], []]))
     assert filled.ids.tolist() == [[2, 1, 4], [2, 4, 0], [3, 2, 1]]
     np.testing.assert_allclose(filled.scores[1], [5, 2 / 4 - 1, 1 / 4 - 1])
 
@@ -28,7 +28,7 @@ def test_pads_become_popular_items():
 def test_where_nothing_is_left_pads_stay():
     """Everything hidden but one item."""
     found = TopK(np.full((1, 3), -1), np.full((1, 3), -np.inf, np.float32))
-    filled = PopularityFallback(LOG).fill(found, Lists.of([[0, 1, 2, 4]]))
+    filled = PopularityFallback.of_log(LOG).fill(found, Lists.of([[0, 1, 2, 4]]))
     assert filled.ids.tolist() == [[3, -1, -1]]
     assert filled.scores[0, 0] == -1
 

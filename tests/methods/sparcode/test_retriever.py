@@ -126,6 +126,27 @@ def test_a_code_unseen_in_training_gets_its_list_on_demand():
     assert_same(method, unseen, 17)
 
 
+def test_a_loaded_index_serves_every_bit(tmp_path):
+    """Codes first seen in a query and the fallback too, in each scoring; scores as well."""
+    train = Interactions(Lists.of([[0, 1], [0, 1]]), 17)
+    method = random_model(train, dataclasses.replace(SMALL, n_codewords=64), 0)
+    method.save(tmp_path)
+    loaded = SparCode(method.build_params)
+    loaded.load(tmp_path)
+    histories = Lists.of([[0, 1], [7, 9, 11], [], [16]])
+    queries = Queries(np.full(4, -1), histories, Lists.empty(4))
+    for scoring in ("served", "quantised", "unquantised"):
+        for fallback in ("none", "popularity"):
+            for one in (method, loaded):
+                one.search_params = SparCodeSearch(scoring, fallback)
+            before, after = (one.search(queries, 17) for one in (method, loaded))
+            np.testing.assert_array_equal(before.ids, after.ids)
+            np.testing.assert_array_equal(before.scores, after.scores)
+            scores = [one.score(queries, np.arange(17)) for one in (method, loaded)]
+            np.testing.assert_array_equal(*scores)
+    assert loaded.counters()["lists_on_demand"] > 0
+
+
 def test_lists_exist_only_for_codes_that_occur():
     """The codes of the training queries, each once; the details count them."""
     method = trained()
