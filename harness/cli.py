@@ -13,6 +13,7 @@ COMMANDS = {
     "list": "harness.commands.list",
     "plan": "harness.commands.plan",
     "run": "harness.commands.run",
+    "noise": "harness.commands.noise",
     "table": "harness.commands.table",
     "data": "harness.commands.data",
 }
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_plan(commands)
     _add_run(commands)
+    _add_noise(commands)
     _add_table(commands)
     _add_data(commands)
     return parser
@@ -101,6 +103,29 @@ def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument(
         "--force", action="store_true", help="run all trials again, those already recorded too"
     )
+    _add_noise_option(one)
+    _add_data_root(one)
+
+
+def _add_noise(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "noise",
+        help="measure how far two measurements of the same work lie apart",
+        description="Measure the noise floor of a suite: each trial of its first seed runs twice "
+        "per pair, in fresh processes, in rounds over all cases, nothing changed between. The "
+        "spread goes to DIR/noise.json, the records to DIR/noise; `run` and `table` on DIR then "
+        "show it as ± beside the QPS. What is already recorded is not measured again.",
+    )
+    _add_suite(one)
+    one.add_argument("--pairs", type=int, default=5, metavar="N", help="A/A pairs; default 5")
+    one.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the suite's results folder; default: results/runs/NAME-OF-SUITE",
+    )
+    _add_choice(one)
+    one.add_argument("--force", action="store_true", help="measure all pairs again")
     _add_data_root(one)
 
 
@@ -110,12 +135,24 @@ def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
         help="print the table of a results folder",
         description="Print the table of a results folder: a row per operating point; "
         "intervals are 95 %% bootstrap over queries; * marks a best whose interval clears "
-        "the second's.",
+        "the second's. Repeats in fresh processes are one row, that of the median QPS.",
     )
     one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
     one.add_argument(
-        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
+        "--view",
+        choices=["main", "quality", "speed", "stages", "memory"],
+        default="main",
+        help="main: quality, speed and cost together; speed: scenarios and percentiles; "
+        "stages: what a query and the build spend where; memory: every number of it",
     )
+    one.add_argument(
+        "--format",
+        choices=["text", "markdown", "latex", "csv"],
+        default="text",
+        dest="form",
+        help="csv holds every number of every record, whatever the view",
+    )
+    _add_noise_option(one)
 
 
 def _add_data(commands: Subparsers) -> None:  # type: ignore[valid-type]
@@ -150,6 +187,15 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--methods", metavar="GLOB", help="only cases whose name or method matches, e.g. 'two_*'"
+    )
+
+
+def _add_noise_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--noise",
+        type=Path,
+        metavar="PATH",
+        help="noise.json, or a folder that holds one; default: that of DIR, where there is one",
     )
 
 

@@ -33,7 +33,7 @@ HOMES = {
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
-    "scipy": ("methods/",),
+    "scipy": ("methods/", "harness/compare/"),
     "psutil": ("harness/measure/",),
     "threadpoolctl": ("harness/measure/",),
 }

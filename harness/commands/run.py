@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from harness.commands.suites import open_suite
-from harness.commands.table import print_table
+from harness.commands.table import floor_for, print_table
 from harness.console import RunDisplay
 from harness.measure.machine import check_faiss
 from harness.record import latest_attempts
@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
         run_trials(pending, context, journal, RunDisplay())
         standing = latest_attempts([*records, *journal.added])
     wanted = [one for trial in trials for one in standing.get(trial.trial_id, ())]
-    print_table(wanted, "text")
+    print_table(wanted, "text", floor_for(options.noise, folder))
     print(f"\nrecords: {journal.path}\nper query: {folder / 'per_query'}")
     n_bad = len({one.trial_id for one in wanted if one.status not in ("ok", "skipped")})
     if n_bad:

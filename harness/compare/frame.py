@@ -1,26 +1,74 @@
-"""Records -> a pandas frame, one row per record."""
+"""Records -> a pandas frame, one row per record.
 
-from collections.abc import Sequence
+Columns, in the order of the record:
+
+- every field of `harness.record.Record` under its name, documented in ``results/README.md``;
+  ``build``, ``search`` and ``load`` stay mappings, ``warnings`` and ``rate_curve`` tuples;
+- the other mappings become one column per key, named ``field.key``: ``stages_s.encode``,
+  ``offline_s.fit``, ``memory.disk_bytes``, ``isolation.pools.torch``; NaN where a record lacks it;
+- a metric ``m`` has the column ``m`` and, where an interval is known, ``m.low`` and ``m.high``;
+- ``qps_noise``: relative half-width of the 95 % interval of the QPS, from A/A pairs, or None.
+
+`harness.compare.merging.merge_repeats` adds ``n_repeats`` and ``qps_repeats``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from harness.compare.noise import noise_of
+from harness.noise_floor import NoiseFloor
 from harness.record import Record
 
+PARAMETERS = ("build", "search", "load")
 
-def to_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per record, one column per field; metrics and intervals in their own columns.
 
-    A metric ``m`` has the column ``m`` and, where an interval is known, ``m.low`` and ``m.high``.
+def to_frame(records: Sequence[Record], floor: NoiseFloor | None = None) -> pd.DataFrame:
+    """Return one row per record with the columns named above; ``floor`` gives ``qps_noise``."""
+    rows = []
+    for record, noise in zip(records, noise_of(records, floor), strict=True):
+        row: dict[str, Any] = {}
+        for name in record.__slots__:
+            value = getattr(record, name)
+            if name == "metrics":
+                row.update(value)
+            elif name == "metrics_ci":
+                for metric, (low, high) in value.items():
+                    row[f"{metric}.low"], row[f"{metric}.high"] = low, high
+            elif isinstance(value, Mapping) and name not in PARAMETERS:
+                row.update(_flat(name, value))
+            else:
+                row[name] = value
+        rows.append({**row, "qps_noise": noise})
+    return pd.DataFrame(rows)
+
+
+def plain_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return every column in full, as CSV can hold it.
+
+    Parameters become columns too (``build.dim``); what is a list or a tuple becomes JSON.
     """
     rows = []
-    for record in records:
-        row = {
-            name: getattr(record, name)
-            for name in record.__slots__
-            if name not in ("metrics", "metrics_ci")
-        }
-        row.update(record.metrics)
-        for name, (low, high) in record.metrics_ci.items():
-            row[f"{name}.low"], row[f"{name}.high"] = low, high
-        rows.append(row)
+    for row in frame.to_dict("records"):
+        plain: dict[str, Any] = {}
+        for name, value in row.items():
+            if isinstance(value, Mapping):
+                plain.update(_flat(str(name), value))
+            else:
+                plain[str(name)] = _text(value)
+        rows.append(plain)
     return pd.DataFrame(rows)
+
+
+def _flat(name: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{name}.{key}", value)
+        else:
+            yield f"{name}.{key}", value
+
+
+def _text(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple) else value

@@ -1,35 +1,94 @@
 """The caption of a table: everything a reader must know before comparing its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.record import Record
+from harness.compare.noise import noise_of, refusals
+from harness.compare.scenario import scenario
+from harness.noise_floor import NoiseFloor
+from harness.record import Record, Status
+
+PROFILES: Mapping[str, str] = {
+    "smoke": "a quick look, nothing beyond p95",
+    "ci": "each pass lasts 10 s and 1,000 queries at least, nothing beyond p99",
+    "publish": "each pass lasts 60 s and 10,000 queries at least, the median of 3 fresh processes",
+}
 
 
-def caption_of(records: Sequence[Record]) -> str:
-    """Return a few lines: data and protocol, load, threads, machine, libraries, revision."""
+def caption_of(records: Sequence[Record], floor: NoiseFloor | None = None) -> str:
+    """Return a few lines: data and protocol, load, noise, threads, machine, libraries, revision."""
     first = records[0]
-    loads = dict.fromkeys(_load(one) for one in records if one.load)
     queries = dict.fromkeys(str(one.n_queries) for one in records if one.n_queries)
     cpus = dict.fromkeys(f"{one.machine['cpu']} x {one.machine['cores']}" for one in records)
     gpus = dict.fromkeys(str(one.machine["gpu"]) for one in records if "gpu" in one.machine)
     libraries = ", ".join(f"{name} {version}" for name, version in first.environment.items())
+    threads = dict.fromkeys(
+        f"{one.threads} searching, {one.fit_threads} fitting" for one in records
+    )
     lines = [
         f"{first.suite}: {first.split}; data {first.data_hash[:12]}",
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
         *_dropped(first),
         "* marks the best of a column where its interval clears the second's",
-        f"speed: {' and '.join(loads) or 'not measured'}, host memory to host memory",
-        f"threads: {first.threads} searching, {first.fit_threads} fitting",
+        f"speed: {' and '.join(_loads(records)) or 'not measured'}, host memory to host memory",
+        *_profiles(records),
+        noise_line(records, floor),
+        f"threads: {' or '.join(threads)}",
         f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
         f"commit {', '.join(dict.fromkeys(one.commit[:10] + _dirty(one) for one in records))}",
+        *_invalid(records),
     ]
     return "\n".join(lines)
 
 
-def _load(record: Record) -> str:
-    if record.load["kind"] == "offline":
-        return f"offline in batches of {record.load['batch']}"
-    return f"{record.load['kind']} over {record.n_timed} queries"
+def noise_line(records: Sequence[Record], floor: NoiseFloor | None) -> str:
+    """Return where the ± of the QPS comes from, or why there is none."""
+    timed = [one for one in records if one.qps is not None]
+    if not timed:
+        return "noise: nothing was timed"
+    if floor is None:
+        return "no noise floor measured: run `matchbench noise`; QPS carry no ±"
+    reasons = dict.fromkeys(reason for one in timed for reason in refusals(one, floor))
+    known = sum(noise is not None for noise in noise_of(timed, floor))
+    measured = f"noise floor of {floor.measured_at[:10]}"
+    if not known:
+        return f"{measured} is not used: {'; '.join(reasons) or 'it holds none of these rows'}"
+    rest = f"; {len(timed) - known} of {len(timed)} records without: " if known < len(timed) else ""
+    if rest:
+        rest += "; ".join(reasons) or "not in it"
+    return (
+        f"QPS ± 95 % of one measurement, from {floor.n_pairs} A/A pairs in fresh processes, "
+        f"not from within a run ({measured}){rest}"
+    )
+
+
+def _loads(records: Sequence[Record]) -> list[str]:
+    """Return each scenario with the queries that its passes sent, at least and at most."""
+    sent: dict[str, list[int]] = {}
+    for one in records:
+        if one.load:
+            sent.setdefault(scenario(one.load), []).append(one.n_timed or 0)
+    texts = []
+    for name, counts in sent.items():
+        low, high = min(counts), max(counts)
+        span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        texts.append(f"{name} over {span} queries")
+    if any(one.load.get("kind") == "server" for one in records):
+        texts[-1] += " (server: latency from the scheduled arrival, queueing included)"
+    return texts
+
+
+def _profiles(records: Sequence[Record]) -> list[str]:
+    names = dict.fromkeys(one.profile for one in records if one.profile)
+    return [f"profile {name}: {PROFILES.get(name, 'unknown to this program')}" for name in names]
+
+
+def _invalid(records: Sequence[Record]) -> list[str]:
+    """Return how many records are not valid, and how many ended early, where there are any."""
+    n_invalid = sum(one.status == Status.INVALID for one in records)
+    n_ended = sum(one.status not in (Status.OK, Status.INVALID) for one in records)
+    if not n_invalid + n_ended:
+        return []
+    return [f"of {len(records)} records {n_invalid} are INVALID, {n_ended} hold no measurement"]
 
 
 def _dropped(record: Record) -> list[str]:

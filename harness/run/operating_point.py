@@ -93,6 +93,8 @@ def measure_point(
                 threads=spec.threads,
                 fit_threads=spec.fit_threads,
                 seed=spec.seed,
+                profile=spec.profile,
+                repeat=spec.repeat,
                 status=Status.INVALID if reasons else Status.OK,
                 reason="; ".join(reasons) or None,
                 metrics=quality.means,

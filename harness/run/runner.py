@@ -136,6 +136,8 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         threads=spec.threads,
         fit_threads=spec.fit_threads,
         seed=spec.seed,
+        profile=spec.profile,
+        repeat=spec.repeat,
         status=ending.status,
         reason=ending.reason,
         started_at=datetime.now(UTC).isoformat(),

@@ -1,0 +1,68 @@
+"""What each row is, and what must be said of it: setting, verdict, footnotes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.compare.scenario import scenario
+from harness.record import Status
+
+VERDICTS: Mapping[str, str] = {Status.OK: "VALID", Status.INVALID: "INVALID"}
+LONGEST = 60  # characters of a reason that stand in the row; longer ones become a footnote
+AXES = ("device", "threads", "seed", "profile")
+
+
+def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str]:
+    """Return for each row what tells it from others: parameters, scenario, device, seed."""
+    axes = [name for name in AXES if frame[name].nunique() > 1]
+    descriptions = []
+    for _, row in frame.iterrows():
+        peers = frame[frame["case"] == row["case"]]
+        parts = [part for group in ("build", "search") for part in _differing(row, peers, group)]
+        if with_load and row["load"]:
+            parts += _load_parts(row["load"], [one for one in peers["load"] if one])
+        parts += [f"{name}={row[name]}" for name in axes]
+        descriptions.append(" ".join(parts))
+    return descriptions
+
+
+def verdicts(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return for each row its verdict with reason and note numbers, and the notes, numbered from 1.
+
+    A row is ``VALID``, ``INVALID`` with what makes it so, or ended as its status says. Warnings
+    are notes, each text once; so is a reason too long for a column.
+    """
+    notes: dict[str, int] = {}
+    cells = []
+    for status, reason, warnings in zip(
+        frame["status"], frame["reason"], frame["warnings"], strict=True
+    ):
+        text, marked = VERDICTS.get(status, str(status)), list(warnings)
+        if isinstance(reason, str) and len(reason) > LONGEST:
+            marked.insert(0, reason)
+        elif isinstance(reason, str):
+            text += f": {reason}"
+        numbers = sorted({notes.setdefault(one, len(notes) + 1) for one in marked})
+        cells.append(text + (f" [{','.join(map(str, numbers))}]" if numbers else ""))
+    return cells, list(notes)
+
+
+def _differing(row: "pd.Series[Any]", peers: pd.DataFrame, group: str) -> list[str]:
+    return [
+        f"{name}={value}"
+        for name, value in row[group].items()
+        if any(one.get(name) != value for one in peers[group] if one)
+    ]
+
+
+def _load_parts(load: Mapping[str, Any], peers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the scenario where another row has another, with what sets apart equal scenarios."""
+    name = scenario(load)
+    parts = [name] if any(scenario(one) != name for one in peers) else []
+    namesakes = [one for one in peers if scenario(one) == name]
+    return parts + [
+        f"{key}={value}"
+        for key, value in load.items()
+        if any(one.get(key) != value for one in namesakes)
+    ]
