@@ -90,7 +90,8 @@ def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
         help="run a suite and print its table",
         description="Run the trials of a suite, one at a time, each in a fresh process, and print "
         "the table. What DIR already holds is not run again; a run that was stopped goes on. "
-        "Exit status: 0 all trials ended well, 1 some did not, 2 the input is at fault.",
+        "Exit status: 0 all trials ended well, 1 some did not (with --strict: or were measured "
+        "on a busy machine), 2 the input is at fault.",
     )
     _add_suite(one)
     one.add_argument(
@@ -102,6 +103,12 @@ def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
     _add_choice(one)
     one.add_argument(
         "--force", action="store_true", help="run all trials again, those already recorded too"
+    )
+    one.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail where a row was measured while others kept the machine busy; such rows are "
+        "marked by a warning in any case and their status stays",
     )
     _add_noise_option(one)
     _add_data_root(one)

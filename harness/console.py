@@ -5,7 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from harness.run.executor import Ending
+from harness.run.ending import Ending
 from harness.run.messages import Stage
 from harness.run.trial_spec import TrialSpec
 

@@ -25,6 +25,7 @@ class Status(StrEnum):
     INVALID = "invalid"  # measured, but not to be trusted; the reason says why
     FAILED = "failed"  # the trial raised an error or its process died
     TIMEOUT = "timeout"  # the trial ran past its time limit
+    OUT_OF_MEMORY = "out_of_memory"  # it held more than its limit, or the machine had no more
     SKIPPED = "skipped"  # the machine lacks what the trial needs
 
 

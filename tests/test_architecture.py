@@ -34,6 +34,7 @@ HOMES = {
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
     "scipy": ("methods/", "harness/compare/"),
+    "pynvml": ("harness/measure/nvml.py",),
     "psutil": ("harness/measure/",),
     "threadpoolctl": ("harness/measure/",),
 }

@@ -18,7 +18,10 @@ RUNS = Path("results", "runs")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run what is not recorded yet; 0 when every trial of the suite ended well, else 1."""
+    """Run what is not recorded yet; 0 when every trial of the suite ended well, else 1.
+
+    With ``--strict`` a row measured on a busy machine is no good end either.
+    """
     check_faiss()
     suite, trials = open_suite(options)
     parts = load_parts(suite.dataset, trials[0].dataset_params, suite.split, options.data_root)
@@ -42,7 +45,11 @@ def main(options: argparse.Namespace) -> int:
     n_bad = len({one.trial_id for one in wanted if one.status not in ("ok", "skipped")})
     if n_bad:
         _say(f"{n_bad} of {len(trials)} trials did not end well; --force runs all again")
-    return 1 if n_bad else 0
+    busy = [one for one in wanted if one.isolation.get("busy")]
+    if busy:
+        _say(f"{len(busy)} of {len(wanted)} rows were measured on a busy machine, for instance:")
+        _say(f"  {busy[0].case}: {'; '.join(busy[0].warnings)}")
+    return 1 if n_bad or (options.strict and busy) else 0
 
 
 def _say(line: str) -> None:

@@ -1,40 +1,27 @@
-"""The executor: one fresh process per trial, a time limit, and a record whatever happens."""
+"""The executor: one fresh process per trial, limits on it and all it starts, always a record."""
 
 import contextlib
-import os
-import selectors
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from harness.measure.cpus import allowed_cpus, choose_cpus, kept_away_from
+from harness.measure.exhaustion import kernel_kills
 from harness.record import Record, Status
-from harness.run.messages import Failure, Finished, Message, Skipped, Stage, parse_message
+from harness.run.channel import Channel, Garbage
+from harness.run.ending import Ending, death, over_memory, over_time, told_out_of_memory
+from harness.run.memory_guard import LOOK_EVERY_S, MemoryGuard
+from harness.run.messages import Failure, Finished, Message, OutOfMemory, Skipped, Stage
+from harness.run.spawn import Worker, spawned_worker
 from harness.run.trial_spec import Place, TrialSpec
 
-# Set before any library is imported in the worker; `harness.measure.threads` reads them back.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 POLL_S = 0.5
+LEAVE_WITHIN_S = 10.0  # for a worker that has said its last word
+LAST_CHUNKS = 32  # more than a pipe holds
 
 OnStage = Callable[[Stage], None]
 OnRecord = Callable[[Record], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a trial's process ended: Status.OK, or why not."""
-
-    status: Status
-    reason: str | None = None
 
 
 def execute(
@@ -45,103 +32,88 @@ def execute(
 ) -> Ending:
     """Run one trial in a process of its own and hand on its records as they come.
 
-    The process and its children are killed at the time limit, and when this call is left by an
-    exception (Ctrl-C). What it prints goes to ``logs/<trial id>.log``.
+    All processes of the trial are killed at its time limit, at its memory limit, when its worker
+    has ended, and when this call is left by an exception (Ctrl-C); see `ProcessTree` for how they
+    are found. Meanwhile this process keeps off the CPUs that are measured on, where there are
+    others. What the trial prints goes to ``logs/<trial id>.log``.
     """
     log_path = place.folder / "logs" / f"{spec.trial_id}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    stage = Stage("start", 0, 1)
+    attempt = _Attempt(spec, f"(log: logs/{log_path.name})", on_stage, on_record)
+    measuring = choose_cpus(allowed_cpus() or (), spec.threads)
+    with (
+        log_path.open("wb") as log,
+        spawned_worker(spec, place, log) as worker,  # it may use every CPU that this process may
+        kept_away_from(measuring),
+    ):
+        return attempt.follow(worker)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One attempt as the run sees it: the stage it is in, and its ending once that is known."""
+
+    spec: TrialSpec
+    log: str
+    on_stage: OnStage
+    on_record: OnRecord
+    stage: str = "start"
     ending: Ending | None = None
-    with log_path.open("wb") as log, _worker(spec, place, log) as (process, pipe):
-        for message in _messages(pipe, time.monotonic() + spec.time_limit_s):
-            match message:
-                case Stage():
-                    stage = message
-                    on_stage(stage)
-                case Record() if ending is None:  # after a fault nothing on the pipe is trusted
-                    on_record(message)
-                case Failure(reason):
-                    ending = Ending(Status.FAILED, f"{reason} (log: logs/{log_path.name})")
-                case Skipped(reason):
-                    ending = Ending(Status.SKIPPED, reason)
-                case Finished():
-                    ending = ending or Ending(Status.OK)  # an earlier failure stands
-                case None:
-                    reason = f"ran past {limit_text(spec)} during {stage.name!r}"
-                    return Ending(Status.TIMEOUT, reason)
-        code = process.wait()
-    return ending or Ending(Status.FAILED, _death(code, stage, log_path))
+    is_trusted: bool = True
 
-
-def limit_text(spec: TrialSpec) -> str:
-    """Return the time limit as a record of failure names it."""
-    return f"time_limit_s = {spec.time_limit_s:g} s"
-
-
-@contextlib.contextmanager
-def _worker(
-    spec: TrialSpec, place: Place, log: IO[bytes]
-) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
-    reading, writing = os.pipe()
-    command = [sys.executable, "-P", "-m", "harness.run.worker", str(writing)]
-    command += [place.attempt, str(place.folder)]
-    command += [] if place.data_root is None else [str(place.data_root)]
-    n_threads = str(max(spec.threads, spec.fit_threads))
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        pass_fds=(writing,),
-        start_new_session=True,  # a group of its own, so that its children die with it
-        env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, n_threads)},
-    )
-    os.close(writing)
-    assert process.stdin is not None, "a pipe was asked for"
-    with open(reading, "rb", buffering=0) as pipe:  # noqa: PTH123  a descriptor, not a path
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it died at once; the pipe says so below
-                process.stdin.write(spec.to_json().encode() + b"\n")
-                process.stdin.flush()
-            yield process, pipe
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait()
-
-
-def _messages(pipe: IO[bytes], deadline: float) -> Iterator[Message | None]:
-    """Yield messages until the pipe ends; None when the deadline has passed."""
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while True:
+    def follow(self, worker: Worker) -> Ending:
+        """Listen, and look at the limits, until the worker has ended or must."""
+        deadline = time.monotonic() + self.spec.time_limit_s
+        guard = MemoryGuard(worker.tree, self.spec.memory_limit_bytes)
+        wait_s = POLL_S if self.spec.memory_limit_bytes is None else LOOK_EVERY_S
+        kills = kernel_kills()
+        has_ended = False
+        while self.ending is None and not has_ended:
             if time.monotonic() > deadline:
-                yield None
-                return
-            if not selector.select(POLL_S):
-                continue
-            chunk = pipe.read(1 << 16)
-            if not chunk:
-                return
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield _message_or_failure(line)
+                return replace(over_time(self.spec, self.stage), held_bytes=guard.held_bytes)
+            if guard.is_exceeded():
+                held, n_processes = guard.held_bytes or 0, len(worker.tree.living())
+                return over_memory(self.spec, self.stage, held, n_processes)
+            has_ended = worker.process.poll() is not None  # before listening: nothing comes after
+            self._listen(worker, wait_s=0.0 if has_ended else wait_s, is_last=has_ended)
+        if self.ending is None:
+            n_kills = (kernel_kills() or 0) - (kills or 0)
+            self.ending = death(worker.process.returncode, self.stage, self.log, n_kills)
+        elif self.is_trusted:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # then it is killed
+                worker.process.wait(LEAVE_WITHIN_S)
+        return replace(self.ending, held_bytes=guard.held_bytes)
 
+    def _listen(self, worker: Worker, wait_s: float, *, is_last: bool) -> None:
+        """Take in what is there, one chunk of it unless it is the last."""
+        if not worker.channel.is_open and not is_last:  # it closed its end; it ends soon, or hangs
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(wait_s)
+        for _ in range(LAST_CHUNKS if is_last else 1):
+            if worker.channel.is_open:
+                self._take_all(worker.channel, wait_s)
 
-def _message_or_failure(line: bytes) -> Message:
-    try:
-        return parse_message(line)
-    except Exception as error:  # the worker's channel holds something else
-        return Failure(f"the worker sent something that is no message: {error}")
+    def _take_all(self, channel: Channel, wait_s: float) -> None:
+        for message in channel.read(wait_s):
+            if self.ending is None:  # the first last word stands
+                self._take(message)
 
-
-def _death(code: int, stage: Stage, log_path: Path) -> str:
-    where = f"during {stage.name!r} (log: logs/{log_path.name})"
-    if code < 0:
-        name = signal.Signals(-code).name
-        hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
-        return f"killed by {name}{hint}, {where}"
-    return f"the process ended with status {code} {where}"
+    def _take(self, message: Message | Garbage) -> None:
+        match message:
+            case Stage(name):
+                self.stage = name
+                self.on_stage(message)
+            case Record():
+                self.on_record(message)
+            case Failure(reason):
+                self.ending = Ending(Status.FAILED, f"{reason} {self.log}")
+            case OutOfMemory(reason):
+                self.ending = told_out_of_memory(self.spec, reason, self.stage, self.log)
+            case Skipped(reason):
+                self.ending = Ending(Status.SKIPPED, reason)
+            case Finished():
+                self.ending = Ending(Status.OK)
+            case Garbage(fault):
+                self.is_trusted = False
+                reason = f"the worker sent something that is no message: {fault} {self.log}"
+                self.ending = Ending(Status.FAILED, reason)

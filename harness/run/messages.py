@@ -26,6 +26,13 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    """The error, in a line, by which the trial was told that memory ran out."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """What this machine lacks for the trial."""
 
@@ -37,7 +44,7 @@ class Finished:
     """The trial wrote all its records."""
 
 
-Message = Stage | Failure | Skipped | Finished | Record
+Message = Stage | Failure | OutOfMemory | Skipped | Finished | Record
 
 
 class Sender:
@@ -58,6 +65,10 @@ class Sender:
     def failure(self, reason: str) -> None:
         """Say why the trial ended early."""
         self._send({"failure": reason})
+
+    def out_of_memory(self, reason: str) -> None:
+        """Say which error told that memory ran out."""
+        self._send({"out_of_memory": reason})
 
     def skipped(self, reason: str) -> None:
         """Say what this machine lacks for the trial."""
@@ -88,6 +99,8 @@ def parse_message(line: bytes) -> Message:
             return Record.from_json(text)
         case {"failure": str(reason)}:
             return Failure(reason)
+        case {"out_of_memory": str(reason)}:
+            return OutOfMemory(reason)
         case {"skipped": str(reason)}:
             return Skipped(reason)
         case {"finished": True}:

@@ -19,6 +19,7 @@ from harness.measure.device import describe_device
 from harness.measure.load import LoadSpec, Timing, run_load
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.measure.workplace import Workplace
 from harness.params import parse_params
 from harness.record import Record, Status
 from harness.retriever import Capability, Retriever
@@ -46,6 +47,7 @@ def measure_point(
     offline: Offline,
     place: Place,
     clock: Clock,
+    workplace: Workplace,
 ) -> list[Record]:
     """Measure the retriever as it is set and return a record per load.
 
@@ -70,8 +72,10 @@ def measure_point(
     for number, table in enumerate(spec.loads):
         load: LoadSpec = parse_params(LoadSpec, table)
         rows = sample_rows(len(answers), load.queries, generator(spec.seed, f"load/{number}"))
-        timing = run_load(load, retriever.search, parts.test.queries.take(rows), spec.k, clock)
+        with workplace.watch() as watch:
+            timing = run_load(load, retriever.search, parts.test.queries.take(rows), spec.k, clock)
         reasons = [*quality.faults, *_timed_faults(answers, timing.answers, rows)]
+        reasons += watch.seen.faults
         if timing.latencies_s is not None:
             arrays[f"latency_s/{number}"] = timing.latencies_s
             arrays[f"latency_rows/{number}"] = rows
@@ -97,6 +101,8 @@ def measure_point(
                 repeat=spec.repeat,
                 status=Status.INVALID if reasons else Status.OK,
                 reason="; ".join(reasons) or None,
+                warnings=tuple(watch.seen.warnings),
+                isolation=watch.seen.isolation,
                 metrics=quality.means,
                 metrics_ci=quality.intervals,
                 n_queries=len(answers),

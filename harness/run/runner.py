@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,16 @@ from typing import Protocol
 from harness.data.catalog import dataset_id
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.record import Record, Status, latest_attempts
-from harness.run.executor import Ending, execute, limit_text
+from harness.run.ending import Ending
+from harness.run.executor import execute
 from harness.run.messages import Stage
 from harness.run.trial_spec import Place, TrialSpec
+
+# The limit that a trial met which ended so.
+LIMIT_OF: Mapping[str, str] = {
+    Status.TIMEOUT: "time_limit_s",
+    Status.OUT_OF_MEMORY: "memory_limit_bytes",
+}
 
 
 class Log(Protocol):
@@ -66,18 +73,18 @@ def pending_trials(
         trial_id
         for trial_id, standing in latest_attempts(records).items()
         if _is_present(standing[0], data_hash) and _is_complete(standing)
-    } - _timed_out_earlier(trials, records)
+    } - _limited_otherwise(trials, records)
     return [trial for trial in trials if trial.trial_id not in answered]
 
 
-def _timed_out_earlier(trials: Sequence[TrialSpec], records: Sequence[Record]) -> set[str]:
+def _limited_otherwise(trials: Sequence[TrialSpec], records: Sequence[Record]) -> set[str]:
     """Return the trials whose last attempt hit a limit that is not the present one."""
-    limits = {trial.trial_id: limit_text(trial) for trial in trials}
+    limits = {trial.trial_id: trial.limits for trial in trials}
     return {
         trial_id
         for trial_id, standing in latest_attempts(records).items()
-        if standing[-1].status == Status.TIMEOUT
-        and limits.get(trial_id, "") not in str(standing[-1].reason)
+        if (name := LIMIT_OF.get(standing[-1].status)) is not None
+        and standing[-1].isolation.get("limits", {}).get(name) != limits.get(trial_id, {}).get(name)
     }
 
 
@@ -93,9 +100,7 @@ def _is_present(record: Record, data_hash: str) -> bool:
 
 
 def _is_complete(standing: Sequence[Record]) -> bool:
-    ended_early = any(
-        one.status in (Status.FAILED, Status.TIMEOUT, Status.SKIPPED) for one in standing
-    )
+    ended_early = any(one.status not in (Status.OK, Status.INVALID) for one in standing)
     return ended_early or len(standing) == standing[0].n_points
 
 
@@ -142,6 +147,7 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         reason=ending.reason,
         started_at=datetime.now(UTC).isoformat(),
         machine=describe_machine(),
+        isolation={"limits": spec.limits, "held_bytes": ending.held_bytes},
         environment=describe_environment(),
         commit=commit(),
         code_hash=code_hash(),

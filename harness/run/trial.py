@@ -7,7 +7,7 @@ from harness.data.splits import Parts
 from harness.errors import HarnessError
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import missing_device
-from harness.measure.threads import set_threads
+from harness.measure.workplace import FIT, MEASURE, Workplace
 from harness.params import parse_params
 from harness.registry import load_method
 from harness.retriever import Capability, Retriever
@@ -35,17 +35,19 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
     """
     if reason := missing_device(spec.device):
         raise MissingDeviceError(reason)
-    set_threads(spec.fit_threads)
+    workplace = Workplace(spec.device, spec.limits)
+    workplace.settle(FIT, spec.fit_threads)
     sender.stage("data", 0, 1)
     parts = load_parts(spec.dataset, spec.dataset_params, spec.split, place.data_root)
     retriever = make_retriever(spec, sender, parts.truth)
     clock = clock_for(spec.device)
     offline = fit_and_build(spec, retriever, parts, clock, sender)
-    set_threads(spec.threads)
+    workplace.settle(MEASURE, spec.threads)
     for number, search in enumerate(spec.searches):
         sender.stage("measure", number, len(spec.searches), describe(search))
         retriever.search_params = parse_params(retriever.SearchParams, search)
-        for record in measure_point(spec, search, retriever, parts, offline, place, clock):
+        points = measure_point(spec, search, retriever, parts, offline, place, clock, workplace)
+        for record in points:
             sender.record(record)
 
 

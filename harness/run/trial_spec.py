@@ -56,6 +56,11 @@ class TrialSpec:
         return len(self.searches) * len(self.loads)
 
     @property
+    def limits(self) -> dict[str, Any]:
+        """Return the limits by name, as records hold them."""
+        return {name: getattr(self, name) for name in LIMITS}
+
+    @property
     def replay(self) -> str:
         """Return the command that runs this trial, and others of its case, again."""
         words = ["matchbench", "run", self.suite_file, "--methods", self.case]

@@ -1,9 +1,11 @@
 """The child of one trial: ``python -P -m harness.run.worker FD ATTEMPT FOLDER [DATA_ROOT]``.
 
 The spec comes as one line on standard input; messages go to the file descriptor ``FD``. When
-standard input ends, the parent is gone, and so is the worker at once: nothing is orphaned.
+standard input ends, the parent is gone, and so are the worker and all that it started at once:
+nothing is orphaned.
 """
 
+import faulthandler
 import os
 import sys
 import threading
@@ -11,7 +13,9 @@ import traceback
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.measure.exhaustion import is_out_of_memory
 from harness.measure.machine import code_hash, commit
+from harness.measure.process_tree import ProcessTree
 from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
@@ -22,10 +26,12 @@ PARENT_GONE = 3
 def main(arguments: list[str]) -> int:
     """Run the trial on standard input; every fault becomes a message, never a silent end."""
     descriptor, attempt, folder, *root = arguments
+    faulthandler.enable()  # a crash in native code leaves its place in the log
+    os.set_inheritable(int(descriptor), False)  # the channel is this process's alone
     spec = TrialSpec.from_json(sys.stdin.buffer.readline().decode())
     place = Place(attempt, Path(folder), Path(root[0]) if root else None)
     code_hash(), commit()  # of the code that is loaded now, not of what is edited while it runs
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_leave_with_parent, args=(attempt,), daemon=True).start()
     with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
         sender = Sender(pipe)
         try:
@@ -38,15 +44,17 @@ def main(arguments: list[str]) -> int:
             return 1
         except BaseException as error:  # whatever a method raises becomes a record
             traceback.print_exc()
-            sender.failure(f"{type(error).__name__}: {error}"[:500])
+            tell = sender.out_of_memory if is_out_of_memory(error) else sender.failure
+            tell(f"{type(error).__name__}: {error}"[:500])
             return 1
         sender.finished()
     return 0
 
 
-def _leave_with_parent() -> None:
+def _leave_with_parent(attempt: str) -> None:
     while os.read(sys.stdin.fileno(), 1):  # unbuffered: no lock to hold when the process ends
         pass
+    ProcessTree(os.getpid(), attempt).kill(spare=os.getpid())
     os._exit(PARENT_GONE)
 
 

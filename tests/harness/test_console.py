@@ -6,7 +6,7 @@ from rich.console import Console
 
 from harness.console import RunDisplay, TimeLeft, duration
 from harness.record import Status
-from harness.run.executor import Ending
+from harness.run.ending import Ending
 from harness.run.messages import Stage
 
 
