@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": "harness.commands.plan",
     "run": "harness.commands.run",
     "noise": "harness.commands.noise",
+    "scale": "harness.commands.scale",
     "table": "harness.commands.table",
     "data": "harness.commands.data",
 }
@@ -52,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_run(commands)
     _add_noise(commands)
+    _add_scale(commands)
     _add_table(commands)
     _add_data(commands)
     return parser
@@ -134,6 +136,57 @@ def _add_noise(commands: Subparsers) -> None:  # type: ignore[valid-type]
     _add_choice(one)
     one.add_argument("--force", action="store_true", help="measure all pairs again")
     _add_data_root(one)
+
+
+def _add_scale(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "scale",
+        help="run a suite at growing catalogue sizes and fit exponents",
+        description="Run the cases of a suite on a synthetic dataset of n items, small n first, "
+        "and print time, bytes, speed and agreement with exact search against n, with fitted "
+        "exponents; DIR/scale.csv holds the rows. A case ends at the first limit it meets; its "
+        "larger sizes are recorded as skipped. What DIR already holds is not run again. "
+        "Exit status: 0, also where a limit was met; 1 a trial failed or is invalid; 2 the input "
+        "is at fault.",
+    )
+    one.add_argument(
+        "suite", metavar="SUITE", nargs="?", default="scale", help="default: the suite `scale`"
+    )
+    one.add_argument(
+        "--sizes",
+        type=_size,
+        nargs="+",
+        metavar="N",
+        default=[10_000, 100_000, 1_000_000],
+        help="numbers of items, such as 1e6; default 1e4 1e5 1e6",
+    )
+    one.add_argument(
+        "--limit-s", type=float, metavar="S", help="seconds of one trial, instead of the suite's"
+    )
+    one.add_argument(
+        "--memory-limit-mb",
+        type=float,
+        metavar="M",
+        help="megabytes that the processes of one trial may hold, instead of the suite's",
+    )
+    one.add_argument("--out", type=Path, metavar="DIR", help="default: results/runs/NAME-OF-SUITE")
+    one.add_argument(
+        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
+    )
+    _add_choice(one)
+    one.add_argument("--force", action="store_true", help="run all trials again")
+    _add_data_root(one)
+
+
+def _size(text: str) -> int:
+    """Read a number of items: 1000000, or 1e6."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not (1 <= value < 2**53 and value == int(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of items, such as 1e6")
+    return int(value)
 
 
 def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]

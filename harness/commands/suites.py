@@ -18,6 +18,18 @@ def open_suite(options: argparse.Namespace) -> tuple[Suite, list[TrialSpec]]:
     SuiteError
         Every fault of the file, whatever its kind.
     """
+    suite, choice, faults = choose(options)
+    return suite, plan_trials(suite, choice, faults)
+
+
+def choose(options: argparse.Namespace) -> tuple[Suite, Choice, list[str]]:
+    """Return the suite, what the options change in it, and the file's faults of form.
+
+    Raises
+    ------
+    SuiteError
+        There is no such file, or too little of it is whole.
+    """
     path = find_suite(options.suite, suite_folders())
     suite, faults = parse_suite(path)
     if suite is None:
@@ -30,4 +42,4 @@ def open_suite(options: argparse.Namespace) -> tuple[Suite, list[TrialSpec]]:
         methods=options.methods,
         profile=options.profile,
     )
-    return suite, plan_trials(suite, choice, faults)
+    return suite, choice, faults

@@ -4,9 +4,11 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.record import Record, Status, latest_attempts
-from harness.run.executor import Ending
+from harness.run.ending import Ending
+from harness.run.messages import Stage
 from harness.run.plan import Choice, plan_trials
 from harness.run.runner import Listener, Log, RunContext, failure_record, pending_trials, run_trials
 from harness.run.suite import Suite
@@ -14,7 +16,8 @@ from harness.run.trial_spec import TrialSpec
 
 SIZE = "n_items"  # the parameter of the dataset that grows
 STOPPED = "not run: stopped at n = "
-LIMITS_MET = (Status.FAILED, Status.TIMEOUT)  # a missing device is said at every size
+# These end no series: a missing device is said at every size, a doubtful number is a number.
+GOES_ON = (Status.OK, Status.INVALID, Status.SKIPPED)
 
 
 def plan_sizes(
@@ -35,35 +38,6 @@ def plan_sizes(
     return plans
 
 
-@dataclass(slots=True)
-class Series:
-    """Which series go on; told of every trial's records, small sizes first.
-
-    Attributes
-    ----------
-    stopped : why a series ended, by its key.
-    """
-
-    stopped: dict[str, str] = field(default_factory=dict)
-
-    def reason(self, spec: TrialSpec) -> str | None:
-        """Return why a trial is not run, None where it is."""
-        return self.stopped.get(self._key(spec))
-
-    def take(self, spec: TrialSpec, standing: Sequence[Record]) -> None:
-        """Take note of the records that stand for a trial."""
-        ends = [one for one in standing if one.status in LIMITS_MET]
-        if ends and self._key(spec) not in self.stopped:
-            size = spec.dataset_params[SIZE]
-            self.stopped[self._key(spec)] = (
-                f"{STOPPED}{size:,} by {ends[0].status}: {ends[0].reason}"
-            )
-
-    def _key(self, spec: TrialSpec) -> str:
-        params = {**spec.dataset_params, SIZE: 0}
-        return dataclasses.replace(spec, dataset_params=params).trial_id
-
-
 def run_series(
     plans: Mapping[int, Sequence[TrialSpec]],
     context_of: Callable[[int], RunContext],
@@ -72,29 +46,100 @@ def run_series(
     listener: Listener,
     *,
     force: bool = False,
-) -> dict[str, list[Record]]:
-    """Run what ``records`` do not answer yet, and return the records that stand, by trial id.
+) -> list[Record]:
+    """Run what ``records`` do not answer yet; return the records that stand, in order of plans.
 
     A trial of a series that has ended is not run; a record with the status ``skipped`` says where
     and why it ended. Such a record answers nothing: with a higher limit the series goes on.
 
     Parameters
     ----------
-    context_of : size -> what trials of that size share; asked only where one may have to run.
+    plans : size -> trials, small sizes first.
+    context_of : size -> what trials of that size share; asked only where one may have to run, as
+        it draws the data.
     """
-    total = sum(len(trials) for trials in plans.values())
-    series, number, kept = Series(), 0, _Kept(log, records)
+    run = _Run(log, latest_attempts(records), listener, sum(map(len, plans.values())))
     for size, trials in plans.items():
-        going = [one for one in trials if series.reason(one) is None]
-        context = context_of(size) if going else None
-        answered = {} if context is None or force else _answered(going, kept, context)
+        going = [one for one in trials if run.end_of(one) is None]
+        context = context_of(size) if going else RunContext(Path(), None, "", "")
+        pending = going if force else run.pending(going, context.data_hash)
         for spec in trials:
-            number += 1
-            reason = series.reason(spec)
-            if reason is not None:
-                kept.skip(spec, reason, context or NOT_DRAWN)
-            elif spec.trial_id not in answered:
-                assert context is not None, "a series that goes on has a context"
-                run_trials([spec], context, kept, _Counted(listener, number, total))
-            series.take(spec, kept.standing(spec))
-    return {one.trial_id: kept.standing(one) for trials in plans.values() for one in trials}
+            run.next_trial(spec, context, runs=spec in pending)
+    return [one for trials in plans.values() for spec in trials for one in run.of(spec)]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What stands of the trials so far, and which series have ended and why."""
+
+    log: Log
+    standing: dict[str, list[Record]]
+    listener: Listener
+    total: int
+    number: int = 0
+    ended: dict[str, str] = field(default_factory=dict)
+
+    def append(self, record: Record) -> None:
+        """Keep a record: in the log, and as one that stands."""
+        self.log.append(record)
+        before = self.standing.get(record.trial_id, [])
+        kept = [one for one in before if one.attempt == record.attempt]
+        self.standing[record.trial_id] = [*kept, record]
+
+    def of(self, spec: TrialSpec) -> list[Record]:
+        """Return the records that stand for a trial."""
+        return self.standing.get(spec.trial_id, [])
+
+    def end_of(self, spec: TrialSpec) -> str | None:
+        """Return why the series of a trial has ended, None while it goes on."""
+        return self.ended.get(_series(spec))
+
+    def pending(self, trials: Sequence[TrialSpec], data_hash: str) -> list[TrialSpec]:
+        """Return the trials that have no answer; that a series had ended is none."""
+        answers = [one for spec in trials for one in self.of(spec) if not _is_stop(one)]
+        return pending_trials(trials, answers, data_hash)
+
+    def next_trial(self, spec: TrialSpec, context: RunContext, *, runs: bool) -> None:
+        """Run a trial, or note that its series has ended, or let stand what stands."""
+        self.number += 1
+        reason = self.end_of(spec)
+        if reason is None:
+            if runs:
+                run_trials([spec], context, self, self)
+            ends = [one for one in self.of(spec) if one.status not in GOES_ON]
+            if ends:
+                size = spec.dataset_params[SIZE]
+                self.ended[_series(spec)] = (
+                    f"{STOPPED}{size:,} by {ends[0].status}: {ends[0].reason}"
+                )
+        elif [one.reason for one in self.of(spec)] != [reason]:
+            ending = Ending(Status.SKIPPED, reason)
+            self.append(failure_record(spec, uuid.uuid4().hex[:12], context, ending))
+
+    # A `Listener` too: each trial runs alone, and is shown as one of all, with its size.
+
+    def trial_starts(self, number: int, total: int, spec: TrialSpec) -> None:
+        """Hand on, with the trial's place among all sizes."""
+        self.listener.trial_starts(self.number, self.total, _shown(spec))
+
+    def stage(self, stage: Stage) -> None:
+        """Hand on."""
+        self.listener.stage(stage)
+
+    def trial_ends(self, spec: TrialSpec, ending: Ending, seconds: float) -> None:
+        """Hand on."""
+        self.listener.trial_ends(_shown(spec), ending, seconds)
+
+
+def _series(spec: TrialSpec) -> str:
+    """Return an id that the trials of one series share: everything but the size and the repeat."""
+    params = {**spec.dataset_params, SIZE: 0}
+    return dataclasses.replace(spec, dataset_params=params, repeat=0).trial_id
+
+
+def _shown(spec: TrialSpec) -> TrialSpec:
+    return dataclasses.replace(spec, case=f"{spec.case}, n = {spec.dataset_params[SIZE]:,}")
+
+
+def _is_stop(record: Record) -> bool:
+    return record.status == Status.SKIPPED and str(record.reason).startswith(STOPPED)

@@ -17,7 +17,9 @@ LIMITS = ("time_limit_s", "memory_limit_bytes")  # they end a trial and do not c
 class TrialSpec:
     """One trial: a method fitted and built once, then every search setting under every load.
 
-    All parameters are resolved: what a suite left out stands here with its default.
+    All parameters are resolved: what a suite left out stands here with its default. ``scaled_to``
+    is the size that `matchbench scale` set, for the command that runs the trial again; the same
+    number is in ``dataset_params``.
     """
 
     suite: str
@@ -41,12 +43,13 @@ class TrialSpec:
     repeat: int
     time_limit_s: float
     memory_limit_bytes: int | None
+    scaled_to: int | None = None
 
     @property
     def trial_id(self) -> str:
         """Return a stable id: equal for equal work, whatever the suite, the case or the limits."""
         work = self.to_dict()
-        for name in ("suite", "suite_file", "case", *LIMITS):
+        for name in ("suite", "suite_file", "case", "scaled_to", *LIMITS):
             del work[name]
         return digest(work)
 
@@ -63,7 +66,9 @@ class TrialSpec:
     @property
     def replay(self) -> str:
         """Return the command that runs this trial, and others of its case, again."""
-        words = ["matchbench", "run", self.suite_file, "--methods", self.case]
+        command = "run" if self.scaled_to is None else "scale"
+        words = ["matchbench", command, self.suite_file, "--methods", self.case]
+        words += [] if self.scaled_to is None else ["--sizes", str(self.scaled_to)]
         words += ["--device", self.device, "--seed", str(self.seed), "--profile", self.profile]
         return shlex.join([*words, "--force"])
 

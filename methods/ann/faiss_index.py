@@ -10,6 +10,7 @@ import numpy as np
 from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
 from harness.lists import FloatArray
+from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.ann.vector_index import VectorIndex, order_ties
 
@@ -32,16 +33,16 @@ class FaissIndex(VectorIndex):
 
     _index: Any
 
-    def search(self, queries: FloatArray, k: int) -> TopK:
+    def search(self, queries: FloatArray, k: int, mark: Mark = no_mark) -> TopK:
         """Return the k best by inner product, as far as the index finds them."""
         before = self._distances_of_faiss()
         scores, ids = self._index.search(np.ascontiguousarray(queries), k)
         self.distances += self._distances_of_search(len(queries), before)
-        self.mark("scoring")
+        mark("scoring")
         found = order_ties(ids, scores)
         if found.ids.size and found.ids.min() == PAD_ID:  # faiss fills up with the lowest float
             found.scores[found.ids == PAD_ID] = PAD_SCORE
-        self.mark("top_k")
+        mark("top_k")
         return found
 
     def _distances_of_faiss(self) -> int:

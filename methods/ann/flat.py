@@ -7,6 +7,7 @@ import torch
 
 from harness.arrays import load_arrays, save_arrays
 from harness.lists import FloatArray
+from harness.stages import Mark, no_mark
 from harness.topk import TopK
 from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 from methods.ann.vector_index import VectorIndex, order_ties
@@ -30,7 +31,6 @@ class FaissFlat(FaissIndex):
         """Return the bytes of the vectors."""
         return self.vector_bytes
 
-    @property
     def vectors(self) -> FloatArray:
         """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
         return flat_vectors(self._index)
@@ -47,23 +47,23 @@ class TorchFlat(VectorIndex):
         """Copy the vectors to the device."""
         self._vectors = torch.from_numpy(np.ascontiguousarray(vectors)).to(self._device)
 
-    def search(self, queries: FloatArray, k: int) -> TopK:
+    def search(self, queries: FloatArray, k: int, mark: Mark = no_mark) -> TopK:
         """Return the k best by inner product; queries and answers are on the host."""
         rows = max(1, BLOCK_SCORES // self.n_items)
         parts = []
         for start in range(0, len(queries), rows):
             block = torch.from_numpy(queries[start : start + rows]).to(self._device)
-            self.mark("transfer")
+            mark("transfer")
             products = block @ self._vectors.T
-            self.mark("scoring")
+            mark("scoring")
             best = torch.topk(products, k, dim=1)
-            self.mark("top_k")
+            mark("top_k")
             parts.append((best.indices.cpu().numpy(), best.values.cpu().numpy()))
-            self.mark("transfer")
+            mark("transfer")
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
         self.distances += len(queries) * self.n_items
         found = order_ties(ids, scores)
-        self.mark("top_k")
+        mark("top_k")
         return found
 
     @property
@@ -76,20 +76,19 @@ class TorchFlat(VectorIndex):
         """Return the bytes of the vectors."""
         return int(self._vectors.numel()) * 4
 
-    @property
     def vectors(self) -> FloatArray:
         """Return a copy of the vectors on the host, float32 (n_items, dim)."""
         return np.asarray(self._vectors.cpu().numpy())
 
     def save(self, folder: Path) -> None:
         """Write the vectors."""
-        save_arrays(folder, "flat", {"vectors": self.vectors})
+        save_arrays(folder, "flat", {"vectors": self.vectors()})
 
     def load(self, folder: Path) -> None:
         """Read the vectors, onto the device."""
         self.add(load_arrays(folder, "flat")[0]["vectors"])
 
 
-def exact_index(device: str) -> FaissFlat | TorchFlat:
+def exact_index(device: str) -> VectorIndex:
     """Return the exact index for a device."""
     return TorchFlat(device) if device.startswith("cuda") else FaissFlat()

@@ -57,7 +57,6 @@ class FaissHNSW(FaissIndex):
             + int(graph.levels.size()) * 4
         )
 
-    @property
     def vectors(self) -> FloatArray:
         """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
         return flat_vectors(load_faiss().downcast_index(self._index.storage))

@@ -85,7 +85,6 @@ class FaissIVF(FaissIndex):
         """Return the bytes of vectors, their ids (int64) and the centroids."""
         return self.vector_bytes + self.n_items * 8 + self.nlist * int(self._index.d) * 4
 
-    @property
     def vectors(self) -> FloatArray:
         """Return a copy of the vectors, float32 (n_items, dim), in the order of the items."""
         index = self._on_host()

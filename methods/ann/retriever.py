@@ -58,8 +58,7 @@ class VectorRetriever(Retriever):
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items of query vectors, float32 (n, dim)."""
         self._tune()
-        self._index.mark = self.mark
-        return search_around_hidden(self._index, encoded, hidden, k)
+        return search_around_hidden(self._index, encoded, hidden, k, self.mark)
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Take the query vectors, then search."""
@@ -70,7 +69,7 @@ class VectorRetriever(Retriever):
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return inner products, float32 (n, n_item_ids)."""
         if self._vectors is None:  # loaded: the index holds them
-            self._vectors = self._index.vectors
+            self._vectors = self._index.vectors()
         return inner_products(self.encode(queries), self._vectors, item_ids)
 
     def counters(self) -> Mapping[str, int]:

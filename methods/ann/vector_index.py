@@ -16,11 +16,9 @@ class VectorIndex(ABC):
     Attributes
     ----------
     distances : inner products computed by all searches so far.
-    mark : called where a stage of a search ends; what is not marked counts as ``scoring``.
     """
 
     distances: int = 0
-    mark: Mark = staticmethod(no_mark)
 
     def train(self, vectors: FloatArray) -> None:  # noqa: B027  most indexes learn nothing
         """Learn from the vectors of all items, float32 (n_items, dim), what `add` relies on."""
@@ -30,11 +28,11 @@ class VectorIndex(ABC):
         """Take the vectors of all items, float32 (n_items, dim); row i is item i."""
 
     @abstractmethod
-    def search(self, queries: FloatArray, k: int) -> TopK:
+    def search(self, queries: FloatArray, k: int, mark: Mark = no_mark) -> TopK:
         """Return the k best items of each query, float32 (n, dim); k is at most n_items.
 
-        Marks `scoring` and `top_k`, and `transfer` where it copies to a device and back. An approximate
-        index may find fewer: pads follow.
+        An approximate index may find fewer: pads follow. ``mark`` is told where `scoring` and
+        `top_k` end, and `transfer` where vectors go to a device and answers come back.
         """
 
     @property
@@ -47,7 +45,6 @@ class VectorIndex(ABC):
     def nbytes(self) -> int:
         """Return the bytes that a search may touch."""
 
-    @property
     @abstractmethod
     def vectors(self) -> FloatArray:
         """Return the vectors as they were added, float32 (n_items, dim); not to be written to."""
@@ -61,21 +58,22 @@ class VectorIndex(ABC):
         """Become what `save` wrote; the index was made with the same arguments."""
 
 
-def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists, k: int) -> TopK:
+def search_around_hidden(
+    index: VectorIndex, queries: FloatArray, hidden: Lists, k: int, mark: Mark = no_mark
+) -> TopK:
     """Return the k best items that are not hidden.
 
     An index cannot leave items out, so each query asks for k and as many more as it hides.
     Queries are grouped by how many they hide, in powers of two: one long list does not make all
-    the others pay.
+    the others pay. ``mark`` is told where stages end.
     """
     if hidden.ids.size == 0 and len(queries):
-        return index.search(queries, k)
+        return index.search(queries, k, mark)
     lengths = hidden.lengths
     if len(lengths) == 1:
-        found = index.search(queries, min(k + int(lengths[0]), index.n_items))
-        index.mark("scoring")
+        found = index.search(queries, min(k + int(lengths[0]), index.n_items), mark)
         found = drop_hidden(found, hidden, k)
-        index.mark("top_k")
+        mark("top_k")
         return found
     groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
@@ -83,11 +81,10 @@ def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists,
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         wanted = min(k + int(lengths[rows].max()), index.n_items)
-        found = index.search(queries[rows], wanted)
-        index.mark("scoring")
+        found = index.search(queries[rows], wanted, mark)
         kept = drop_hidden(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
-        index.mark("top_k")
+        mark("top_k")
     return TopK(ids, scores)
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.lists import Lists
+from harness.stages import no_mark
 from harness.topk import select_top_k
 from methods.ann.flat import TorchFlat
 from methods.ann.vector_index import order_ties, search_around_hidden
@@ -15,9 +16,9 @@ N_ITEMS = 12
 class Watched(TorchFlat):
     """Notes how many neighbours are asked for."""
 
-    def search(self, queries, k):
+    def search(self, queries, k, mark=no_mark):
         self.asked = [*getattr(self, "asked", []), (len(queries), k)]
-        return super().search(queries, k)
+        return super().search(queries, k, mark)
 
 
 def index_of(items):
