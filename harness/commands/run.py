@@ -27,6 +27,7 @@ def main(options: argparse.Namespace) -> int:
     parts = load_parts(suite.dataset, trials[0].dataset_params, suite.split, options.data_root)
     check_against_data(suite, trials, parts)
     folder: Path = options.out or RUNS / suite.name
+    floor = floor_for(options.noise, folder)
     journal = Journal(folder)
     context = RunContext(folder, options.data_root, parts.protocol, parts.data_hash)
     with journal.opened() as records:
@@ -40,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
         run_trials(pending, context, journal, RunDisplay())
         standing = latest_attempts([*records, *journal.added])
     wanted = [one for trial in trials for one in standing.get(trial.trial_id, ())]
-    print_table(wanted, "text", floor_for(options.noise, folder))
+    print_table(wanted, "text", floor)
     print(f"\nrecords: {journal.path}\nper query: {folder / 'per_query'}")
     n_bad = len({one.trial_id for one in wanted if one.status not in ("ok", "skipped")})
     if n_bad:

@@ -9,8 +9,9 @@ import pytest
 
 from harness.compare.frame import to_frame
 from harness.record import Record
-from harness.report.caption import caption_of
-from harness.report.table import FORMATS, best_rows, describe_setting, render
+from harness.report.quality import best_rows
+from harness.report.rows import describe_setting
+from harness.report.table import FORMATS, render
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "record-schema-1.json"
 
@@ -80,11 +81,3 @@ def test_settings_name_what_tells_rows_apart():
         record("b", search={"nprobe": 9}),
     ]
     assert describe_setting(to_frame(rows)) == ["nprobe=1", "nprobe=4", ""]
-
-
-def test_the_caption_says_what_must_be_known():
-    """Protocol, load, threads, machine, versions and commit stand above every table."""
-    caption = caption_of([record("a", 0.3, (0.29, 0.31)), FAILED])
-    for part in ("random_per_user", "single_stream over 1000", "1 searching", "example x 2 cores",
-                 "numpy 2.4.6", "commit 0000000", "3000 test queries"):  # fmt: skip
-        assert part in caption, part

@@ -1,0 +1,135 @@
+"""Views: each number stands where it is looked for, verdicts and warnings stand with it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.compare.frame import to_frame
+from harness.compare.noise import noise_floor
+from harness.record import Record
+from harness.report.noise_table import render_noise
+from harness.report.table import render
+from harness.report.views import VIEWS
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "record-schema-2.json"
+BASE = Record.from_json(GOLDEN.read_text())
+SKIPPED = replace(
+    BASE, device="cuda", search={}, load={}, status="skipped", reason="no CUDA device", qps=None,
+    n_timed=None, stages_s={}, memory={}, metrics={}, metrics_ci={}, warnings=(), offline_s={},
+)  # fmt: skip
+
+
+def table(records, view="main", form="text", floor=None):
+    return render(to_frame(records, floor), ["ndcg@10"], form, "", view)
+
+
+def cells(records, view, floor=None):
+    """Return header -> cell of the first row, of a Markdown table."""
+    lines = [line for line in table(records, view, "markdown", floor).splitlines() if "|" in line]
+    split = [[one.strip() for one in line.strip("|").split("|")] for line in (lines[0], lines[2])]
+    return dict(zip(*split, strict=True))
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "csv"])
+def test_no_view_loses_a_row_or_a_warning(view, form):
+    """A device that is missing stays as a row, and each warning is printed once."""
+    text = table([BASE, replace(BASE, seed=8), SKIPPED], view, form)
+    assert "no CUDA device" in text
+    assert text.count("load by others 0.4 cores") == (2 if form == "csv" else 1)
+
+
+def test_rows_are_valid_or_invalid_with_reasons():
+    """The verdict is in capitals; a short reason stands in the row, a long one as a note."""
+    short = replace(BASE, case="b", status="invalid", reason="3 NaN scores", warnings=())
+    long = replace(BASE, case="c", status="invalid", reason="x" * 80, warnings=())
+    text = table([BASE, short, long])
+    assert [line.split("  ")[-1].strip() for line in text.splitlines()[2:5]] == [
+        "VALID [1]", "INVALID: 3 NaN scores", "INVALID [2]"
+    ]  # fmt: skip
+    assert text.splitlines()[-2:] == ["[1] load by others 0.4 cores", f"[2] {'x' * 80}"]
+
+
+def test_columns_without_a_value_are_left_out():
+    """p99 and max QPS stand in the table where some row has them, and only there."""
+    bare = replace(BASE, latency_p99_s=None, max_qps=None)
+    assert {"p99 ms", "max QPS"} <= cells([bare, BASE], "main").keys()
+    assert not {"p99 ms", "max QPS", "device MB"} & cells([bare], "main").keys()
+
+
+def test_qps_carry_the_noise_of_their_pairs():
+    """Rates 100, 101, 100, 101: sigma = log 1.01, t(2) = 4.30: ± 3 % of one measurement."""
+    rounds = [replace(BASE, repeat=n, qps=100.0 + n % 2) for n in range(4)]
+    floor = noise_floor(rounds, 2)
+    assert cells([BASE], "main", floor)["QPS"] == "20,000 ±3 %"
+    assert cells([BASE], "speed", floor)["QPS"] == "20,000 ±3 %"
+    assert cells([BASE], "main")["QPS"] == "20,000"
+
+
+def test_the_speed_view_has_every_percentile_and_the_cold_start():
+    """Milliseconds from seconds; what was not settled (p99.9) has no column."""
+    shown = cells([replace(BASE, offered_qps=100.0)], "speed")
+    assert shown["scenario"] == "single_stream"
+    assert (shown["p50 ms"], shown["p90 ms"], shown["p99 ms"]) == ("0.045", "0.06", "0.1")
+    assert (shown["cold first ms"], shown["same query x"], shown["n"]) == ("10", "1.01", "1,000")
+    assert (shown["offered QPS"], shown["max QPS"]) == ("100", "900")
+    assert "p99.9 ms" not in shown
+
+
+def test_the_speed_view_shows_the_spread_of_repeats():
+    """Three fresh processes: one row, the rates from the lowest to the highest beside it."""
+    rates = [replace(BASE, repeat=n, qps=q) for n, q in enumerate((90.0, 120.0, 100.0))]
+    assert cells(rates, "speed")["repeats"] == "3: 90 to 120"
+    assert "repeats" not in cells([BASE], "speed")
+
+
+def test_the_stages_view_adds_up():
+    """45 of 44.55 microseconds: the sum, the total it is held against, and the gap of 1 %."""
+    shown = cells([BASE], "stages")
+    assert (shown["top_k us"], shown["sum us"], shown["total us"]) == ("45", "45", "44.6")
+    assert (shown["gap"], shown["fit s (MB)"]) == ("+1.0 %", "0.02 (250)")
+
+
+def test_stages_stand_in_the_order_of_a_search():
+    """Encode before scoring before top_k, whatever the order of the mapping."""
+    stages = {"top_k": 1e-6, "scoring": 2e-6, "encode": 3e-6}
+    names = [one for one in cells([replace(BASE, stages_s=stages)], "stages") if " us" in one]
+    assert names == ["encode us", "scoring us", "top_k us", "sum us", "total us"]
+
+
+def test_the_memory_view_shows_every_key():
+    """Known keys in order and in MB, bytes per item as they are, unknown keys too."""
+    memory = {"disk_bytes": 20128, "logical_bytes": 20000, "new_bytes": 3_000_000,
+              "bytes_per_item": 256.0}  # fmt: skip
+    shown = cells([replace(BASE, memory=memory)], "memory")
+    assert list(shown)[2:4] == ["logical MB", "disk MB"]
+    assert (shown["logical MB"], shown["new MB"]) == ("0.02", "3")
+    assert shown["bytes per item"] == "256"
+
+
+def test_memory_of_old_records_is_still_shown():
+    """A record of schema 1 has only its own account and the peak of its process."""
+    old = Record.from_json((GOLDEN.parent / "record-schema-1.json").read_text())
+    shown = cells([old], "memory")
+    assert (shown["logical MB"], shown["process peak MB"]) == ("0.02", "250")
+
+
+def test_latex_escapes_what_it_would_take_for_commands():
+    """Captions are comments; a note's % and _ are characters."""
+    record = replace(BASE, warnings=("50 % of top_k",))
+    text = render(to_frame([record]), [], "latex", "a 95 % line\nanother")
+    assert text.startswith("% a 95 % line\n% another\n")
+    assert r"[1] 50 \% of top\_k" in text
+
+
+def test_the_table_of_a_floor_says_what_is_missing():
+    """Sigma with its interval, the ratio's range, and why a pair was left out."""
+    rounds = [replace(BASE, repeat=n, qps=100.0 + n % 2) for n in range(6)]
+    rounds[5] = replace(rounds[5], status="failed", reason="killed by SIGKILL")
+    text = render_noise(noise_floor(rounds, 3))
+    row = next(line for line in text.splitlines() if line.startswith("popularity"))
+    assert row.split()[:2] == ["popularity", "(cpu)"]
+    assert "1 % [0.5 %, 6 %]" in row
+    assert row.endswith("2 [1]")
+    assert "[1] failed: killed by SIGKILL" in text
