@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from tabulate import tabulate
 
 from harness.compare.scaling import MEASURED
+from harness.compare.scenario import scenario
 from harness.record import Record
-from harness.report.table import FORMATS, MB, Format
+from harness.report.numbers import MB, MS, NOTHING, Column
+from harness.report.table import Format, render_cells
 
 LABELS: Mapping[str, str] = {
     "fit_build_s": "fit + build",
@@ -16,7 +17,15 @@ LABELS: Mapping[str, str] = {
     "qps": "QPS",
     "latency_p99_s": "p99",
 }
-HEADERS = ["method", "setting", "n", "fit + build s", "index MB", "B/item", "QPS", "p99 ms"]
+COLUMNS = (
+    Column("n", "n_items", form=lambda value: f"{value:,.0f}"),
+    Column("fit + build s", "fit_build_s"),
+    Column("index MB", "index_bytes", MB),
+    Column("B/item", "bytes_per_item"),
+    Column("QPS", "qps"),
+    Column("p99 ms", "latency_p99_s", MS),
+)
+TITLE = "exponent e of y = a n^e, least squares in logarithms, with its 95 % interval"
 
 
 def render_scaling(
@@ -32,23 +41,16 @@ def render_scaling(
     """
     if form == "csv":
         return scaling_csv(frame)
-    sizes = tabulate(
-        [_size_cells(row, recall) for _, row in frame.iterrows()],
-        [*HEADERS, recall, "status"],
-        tablefmt=FORMATS[form],
-        disable_numparse=True,
-        colalign=["left", "left", *["right"] * 7, "left"],
-    )
-    quantities = [*MEASURED, recall]
-    growth = tabulate(
-        _exponent_rows(exponents, quantities),
-        ["method", "setting", *[LABELS.get(one, one) for one in quantities]],
-        tablefmt=FORMATS[form],
-        disable_numparse=True,
-        colalign=["left", "left", *["right"] * len(quantities)],
-    )
-    title = "exponent e of y = a n^e by least squares in logarithms, with its 95 % interval"
-    return "\n\n".join(part for part in (caption, sizes, title, growth) if part)
+    cells = pd.DataFrame({"method": frame["case"], "setting": _settings(frame)})
+    for column in (*COLUMNS, Column(recall, recall, form=lambda value: f"{value:.4f}")):
+        cells[column.header] = column.cells(frame)
+    cells["status"] = [
+        str(status) if pd.isna(reason) else f"{status}: {reason}"
+        for status, reason in zip(frame["status"], frame["reason"], strict=True)
+    ]
+    sizes = render_cells(cells, form, caption, n_left=2)
+    growth = _growth(exponents, [*MEASURED, recall])
+    return f"{sizes}\n\n{render_cells(growth, form, TITLE, n_left=2)}"
 
 
 def scaling_csv(frame: pd.DataFrame) -> str:
@@ -61,15 +63,15 @@ def scaling_caption(records: Sequence[Record], question: str) -> str:
     first = records[0]
     cpus = dict.fromkeys(f"{one.machine['cpu']} x {one.machine['cores']}" for one in records)
     gpus = dict.fromkeys(str(one.machine["gpu"]) for one in records if "gpu" in one.machine)
-    loads = dict.fromkeys(str(one.load["kind"]) for one in records if one.load)
+    loads = dict.fromkeys(scenario(one.load) for one in records if one.load)
     timed = sorted({one.n_timed for one in records if one.n_timed})
-    sent = f" over {timed[0]} to {timed[-1]} queries" if timed else ""
+    sent = f", {timed[0]:,} to {timed[-1]:,} queries timed" if timed else ""
     libraries = ", ".join(f"{name} {version}" for name, version in first.environment.items())
     return "\n".join(
         [
             f"{first.suite}: {question}",
-            f"data: {first.dataset.partition('(')[0]}, a new catalogue for each n",
-            f"speed: {' and '.join(loads) or 'not measured'}{sent}, host memory to host memory",
+            f"data: {first.dataset.partition('(')[0]}, drawn anew for each n",
+            f"speed: {' and '.join(loads) or 'not measured'}, host memory to host memory{sent}",
             f"threads: {first.threads} searching, {first.fit_threads} fitting and building",
             f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
             f"commit {', '.join(dict.fromkeys(one.commit for one in records))}",
@@ -77,52 +79,34 @@ def scaling_caption(records: Sequence[Record], question: str) -> str:
     )
 
 
-def _size_cells(row: "pd.Series[Any]", recall: str) -> list[str]:
-    reason = row["reason"]
-    status = row["status"] if pd.isna(reason) or not reason else f"{row['status']}: {reason}"
-    return [
-        row["case"],
-        _setting(row),
-        f"{row['n_items']:,}",
-        _number(row["fit_build_s"], 1),
-        _number(row["index_bytes"], MB),
-        _number(row["bytes_per_item"], 1),
-        _number(row["qps"], 1),
-        _number(row["latency_p99_s"], 1e-3),
-        "-" if pd.isna(row.get(recall)) else f"{row[recall]:.4f}",
-        status,
-    ]
-
-
-def _exponent_rows(exponents: pd.DataFrame, quantities: Sequence[str]) -> list[list[str]]:
+def _growth(exponents: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for _, one in exponents.iterrows():
-        rows.setdefault((one["case"], _setting(one)), {})[one["quantity"]] = _law(one)
-    return [
-        [*series, *(cells.get(one, "-") for one in quantities)] for series, cells in rows.items()
+    for (_, one), setting in zip(exponents.iterrows(), _settings(exponents), strict=True):
+        rows.setdefault((one["case"], setting), {})[one["quantity"]] = _law(one)
+    cells = [
+        [*series, *(found.get(one, NOTHING) for one in quantities)]
+        for series, found in rows.items()
     ]
+    headers = ["method", "setting", *(LABELS.get(one, one) for one in quantities)]
+    return pd.DataFrame(cells, columns=headers)
 
 
 def _law(row: "pd.Series[Any]") -> str:
     if pd.isna(row["exponent"]):
         return str(row["note"])
+    exponent = f"{row['exponent']:.2f}"
     if pd.isna(row["low"]):
-        return f"{row['exponent']:.2f} ({row['note']})"
-    return f"{row['exponent']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        return f"{exponent} ({row['note']})"
+    return f"{exponent} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
-def _setting(row: "pd.Series[Any]") -> str:
-    """Return search parameters, device and load, as far as a row has them."""
-    parts = [f"{name}={value}" for name, value in row["search"].items()]
-    parts += [row["device"]] if row["device"] != "cpu" else []
-    if row["load"] and row["load"]["kind"] != "single_stream":
-        parts.append(row["load"]["kind"])
-    return " ".join(parts)
-
-
-def _number(value: Any, unit: float) -> str:
-    """Return three significant digits without an exponent, ``-`` for nothing."""
-    if pd.isna(value):
-        return "-"
-    scaled = float(value) / unit
-    return f"{scaled:,.0f}" if scaled >= 1000 else f"{scaled:.3g}"
+def _settings(frame: pd.DataFrame) -> list[str]:
+    """Return for each row its search parameters, and the device and load where there are two."""
+    loads = [scenario(one) if one else "" for one in frame["load"]]
+    several = len({one for one in loads if one}) > 1
+    parts = []
+    for (_, row), load in zip(frame.iterrows(), loads, strict=True):
+        words = [f"{name}={value}" for name, value in row["search"].items()]
+        words += [row["device"]] if frame["device"].nunique() > 1 else []
+        parts.append(" ".join([*words, load] if several and load else words))
+    return parts
