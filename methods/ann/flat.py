@@ -36,18 +36,7 @@ class FaissFlat(VectorIndex):
     def search(self, queries: FloatArray, k: int) -> TopK:
         """Return the k best by inner product."""
         scores, ids = self._index.search(np.ascontiguousarray(queries), k)
-        self.mark("scoring")
-        found = order_ties(ids, scores)
-        self.mark("top_k")
-        return found
-
-    @property
-    def vectors(self) -> FloatArray:
-        """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
-        held: FloatArray = load_faiss().rev_swig_ptr(
-            self._index.get_xb(), self._index.ntotal * self._index.d
-        )
-        return held.reshape(self._index.ntotal, self._index.d)
+        return order_ties(ids, scores)
 
     @property
     def n_items(self) -> int:
@@ -58,6 +47,10 @@ class FaissFlat(VectorIndex):
     def nbytes(self) -> int:
         """Return the bytes of the vectors."""
         return self.n_items * int(self._index.d) * 4
+
+    def vectors(self) -> FloatArray:
+        """Return a copy of the vectors."""
+        return np.asarray(self._index.reconstruct_n(0, self.n_items))
 
 
 class TorchFlat(VectorIndex):
@@ -77,22 +70,10 @@ class TorchFlat(VectorIndex):
         parts = []
         for start in range(0, len(queries), rows):
             block = torch.from_numpy(queries[start : start + rows]).to(self._device)
-            self.mark("transfer")
-            products = block @ self._vectors.T
-            self.mark("scoring")
-            best = torch.topk(products, k, dim=1)
-            self.mark("top_k")
+            best = torch.topk(block @ self._vectors.T, k, dim=1)
             parts.append((best.indices.cpu().numpy(), best.values.cpu().numpy()))
-            self.mark("transfer")
         ids, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
-        found = order_ties(ids, scores)
-        self.mark("top_k")
-        return found
-
-    @property
-    def vectors(self) -> FloatArray:
-        """Return a copy of the vectors on the host, float32 (n_items, dim)."""
-        return np.asarray(self._vectors.cpu().numpy())
+        return order_ties(ids, scores)
 
     @property
     def n_items(self) -> int:
@@ -104,7 +85,11 @@ class TorchFlat(VectorIndex):
         """Return the bytes of the vectors."""
         return int(self._vectors.numel()) * 4
 
+    def vectors(self) -> FloatArray:
+        """Return the vectors, on the host."""
+        return np.asarray(self._vectors.cpu().numpy())
 
-def exact_index(device: str) -> FaissFlat | TorchFlat:
+
+def exact_index(device: str) -> VectorIndex:
     """Return the exact index for a device."""
     return TorchFlat(device) if device.startswith("cuda") else FaissFlat()

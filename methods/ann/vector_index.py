@@ -10,14 +10,7 @@ from harness.topk import PAD_ID, PAD_SCORE, TopK, drop_hidden
 
 
 class VectorIndex(ABC):
-    """An index over n item vectors; the score is the inner product.
-
-    Attributes
-    ----------
-    mark : called where a stage of a search ends; what is not marked counts as ``scoring``.
-    """
-
-    mark: Mark = staticmethod(no_mark)
+    """An index over n item vectors; the score is the inner product."""
 
     @abstractmethod
     def add(self, vectors: FloatArray) -> None:
@@ -37,20 +30,26 @@ class VectorIndex(ABC):
     def nbytes(self) -> int:
         """Return the bytes that a search may touch."""
 
+    @abstractmethod
+    def vectors(self) -> FloatArray:
+        """Return the vectors as they were added, float32 (n_items, dim)."""
 
-def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists, k: int) -> TopK:
+
+def search_around_hidden(
+    index: VectorIndex, queries: FloatArray, hidden: Lists, k: int, mark: Mark = no_mark
+) -> TopK:
     """Return the k best items that are not hidden.
 
     An index cannot leave items out, so each query asks for k and as many more as it hides.
     Queries are grouped by how many they hide, in powers of two: one long list does not make all
-    the others pay.
+    the others pay. ``mark`` is told where `scoring` and `top_k` end.
     """
     lengths = hidden.lengths
     if len(lengths) == 1:
         found = index.search(queries, min(k + int(lengths[0]), index.n_items))
-        index.mark("scoring")
+        mark("scoring")
         found = drop_hidden(found, hidden, k)
-        index.mark("top_k")
+        mark("top_k")
         return found
     groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
@@ -59,10 +58,10 @@ def search_around_hidden(index: VectorIndex, queries: FloatArray, hidden: Lists,
         rows = np.flatnonzero(groups == group)
         wanted = min(k + int(lengths[rows].max()), index.n_items)
         found = index.search(queries[rows], wanted)
-        index.mark("scoring")
+        mark("scoring")
         kept = drop_hidden(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
-        index.mark("top_k")
+        mark("top_k")
     return TopK(ids, scores)
 
 

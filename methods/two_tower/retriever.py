@@ -15,7 +15,7 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 from methods.ann.flat import exact_index
-from methods.ann.vector_index import search_around_hidden
+from methods.ann.vector_index import VectorIndex, search_around_hidden
 from methods.batches import serving_history
 from methods.encoders.state import load_state, state_arrays
 from methods.training import TrainingParams, train_model
@@ -100,7 +100,7 @@ class TwoTower(Retriever):
             self._item_table = model.items.history_table()
         self._query_tower = model.query_tower
         self.mark("item_vectors")
-        self._index = exact_index(self.device)
+        self._index: VectorIndex = exact_index(self.device)
         self._index.add(vectors)
         self._distances = 0
         self.mark("index_build")
@@ -123,8 +123,7 @@ class TwoTower(Retriever):
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
         self._distances += len(encoded) * self._index.n_items
-        self._index.mark = self.mark
-        return search_around_hidden(self._index, encoded, hidden, k)
+        return search_around_hidden(self._index, encoded, hidden, k, self.mark)
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Encode, then search."""
@@ -132,12 +131,12 @@ class TwoTower(Retriever):
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return inner products, float32 (n, n_item_ids)."""
-        return np.asarray(self.encode(queries) @ self._index.vectors[item_ids].T)
+        return np.asarray(self.encode(queries) @ self._index.vectors()[item_ids].T)
 
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
         arrays = {
-            "vectors": self._index.vectors,
+            "vectors": self._index.vectors(),
             "item_table": self._item_table.detach().cpu().numpy(),
             **state_arrays(self._query_tower, "query_tower"),
         }
