@@ -1,7 +1,6 @@
 """One operating point: what a built retriever returns under one search setting, and how fast."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,13 @@ from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.params import parse_params
 from harness.record import Record, Status
 from harness.retriever import Capability, Retriever
+from harness.run.offline import Offline, offline_fields
 from harness.run.quality import answer_all, assess, sample_rows
+from harness.run.stage_pass import stage_fields
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
 from harness.seeding import generator
 from harness.stats import percentile_or_none
 from harness.topk import TopK
-
-
-@dataclass(frozen=True, slots=True)
-class Offline:
-    """What fitting and building took, in seconds; refit_s is None where nothing was refitted."""
-
-    fit_s: float
-    refit_s: float | None
-    build_s: float
 
 
 def measure_point(
@@ -70,6 +62,13 @@ def measure_point(
         load: LoadSpec = parse_params(LoadSpec, table)
         rows = sample_rows(len(answers), load.queries, generator(spec.seed, f"load/{number}"))
         timing = run_load(load, retriever.search, parts.test.queries.take(rows), spec.k, clock)
+        stages: dict[str, Any] = {}
+        stage_warnings: tuple[str, ...] = ()
+        if number == 0:
+            batch = load.batch if load.kind == "offline" else 1
+            stages, stage_warnings = stage_fields(
+                retriever, parts.test.queries.take(rows), spec.k, clock, batch
+            )
         reasons = [*quality.faults, *_timed_faults(answers, timing.answers, rows)]
         if timing.latencies_s is not None:
             arrays[f"latency_s/{number}"] = timing.latencies_s
@@ -94,6 +93,7 @@ def measure_point(
                 seed=spec.seed,
                 status=Status.INVALID if reasons else Status.OK,
                 reason="; ".join(reasons) or None,
+                warnings=(*offline.warnings, *stage_warnings),
                 metrics=quality.means,
                 metrics_ci=quality.intervals,
                 n_queries=len(answers),
@@ -110,7 +110,8 @@ def measure_point(
                 replay=spec.replay,
                 **_timing_fields(timing),
                 **peaks,
-                **_offline_fields(retriever, offline),
+                **stages,
+                **offline_fields(retriever, offline),
             )
         )
     _write_arrays(place.folder / "per_query" / f"{point_id}.npz", answers, parts.test, arrays)
@@ -142,17 +143,6 @@ def _timing_fields(timing: Timing) -> dict[str, Any]:
         "n_timed": len(timing.answers),
         "warm_up_s": timing.warm_up_s,
         **percentiles,
-    }
-
-
-def _offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
-    footprint = retriever.footprint()
-    return {
-        "fit_s": offline.fit_s,
-        "refit_s": offline.refit_s,
-        "build_s": offline.build_s,
-        "index_bytes": footprint.index_bytes,
-        "details": {name: float(value) for name, value in footprint.details.items()},
     }
 
 

@@ -1,5 +1,6 @@
 """A plug-in distribution with methods that misbehave, as a third party would install one."""
 
+import os
 import sys
 
 import pytest
@@ -135,7 +136,8 @@ def plugin(tmp_path, monkeypatch):
     points = "".join(f"{name} = bad_methods:{cls}\n" for name, cls in NAMES.items())
     (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{points}")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     log = tmp_path / "fits.log"
     log.write_text("")
     monkeypatch.setenv("COUNTING_LOG", str(log))
