@@ -87,7 +87,7 @@ class Record:
     peak_device_bytes: int | None = None
     offline_s: Mapping[str, float] = field(default_factory=dict)
     offline_peak_bytes: Mapping[str, int] = field(default_factory=dict)
-    memory: Mapping[str, int | None] = field(default_factory=dict)
+    memory: Mapping[str, float | None] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
     per_query: str | None = None

@@ -1,0 +1,99 @@
+"""The offline part of a trial: fit, refit where declared, build; and what it adds to records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.data.splits import Parts
+from harness.measure.device_memory import DeviceMeter, DeviceWatch, watch_device
+from harness.measure.phases import Phases
+from harness.retriever import Capability, Retriever
+from harness.run.messages import Sender
+from harness.run.trial_spec import TrialSpec
+from harness.stages import no_mark
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """What came before the first query.
+
+    Attributes
+    ----------
+    seconds, peak_bytes : phase -> seconds, and largest resident set meanwhile.
+    memory : keys of `Record.memory` that do not depend on the search setting.
+    n_items : size of the catalogue.
+    warnings : what a reader of these should know.
+    """
+
+    seconds: Mapping[str, float]
+    peak_bytes: Mapping[str, int]
+    memory: Mapping[str, int | None] = field(default_factory=dict)
+    n_items: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def fit_and_build(
+    spec: TrialSpec,
+    retriever: Retriever,
+    parts: Parts,
+    phases: Phases,
+    meter: DeviceMeter | None,
+    sender: Sender,
+) -> DeviceWatch:
+    """Fit, refit where declared, and build, each a phase of its own; the build's marks as well.
+
+    Returns what the device's memory came to meanwhile.
+    """
+    with watch_device(meter) as seen:
+        sender.stage("fit", 0, 1)
+        with phases.phase("fit"):
+            if Capability.VALIDATION in retriever.capabilities:
+                retriever.fit(parts.train, parts.validation)
+            else:
+                retriever.fit(parts.full_train, None)
+        if spec.refit and Capability.REFIT in retriever.capabilities:
+            sender.stage("refit", 0, 1)
+            with phases.phase("refit"):
+                retriever.refit(parts.full_train)
+        sender.stage("build", 0, 1)
+        with phases.phase("build") as mark:
+            retriever.mark = mark
+            retriever.build()
+            retriever.mark = no_mark
+    return seen
+
+
+def offline_memory(
+    phases: Phases, seen: DeviceWatch, served: Mapping[str, int | None]
+) -> dict[str, int | None]:
+    """Return the keys of `Record.memory` that do not depend on the search setting."""
+    allocated = (seen.allocator_bytes, served["device_allocator_peak_bytes"])
+    told = [one for one in allocated if one is not None]
+    return {
+        **served,
+        "build_peak_bytes": phases.peak_bytes["build"],
+        "device_build_peak_bytes": seen.driver_bytes,
+        "device_allocator_peak_bytes": max(told) if told else None,
+    }
+
+
+def offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
+    """Return the fields of a record that come from before the first query."""
+    footprint = retriever.footprint()
+    details = {name: float(value) for name, value in footprint.details.items()}
+    logical, n_codes = footprint.index_bytes, details.get("codes_in_use")
+    return {
+        "fit_s": offline.seconds["fit"],
+        "refit_s": offline.seconds.get("refit"),
+        "build_s": offline.seconds["build"],
+        "index_bytes": logical,
+        "offline_s": offline.seconds,
+        "offline_peak_bytes": offline.peak_bytes,
+        "memory": {
+            "logical_bytes": logical,
+            **offline.memory,
+            "bytes_per_item": logical / offline.n_items if offline.n_items else None,
+            "bytes_per_code": logical / n_codes if n_codes else None,
+        },
+        "details": details,
+    }
