@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from harness.errors import HarnessError
+from harness.measure.cpus import parse_cpus
 
 PACKAGES = ("harness", "methods")
 LIBRARIES = ("numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "pandas")
@@ -27,12 +28,18 @@ PRESENTATION = (
 )
 
 
-def describe_machine() -> Mapping[str, str | int]:
-    """Return CPU model, cores and memory in bytes of this machine."""
+def describe_machine() -> Mapping[str, str | int | bool | None]:
+    """Return what this machine is: facts that stay the same, as two runs compare them.
+
+    What may differ from hour to hour (governor, load, free memory) is for `harness.measure.quiet`.
+    """
     return {
         "cpu": _cpu_model(),
         "cores": psutil.cpu_count(logical=False) or 0,
         "logical_cpus": psutil.cpu_count() or 0,
+        "smt": _has_smt(),
+        "numa_nodes": _numa_nodes(),
+        "virtual": _is_virtual(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.system(),
     }
@@ -111,6 +118,30 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _has_smt() -> bool | None:
+    """Return whether cores run several threads; None where the system does not say."""
+    try:
+        return Path("/sys/devices/system/cpu/smt/active").read_text().strip() == "1"
+    except OSError:
+        return None
+
+
+def _numa_nodes() -> int | None:
+    try:
+        return len(parse_cpus(Path("/sys/devices/system/node/online").read_text()))
+    except OSError:
+        return None
+
+
+def _is_virtual() -> bool:
+    """Return whether a hypervisor runs this machine: others may then take its time unseen."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("flags") and "hypervisor" in line.split() for line in lines)
 
 
 def _cpu_model() -> str:

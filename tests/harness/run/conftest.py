@@ -10,6 +10,7 @@ from harness import registry
 SOURCE = '''
 """Methods that end badly, each in its own way."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from harness.retriever import Capability, Retriever
 from harness.topk import TopK
@@ -62,17 +64,155 @@ class DiesBySignal(Counting):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def note(*words):
+    with open(os.environ["COUNTING_LOG"], "a") as log:
+        print(*words, file=log)
+
+
+def sleeping_child(**options):
+    """Start a process that sleeps; return its id."""
+    code = "import time; time.sleep(600)"
+    return subprocess.Popen([sys.executable, "-c", code], **options).pid
+
+
+def orphan():
+    """Fork twice and leave the session, as a daemon does; return the id of the grandchild."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(writing, str(os.getpid()).encode())
+            time.sleep(600)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return int(os.read(reading, 20))
+
+
 class Hangs(Counting):
+    """Its children hang too: one in its group, one in a session of its own, one an orphan."""
+
     def fit(self, train, validation=None):
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        with open(os.environ["COUNTING_LOG"], "a") as log:
-            log.write(f"{os.getpid()} {child.pid}\\n")
+        children = [sleeping_child(), sleeping_child(start_new_session=True), orphan()]
+        note(os.getpid(), *children)
+        time.sleep(600)
+
+
+class LeavesAnOrphan(Counting):
+    """Ends well; what it leaves behind also holds the channel open."""
+
+    def fit(self, train, validation=None):
+        note(orphan())
+        self.n_items = train.n_items
+
+
+class HidesItsChannel(Counting):
+    def fit(self, train, validation=None):
+        os.closerange(3, 64)
         time.sleep(600)
 
 
 class Exits(Counting):
     def fit(self, train, validation=None):
         os._exit(5)
+
+
+class ExitsAsIfWell(Counting):
+    def fit(self, train, validation=None):
+        os._exit(0)
+
+
+class Crashes(Counting):
+    def fit(self, train, validation=None):
+        ctypes.string_at(0)
+
+
+EAT = """
+import time
+blocks = []
+while len(blocks) < 200:
+    blocks.append(bytearray(b"x") * 10_000_000)
+    for block in blocks:
+        block[:: 1 << 20] = block[:: 1 << 20]
+    time.sleep(0.01)
+time.sleep(600)
+"""
+
+
+class EatsMemory(Counting):
+    """Takes 10 MB at a time, to 2 GB, and keeps touching it."""
+
+    def fit(self, train, validation=None):
+        exec(EAT)
+
+
+class EatsMemoryInAChild(Counting):
+    def fit(self, train, validation=None):
+        child = subprocess.Popen([sys.executable, "-c", EAT], start_new_session=True)
+        note(child.pid)
+        child.wait()
+
+
+class SharesMemory(Counting):
+    """Holds 300 MB; three forked children see the same pages for two seconds."""
+
+    def fit(self, train, validation=None):
+        block = np.ones(300_000_000, np.uint8)
+        for _ in range(3):
+            if os.fork() == 0:
+                time.sleep(2)
+                os._exit(0)
+        for _ in range(3):
+            os.wait()
+        self.n_items = train.n_items + 0 * int(block[0])
+
+
+class RunsOut(Counting):
+    def fit(self, train, validation=None):
+        note("fit")
+        np.ones(1 << 50)
+
+
+class FloodsItsChannel(Counting):
+    """Writes a line without end."""
+
+    def fit(self, train, validation=None):
+        while True:
+            for descriptor in range(3, 64):
+                try:
+                    os.write(descriptor, b"x" * 1_000_000)
+                except OSError:
+                    pass
+
+
+class NotesItsCpus(Counting):
+    """Notes the CPUs that each of its threads may run on, once while it searches."""
+
+    def search(self, queries, k):
+        if len(queries) > 1:
+            threads = [int(name) for name in os.listdir("/proc/self/task")]
+            note(*sorted({tuple(sorted(os.sched_getaffinity(one))) for one in threads}))
+        return super().search(queries, k)
+
+
+class TakesMoreThreads(Counting):
+    def search(self, queries, k):
+        torch.set_num_threads(2)
+        return super().search(queries, k)
+
+
+class HasABusyNeighbour(Counting):
+    """Works 5 ms a query while a child of its own never rests: they share one CPU."""
+
+    def fit(self, train, validation=None):
+        super().fit(train, validation)
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+
+    def search(self, queries, k):
+        end = time.perf_counter() + 0.005
+        while time.perf_counter() < end:
+            pass
+        return super().search(queries, k)
 
 
 class WritesGarbage(Counting):
@@ -115,7 +255,19 @@ NAMES = {
     "raises": "Raises",
     "dies_by_signal": "DiesBySignal",
     "hangs": "Hangs",
+    "leaves_an_orphan": "LeavesAnOrphan",
+    "hides_its_channel": "HidesItsChannel",
     "exits": "Exits",
+    "exits_as_if_well": "ExitsAsIfWell",
+    "crashes": "Crashes",
+    "eats_memory": "EatsMemory",
+    "eats_memory_in_a_child": "EatsMemoryInAChild",
+    "shares_memory": "SharesMemory",
+    "runs_out": "RunsOut",
+    "floods_its_channel": "FloodsItsChannel",
+    "notes_its_cpus": "NotesItsCpus",
+    "takes_more_threads": "TakesMoreThreads",
+    "has_a_busy_neighbour": "HasABusyNeighbour",
     "writes_garbage": "WritesGarbage",
     "returns_nan": "ReturnsNaN",
     "returns_twice": "ReturnsTwice",

@@ -27,6 +27,19 @@ def is_alive(pid):
         return False
 
 
+def marked(attempt):
+    """Return the processes that carry the marker of an attempt; zombies do not count."""
+    sign = f"MATCHBENCH_ATTEMPT={attempt}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            is_ours = sign in (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        found += [path.name] if is_ours and is_alive(path.name) else []
+    return found
+
+
 def test_a_good_run_leaves_a_full_record(plugin, make_suite, tmp_path, capsys):
     """Every part of the record is there, and the table prints it."""
     assert run(make_suite("counting"), tmp_path / "out") == 0
@@ -79,8 +92,13 @@ def test_other_data_are_other_work(plugin, make_suite, tmp_path):
     ("method", "status", "reason"),
     [
         ("raises", "failed", "RuntimeError: the fit went wrong (log: logs/"),
-        ("dies_by_signal", "failed", "killed by SIGKILL, as the kernel does when memory runs out"),
+        ("dies_by_signal", "failed", "killed by SIGKILL during 'fit' (log: logs/"),
+        ("crashes", "failed", "killed by SIGSEGV during 'fit'"),
         ("exits", "failed", "the process ended with status 5 during 'fit'"),
+        ("exits_as_if_well", "failed", "the process ended with status 0 during 'fit'"),
+        ("floods_its_channel", "failed", "no message: a line of more than 8 MiB"),
+        ("runs_out", "out_of_memory", "during 'fit', no memory limit set (log: logs/"),
+        ("takes_more_threads", "invalid", "thread pool 'torch' has 2 threads, expected 1"),
         ("writes_garbage", "failed", "the worker sent something that is no message"),
         ("returns_nan", "invalid", "NaN"),
         ("returns_twice", "invalid", "duplicate"),
@@ -95,6 +113,7 @@ def test_a_bad_trial_is_a_record_and_the_rest_goes_on(
     bad, good = read_records(tmp_path / "out")
     assert (bad.method, bad.status) == (method, status)
     assert reason in bad.reason
+    assert marked(bad.attempt) == []
     assert (good.method, good.status) == ("counting", "ok")
     assert reason in capsys.readouterr().out  # no table loses a row
 
@@ -107,14 +126,19 @@ def test_a_failed_trial_is_not_tried_again(plugin, make_suite, tmp_path):
 
 
 def test_a_hanging_trial_ends_at_its_limit_with_its_children(plugin, make_suite, tmp_path):
-    """The time limit kills the whole process group and becomes a record that names it."""
+    """The time limit ends every process of the trial and becomes a record that names it.
+
+    One child is in the worker's group, one in a session of its own, one is an orphan in another.
+    """
     path = make_suite("hangs", "counting", extra="time_limit_s = 12")
     assert run(path, tmp_path / "out") == 1
     bad, good = read_records(tmp_path / "out")
     assert (bad.status, good.status) == ("timeout", "ok")
     assert bad.reason == "ran past time_limit_s = 12 s during 'fit'"
-    pids = plugin.read_text().split()[:2]
-    assert [is_alive(pid) for pid in pids] == [False, False]
+    pids = plugin.read_text().split()[:4]
+    assert [is_alive(pid) for pid in pids] == [False] * 4
+    assert marked(bad.attempt) == []
+    assert bad.isolation["limits"]["time_limit_s"] == 12
 
 
 def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path):
@@ -127,10 +151,10 @@ def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path):
         while len(plugin.read_text().splitlines()) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
         os.kill(process.pid, signal.SIGKILL)
-    worker = plugin.read_text().split()[1]
-    while is_alive(worker) and time.monotonic() < deadline:
+    pids = plugin.read_text().split()[1:]  # the worker and its three children
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not is_alive(worker)
+    assert [is_alive(pid) for pid in pids] == [False] * 4
     assert [one.method for one in read_records(out)] == ["counting"]
     with (out / NAME).open("ab") as journal:
         journal.write(b'{"schema":1,"tri')  # as if killed while writing
