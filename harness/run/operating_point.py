@@ -1,9 +1,11 @@
 """One operating point: what a built retriever returns under one search setting, and how fast."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,22 +13,38 @@ import numpy.typing as npt
 
 from harness.data.catalog import dataset_id
 from harness.data.splits import Parts
-from harness.interactions import HeldOut
+from harness.interactions import HeldOut, Queries
 from harness.lists import IntArray
-from harness.measure.agreement import differing_rows
 from harness.measure.clock import Clock
 from harness.measure.device import describe_device
-from harness.measure.load import LoadSpec, Timing, run_load
+from harness.measure.load import run_load
+from harness.measure.load_spec import LoadSpec
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.measure.mix import choose_rows, spare_rows
+from harness.measure.profile import PROFILES, Profile
+from harness.measure.timing import Conditions, Timing
+from harness.measure.validity import Facts, reasons_against, warnings_of
 from harness.params import parse_params
 from harness.record import Record, Status
 from harness.retriever import Capability, Retriever
-from harness.run.quality import answer_all, assess, sample_rows
+from harness.run.first_look import FirstLook
+from harness.run.quality import answer_all, assess
+from harness.run.timed_answers import TimedAnswers
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
-from harness.seeding import generator
+from harness.seeding import derive_seed, generator
 from harness.stats import percentile_or_none
 from harness.topk import TopK
+
+PERCENTILES: Mapping[str, float] = MappingProxyType(
+    {
+        "latency_p50_s": 50,
+        "latency_p90_s": 90,
+        "latency_p95_s": 95,
+        "latency_p99_s": 99,
+        "latency_p999_s": 99.9,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +64,25 @@ def measure_point(
     offline: Offline,
     place: Place,
     clock: Clock,
+    look: FirstLook,
 ) -> list[Record]:
     """Measure the retriever as it is set and return a record per load.
 
     All test queries are answered once, untimed, and scored. Each load then sends its sample; what
-    it returns while timed must be what was scored, or its record is INVALID.
+    it returns while timed must be what was scored, or its record is INVALID. ``look`` was taken
+    before, while the method was cold.
     """
     started_at = datetime.now(UTC).isoformat()
+    n_items = parts.full_train.n_items
     before = _counters(retriever)
     answers = answer_all(retriever, parts.test.queries, spec.k)
     counters = {name: count - before[name] for name, count in _counters(retriever).items()}
     peaks: dict[str, Any] = {
-        "peak_host_bytes": peak_host_bytes(),  # before the harness scores exhaustively
+        # before the harness scores exhaustively
+        "peak_host_bytes": max(look.peak_host_bytes, peak_host_bytes()),
         "peak_device_bytes": peak_device_bytes(spec.device),
     }
-    quality = assess(spec, retriever, parts.test, parts.full_train.n_items, answers)
+    quality = assess(spec, retriever, parts.test, n_items, answers)
     point_id = digest([spec.trial_id, search])
     arrays: dict[str, npt.NDArray[Any]] = {
         f"metrics/{name}": values for name, values in quality.per_query.items()
@@ -68,12 +90,25 @@ def measure_point(
     records = []
     for number, table in enumerate(spec.loads):
         load: LoadSpec = parse_params(LoadSpec, table)
-        rows = sample_rows(len(answers), load.queries, generator(spec.seed, f"load/{number}"))
-        timing = run_load(load, retriever.search, parts.test.queries.take(rows), spec.k, clock)
-        reasons = [*quality.faults, *_timed_faults(answers, timing.answers, rows)]
-        if timing.latencies_s is not None:
-            arrays[f"latency_s/{number}"] = timing.latencies_s
-            arrays[f"latency_rows/{number}"] = rows
+        rows, conditions = _conditions(spec, number, load, parts.test.queries)
+        check = TimedAnswers(TopK(answers.ids[rows], answers.scores[rows]), n_items)
+        conditions = dataclasses.replace(conditions, check=check)
+        sent = parts.test.queries.take(rows)
+        timing = run_load(load, retriever.search, sent, spec.k, clock, conditions)
+        facts = Facts(
+            timing=timing,
+            profile=conditions.profile,
+            list_faults=quality.faults,
+            n_checked=check.n_checked,
+            n_differ=check.n_differ,
+            timed_faults=check.faults,
+            repeated_ratio=look.worst_ratio,
+            n_early_errors=look.n_errors,
+            early_error=look.first_error,
+            step_s=clock.step_s(),
+        )
+        reasons = reasons_against(facts)
+        arrays.update(_raw_times(timing, rows, number))
         records.append(
             Record(
                 trial_id=spec.trial_id,
@@ -101,6 +136,12 @@ def measure_point(
                 fill_rate=quality.fill_rate,
                 tied_lists=quality.tied_lists,
                 counters=counters,
+                profile=spec.profile,
+                repeat=spec.repeat,
+                warnings=tuple(warnings_of(facts)),
+                cold_first_s=None if look.cold is None else look.cold.first_s,
+                cold_100_s=None if look.cold is None else look.cold.first_100_s,
+                repeated_ratio=look.repeats.ratio,
                 per_query=f"per_query/{point_id}.npz",
                 started_at=started_at,
                 machine={**describe_machine(), **describe_device(spec.device)},
@@ -108,7 +149,7 @@ def measure_point(
                 commit=commit(),
                 code_hash=code_hash(),
                 replay=spec.replay,
-                **_timing_fields(timing),
+                **_timing_fields(timing, conditions.profile),
                 **peaks,
                 **_offline_fields(retriever, offline),
             )
@@ -117,10 +158,33 @@ def measure_point(
     return records
 
 
-def _timed_faults(answers: TopK, timed: TopK, rows: IntArray) -> list[str]:
-    scored = TopK(answers.ids[rows], answers.scores[rows])
-    n_differ = int(differing_rows(scored, timed).sum())
-    return [f"{n_differ} of {len(timed)} timed answers differ from the scored"] if n_differ else []
+def _conditions(
+    spec: TrialSpec, number: int, load: LoadSpec, queries: Queries
+) -> tuple[IntArray, Conditions]:
+    """Return the test queries that a load sends, rows int64, and what it is measured under."""
+    purpose = f"load/{number}"
+    random = generator(spec.seed, purpose)
+    rows = choose_rows(load, queries.history.lengths, random)
+    return rows, Conditions(
+        profile=PROFILES[spec.profile],
+        seed=derive_seed(spec.seed, f"{purpose}/order"),
+        spare=queries.take(spare_rows(len(queries), rows, random)),
+    )
+
+
+def _raw_times(timing: Timing, rows: IntArray, number: int) -> dict[str, npt.NDArray[Any]]:
+    """Return what was read from the clock, by its name in the file of per-query values."""
+    times = {
+        "latency_s": timing.latencies_s,
+        "call_s": timing.calls_s,
+        "arrival_s": timing.arrivals_s,
+    }
+    found: dict[str, npt.NDArray[Any]] = {
+        f"{name}/{number}": values for name, values in times.items() if values is not None
+    }
+    if found:
+        found[f"latency_rows/{number}"] = rows[timing.rows].astype(np.int32)
+    return found
 
 
 def _counters(retriever: Retriever) -> Mapping[str, int]:
@@ -129,18 +193,21 @@ def _counters(retriever: Retriever) -> Mapping[str, int]:
     return dict(retriever.counters())
 
 
-def _timing_fields(timing: Timing) -> dict[str, Any]:
+def _timing_fields(timing: Timing, profile: Profile) -> dict[str, Any]:
     latencies = timing.latencies_s
     percentiles = {
-        f"latency_p{percent}_s": None
-        if latencies is None
-        else percentile_or_none(latencies, percent)
-        for percent in (50, 95, 99)
+        name: percentile_or_none(latencies, percent)
+        for name, percent in PERCENTILES.items()
+        if latencies is not None and percent <= profile.top_percentile
     }
     return {
         "qps": timing.qps,
-        "n_timed": len(timing.answers),
+        "n_timed": timing.n_timed,
+        "n_errors": timing.n_errors,
         "warm_up_s": timing.warm_up_s,
+        "offered_qps": timing.offered_qps,
+        "max_qps": timing.max_qps,
+        "rate_curve": timing.rate_curve,
         **percentiles,
     }
 

@@ -11,6 +11,7 @@ from harness.measure.threads import set_threads
 from harness.params import parse_params
 from harness.registry import load_method
 from harness.retriever import Capability, Retriever
+from harness.run.first_look import look_first
 from harness.run.inputs import load_parts
 from harness.run.messages import Sender
 from harness.run.operating_point import Offline, measure_point
@@ -42,10 +43,12 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
     clock = clock_for(spec.device)
     offline = fit_and_build(spec, retriever, parts, clock, sender)
     set_threads(spec.threads)
+    look = None
     for number, search in enumerate(spec.searches):
         sender.stage("measure", number, len(spec.searches), describe(search))
         retriever.search_params = parse_params(retriever.SearchParams, search)
-        for record in measure_point(spec, search, retriever, parts, offline, place, clock):
+        look = look_first(spec, retriever, parts.test.queries, clock, look)
+        for record in measure_point(spec, search, retriever, parts, offline, place, clock, look):
             sender.record(record)
 
 
