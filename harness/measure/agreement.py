@@ -16,14 +16,14 @@ def differing_rows(
     Answers agree when their scores are equal rank by rank, an item that both hold has the same
     score in both, and they hold the same items wherever the score clears the last score of a full
     list: only items tied with the last one may be exchanged. Scores are the same within
-    ``tolerance`` times the largest absolute score of the row.
+    ``tolerance`` times the largest absolute score of the row; NaN is the same as nothing.
     """
     filled = first.ids != PAD_ID
     scores = np.where(filled, first.scores, 0.0)
     other = np.where(second.ids != PAD_ID, second.scores, 0.0)
     margin = tolerance * np.maximum(np.abs(scores).max(axis=1, initial=0.0), 1e-30)[:, None]
     differ = (filled != (second.ids != PAD_ID)).any(axis=1)
-    differ |= (np.abs(scores - other) > margin).any(axis=1)
+    differ |= ~(np.abs(scores - other) <= margin).all(axis=1)  # so that NaN differs
     differ |= _items_differ(first, second, margin) | _items_differ(second, first, margin)
     return np.asarray(differ)
 

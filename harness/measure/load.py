@@ -1,134 +1,71 @@
 """Load: how queries reach a method while it is timed, and what is kept of it.
 
-``single_stream`` sends the next query when the answer to the one before has come, so each latency
-is that of one query. ``offline`` sends everything in batches; it has a rate and no latency: the
-mean of a batch is not what any query waited. Both time host memory to host memory.
+Host memory to host memory. ``single_stream`` gives the latency of each query, ``batch`` the time of
+each call, ``offline`` a rate alone: the time of a batch is not what any query waited. ``server``
+gives latencies under an offered rate, or finds the highest rate it can keep a promise at.
 """
 
-import gc
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.interactions import Queries
 from harness.measure.clock import Clock
-from harness.topk import TopK, concatenate
+from harness.measure.closed_loop import closed_loop, cut, sliced
+from harness.measure.load_spec import LoadSpec
+from harness.measure.offered import at_highest_rate, at_rate
+from harness.measure.sending import Inbox, Search, Target
+from harness.measure.timing import Conditions, Timing
+from harness.measure.warm_up import WarmUp, warm_up
 
-Search = Callable[[Queries, int], TopK]
 
-WARM_UP_WINDOW = 20  # queries whose mean time is compared with that of the window before
-WARM_UP_CHANGE = 0.05  # warm when two successive windows differ by less
-WARM_UP_LIMIT_S = 3.0
+def run_load(
+    spec: LoadSpec,
+    search: Search,
+    queries: Queries,
+    k: int,
+    clock: Clock,
+    conditions: Conditions | None = None,
+) -> Timing:
+    """Warm up, then send ``queries`` as ``spec`` says, garbage collection off, and time it.
 
-
-@dataclass(frozen=True, slots=True)
-class LoadSpec:
-    """One way of sending queries.
-
-    Attributes
-    ----------
-    kind : ``single_stream`` or ``offline``.
-    queries : how many of the test queries are sent, drawn by the trial's seed; 0 stands for all.
-    batch : queries in one call of ``offline``.
+    ``spec.queries`` and the head and tail of ``spec.mix`` were applied by the caller, which knows
+    the other test queries; see `harness.measure.mix.choose_rows`.
     """
-
-    kind: Literal["single_stream", "offline"] = "single_stream"
-    queries: int = 1000
-    batch: int = 256
-
-    def __post_init__(self) -> None:
-        if self.queries < 0:
-            raise ValueError(f"queries = {self.queries} must be 0 (all) or more")
-        if self.batch < 1:
-            raise ValueError(f"batch = {self.batch} must be at least 1")
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """What one timed pass gave.
-
-    Attributes
-    ----------
-    answers : the answers returned while timed, in the order of the queries sent.
-    total_s : from the first call to the last answer, seconds.
-    latencies_s : float64 (n,), seconds per query of ``single_stream``; None for ``offline``.
-    warm_up_s : seconds of untimed calls before.
-    """
-
-    answers: TopK
-    total_s: float
-    latencies_s: npt.NDArray[np.float64] | None
-    warm_up_s: float
-
-    @property
-    def qps(self) -> float:
-        """Return queries per second of the pass."""
-        return len(self.answers) / self.total_s
+    conditions = conditions or Conditions()
+    target = Target(search, queries, k, clock)
+    untimed = Inbox(k)
+    warm = _warm(spec, target, conditions, untimed)
+    timing = _timed(spec, target, conditions)
+    warnings = [*timing.warnings]
+    if not warm.settled:
+        warnings.append(f"times did not settle within {warm.seconds:.1f} s of warming up")
+    if spec.kind == "batch" and spec.call_size > len(queries):
+        warnings.append(f"calls hold {len(queries)} queries: there are no {spec.call_size}")
+    return dataclasses.replace(
+        timing,
+        warm_up_s=warm.seconds,
+        n_untimed_errors=timing.n_untimed_errors + untimed.n_errors,
+        first_error=timing.first_error or untimed.first_error,
+        warnings=tuple(warnings),
+    )
 
 
-def run_load(spec: LoadSpec, search: Search, queries: Queries, k: int, clock: Clock) -> Timing:
-    """Warm up, then send ``queries`` as ``spec`` says, garbage collection off, and time it."""
-    if spec.kind == "single_stream":
-        return _single_stream(search, queries, k, clock)
-    return _offline(search, queries, k, spec.batch, clock)
+def _timed(spec: LoadSpec, target: Target, conditions: Conditions) -> Timing:
+    if spec.rate is not None:
+        return at_rate(spec, spec.rate, target, conditions)
+    if spec.max_p99_s is not None:
+        return at_highest_rate(spec, spec.max_p99_s, target, conditions)
+    return closed_loop(spec, target, conditions)
 
 
-def _single_stream(search: Search, queries: Queries, k: int, clock: Clock) -> Timing:
-    singles = [queries.take(np.array([row])) for row in range(len(queries))]
-    warm_up_s = warm_up(search, singles, k, clock)
-    answers: list[TopK] = []
-    marks = np.empty(len(singles) + 1)
-    with _quiet():
-        marks[0] = clock()
-        for row, query in enumerate(singles):
-            answers.append(search(query, k))
-            marks[row + 1] = clock()
-    return Timing(concatenate(answers), float(marks[-1] - marks[0]), np.diff(marks), warm_up_s)
-
-
-def _offline(search: Search, queries: Queries, k: int, batch: int, clock: Clock) -> Timing:
-    starts = range(0, len(queries), batch)
-    batches = [queries.take(np.arange(start, min(start + batch, len(queries)))) for start in starts]
-    begun = clock()
-    search(batches[0], k)
-    warm_up_s = clock() - begun
-    with _quiet():
-        start = clock()
-        answers = [search(one, k) for one in batches]
-        total_s = clock() - start
-    return Timing(concatenate(answers), total_s, None, warm_up_s)
-
-
-def warm_up(search: Search, singles: list[Queries], k: int, clock: Clock) -> float:
-    """Send queries until two successive windows take the same time; return the seconds spent.
-
-    The last queries of the pass come first, so that the first timed ones were not just answered.
-    """
-    begun = clock()
-    previous = np.inf
-    position = len(singles)
-    while True:
-        start = clock()
-        for _ in range(WARM_UP_WINDOW):
-            position = (position - 1) % len(singles)
-            search(singles[position], k)
-        now = clock()
-        if abs((now - start) / previous - 1) < WARM_UP_CHANGE or now - begun > WARM_UP_LIMIT_S:
-            return now - begun
-        previous = now - start
-
-
-class _quiet:  # noqa: N801  reads as a word after `with`
-    """Garbage collection off inside, as before outside."""
-
-    def __enter__(self) -> None:
-        self._was_on = gc.isenabled()
-        gc.collect()
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        if self._was_on:
-            gc.enable()
+def _warm(spec: LoadSpec, target: Target, conditions: Conditions, inbox: Inbox) -> WarmUp:
+    spare, n = conditions.spare or target.queries, len(target.queries)
+    # those of a server are sent one by one: warming up must not outlast a call of all that wait
+    size = 1 if spec.kind == "server" else spec.call_size
+    if len(spare) < min(size or n, n):
+        spare = target.queries  # too few to fill a call like the timed ones
+    backwards = np.arange(len(spare))[::-1]  # were they timed too, the first would not come first
+    make_call = sliced(spare, size)
+    calls = [make_call(rows) for rows in cut(backwards, size, whole=True)]
+    return warm_up(target, calls, inbox, conditions.profile.warm_up_s)

@@ -18,16 +18,11 @@ SAMPLE_S = 0.002
 SAMPLED = "peaks of phases were sampled every 2 ms: the kernel's own peak cannot be reset here"
 SELF = Path("/proc/self")
 
-_highest = {"bytes": 0}  # before the last reset: the kernel has forgotten it, this process has not
 
-
-def peak_host_bytes() -> int:
-    """Return the largest resident set this process has had since it began its program, in bytes.
-
-    VmHWM of Linux, which starts anew with the program; ru_maxrss would begin with the parent's.
-    A `PhasePeak` in between changes nothing here.
-    """
-    return max(_highest["bytes"], status_bytes("VmHWM"))
+def forget_device_peak(device: str) -> None:
+    """Let `peak_device_bytes` begin anew; nothing on the CPU."""
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
 
 
 def peak_device_bytes(device: str) -> int | None:
@@ -99,13 +94,11 @@ class PhasePeak:
 
 
 def _forget_peak() -> bool:
-    """Make the kernel forget the peak, keep it for `peak_host_bytes`; False where forbidden."""
-    before = status_bytes("VmHWM")
+    """Make the kernel forget the peak; False where forbidden."""
     try:
         (SELF / "clear_refs").write_text(RESET)
     except OSError:
         return False
-    _highest["bytes"] = max(_highest["bytes"], before)
     return True
 
 

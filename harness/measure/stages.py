@@ -1,14 +1,13 @@
 """Stages of a search: timed in a pass of their own, held against a pass that nobody listened to."""
 
-import contextlib
-import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.interactions import Queries
 from harness.measure.clock import Clock
+from harness.measure.sending import no_collection
 from harness.retriever import Retriever
 from harness.stages import no_mark
 
@@ -110,19 +109,6 @@ def time_stages(
     order = [*known, *(name for name in found if name not in known)]
     stages_s = {name: found[name] / n_sent for name in order}
     return StageTimes(stages_s, plain_s / n_sent, listened_s / n_sent, n_sent)
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Garbage collection off inside, as before outside: it would be billed to a stage."""
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _send(

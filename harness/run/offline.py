@@ -23,6 +23,7 @@ class Offline:
     memory : keys of `Record.memory` that do not depend on the search setting.
     n_items : size of the catalogue.
     warnings : what a reader of these should know.
+    allocator_peak_bytes : what torch had allocated on the device at most; None on the CPU.
     """
 
     seconds: Mapping[str, float]
@@ -30,6 +31,7 @@ class Offline:
     memory: Mapping[str, int | None] = field(default_factory=dict)
     n_items: int = 0
     warnings: tuple[str, ...] = ()
+    allocator_peak_bytes: int | None = None
 
 
 def fit_and_build(

@@ -1,7 +1,6 @@
 """One operating point: what a built retriever returns under one search setting, and how fast."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,31 +11,19 @@ import numpy.typing as npt
 from harness.data.catalog import dataset_id
 from harness.data.splits import Parts
 from harness.interactions import HeldOut
-from harness.lists import IntArray
-from harness.measure.agreement import differing_rows
 from harness.measure.clock import Clock
 from harness.measure.device import describe_device
-from harness.measure.load import LoadSpec, Timing, run_load
 from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
-from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.measure.memory import PhasePeak, forget_device_peak, peak_device_bytes
 from harness.measure.workplace import Workplace
-from harness.params import parse_params
-from harness.record import Record, Status
+from harness.record import Record
 from harness.retriever import Capability, Retriever
-from harness.run.quality import answer_all, assess, sample_rows
+from harness.run.first_look import FirstLook
+from harness.run.load_pass import Setting, measure_load
+from harness.run.offline import Offline, offline_fields
+from harness.run.quality import Quality, answer_all, assess
 from harness.run.trial_spec import Place, Table, TrialSpec, digest
-from harness.seeding import generator
-from harness.stats import percentile_or_none
 from harness.topk import TopK
-
-
-@dataclass(frozen=True, slots=True)
-class Offline:
-    """What fitting and building took, in seconds; refit_s is None where nothing was refitted."""
-
-    fit_s: float
-    refit_s: float | None
-    build_s: float
 
 
 def measure_point(
@@ -48,122 +35,111 @@ def measure_point(
     place: Place,
     clock: Clock,
     workplace: Workplace,
+    look: FirstLook,
 ) -> list[Record]:
     """Measure the retriever as it is set and return a record per load.
 
     All test queries are answered once, untimed, and scored. Each load then sends its sample; what
-    it returns while timed must be what was scored, or its record is INVALID.
+    it returns while timed must be what was scored, or its record is INVALID. ``look`` was taken
+    before, while the method was cold.
     """
     started_at = datetime.now(UTC).isoformat()
+    n_items = parts.full_train.n_items
     before = _counters(retriever)
+    forget_device_peak(spec.device)
+    peak = PhasePeak()
     answers = answer_all(retriever, parts.test.queries, spec.k)
+    peaks = _peaks(spec, offline, peak.stop())  # before the harness scores exhaustively
     counters = {name: count - before[name] for name, count in _counters(retriever).items()}
-    peaks: dict[str, Any] = {
-        "peak_host_bytes": peak_host_bytes(),  # before the harness scores exhaustively
-        "peak_device_bytes": peak_device_bytes(spec.device),
+    quality = assess(spec, retriever, parts.test, n_items, answers)
+    setting = Setting(retriever, parts.test.queries, n_items, answers, quality.faults, look)
+    passes = [
+        measure_load(spec, number, setting, clock, workplace) for number in range(len(spec.loads))
+    ]
+    per_query = f"per_query/{digest([spec.trial_id, search])}.npz"
+    shared = {
+        **_identity(spec, place),
+        **_quality_fields(quality, len(answers)),
+        **_surroundings(spec),
+        **peaks,
+        **offline_fields(retriever, offline),
+        "search": search,
+        "data_hash": parts.data_hash,
+        "split": parts.protocol,
+        "dropped": parts.dropped,
+        "counters": counters,
+        "per_query": per_query,
+        "started_at": started_at,
     }
-    quality = assess(spec, retriever, parts.test, parts.full_train.n_items, answers)
-    point_id = digest([spec.trial_id, search])
-    arrays: dict[str, npt.NDArray[Any]] = {
-        f"metrics/{name}": values for name, values in quality.per_query.items()
-    }
-    arrays["exact_rows"] = quality.exact_rows
-    records = []
-    for number, table in enumerate(spec.loads):
-        load: LoadSpec = parse_params(LoadSpec, table)
-        rows = sample_rows(len(answers), load.queries, generator(spec.seed, f"load/{number}"))
-        with workplace.watch() as watch:
-            timing = run_load(load, retriever.search, parts.test.queries.take(rows), spec.k, clock)
-        reasons = [*quality.faults, *_timed_faults(answers, timing.answers, rows)]
-        reasons += watch.seen.faults
-        if timing.latencies_s is not None:
-            arrays[f"latency_s/{number}"] = timing.latencies_s
-            arrays[f"latency_rows/{number}"] = rows
-        records.append(
-            Record(
-                trial_id=spec.trial_id,
-                attempt=place.attempt,
-                n_points=spec.n_points,
-                suite=spec.suite,
-                case=spec.case,
-                method=spec.method,
-                build=spec.build,
-                search=search,
-                load=table,
-                dataset=dataset_id(spec.dataset, spec.dataset_params),
-                data_hash=parts.data_hash,
-                split=parts.protocol,
-                device=spec.device,
-                threads=spec.threads,
-                fit_threads=spec.fit_threads,
-                seed=spec.seed,
-                profile=spec.profile,
-                repeat=spec.repeat,
-                status=Status.INVALID if reasons else Status.OK,
-                reason="; ".join(reasons) or None,
-                warnings=tuple(watch.seen.warnings),
-                isolation=watch.seen.isolation,
-                metrics=quality.means,
-                metrics_ci=quality.intervals,
-                n_queries=len(answers),
-                dropped=parts.dropped,
-                fill_rate=quality.fill_rate,
-                tied_lists=quality.tied_lists,
-                metrics_ties=quality.ties,
-                counters=counters,
-                per_query=f"per_query/{point_id}.npz",
-                started_at=started_at,
-                machine={**describe_machine(), **describe_device(spec.device)},
-                environment=describe_environment(),
-                commit=commit(),
-                code_hash=code_hash(),
-                replay=spec.replay,
-                **_timing_fields(timing),
-                **peaks,
-                **_offline_fields(retriever, offline),
-            )
+    records = [
+        Record(
+            load=load,
+            **shared,
+            **{**one.fields, "warnings": (*offline.warnings, *one.fields["warnings"])},
         )
-    _write_arrays(place.folder / "per_query" / f"{point_id}.npz", answers, parts.test, arrays)
+        for load, one in zip(spec.loads, passes, strict=True)
+    ]
+    arrays: dict[str, npt.NDArray[Any]] = {"exact_rows": quality.exact_rows}
+    arrays |= {f"metrics/{name}": values for name, values in quality.per_query.items()}
+    for one in passes:
+        arrays |= one.arrays
+    _write_arrays(place.folder / per_query, answers, parts.test, arrays)
     return records
 
 
-def _timed_faults(answers: TopK, timed: TopK, rows: IntArray) -> list[str]:
-    scored = TopK(answers.ids[rows], answers.scores[rows])
-    n_differ = int(differing_rows(scored, timed).sum())
-    return [f"{n_differ} of {len(timed)} timed answers differ from the scored"] if n_differ else []
+def _identity(spec: TrialSpec, place: Place) -> dict[str, Any]:
+    return {
+        "trial_id": spec.trial_id,
+        "attempt": place.attempt,
+        "n_points": spec.n_points,
+        "suite": spec.suite,
+        "case": spec.case,
+        "method": spec.method,
+        "build": spec.build,
+        "dataset": dataset_id(spec.dataset, spec.dataset_params),
+        "device": spec.device,
+        "threads": spec.threads,
+        "fit_threads": spec.fit_threads,
+        "seed": spec.seed,
+        "profile": spec.profile,
+        "repeat": spec.repeat,
+        "replay": spec.replay,
+    }
+
+
+def _peaks(spec: TrialSpec, offline: Offline, while_searched: int) -> dict[str, int | None]:
+    """Return the peaks of the offline part and of this setting, none of another setting's."""
+    device, offline_device = peak_device_bytes(spec.device), offline.allocator_peak_bytes
+    return {
+        "peak_host_bytes": max(while_searched, *offline.peak_bytes.values()),
+        "peak_device_bytes": None if device is None else max(device, offline_device or 0),
+    }
+
+
+def _quality_fields(quality: Quality, n_queries: int) -> dict[str, Any]:
+    return {
+        "metrics": quality.means,
+        "metrics_ci": quality.intervals,
+        "metrics_ties": quality.ties,
+        "n_queries": n_queries,
+        "fill_rate": quality.fill_rate,
+        "tied_lists": quality.tied_lists,
+    }
+
+
+def _surroundings(spec: TrialSpec) -> dict[str, Any]:
+    return {
+        "machine": {**describe_machine(), **describe_device(spec.device)},
+        "environment": describe_environment(),
+        "commit": commit(),
+        "code_hash": code_hash(),
+    }
 
 
 def _counters(retriever: Retriever) -> Mapping[str, int]:
     if Capability.COUNTERS not in retriever.capabilities:
         return {}
     return dict(retriever.counters())
-
-
-def _timing_fields(timing: Timing) -> dict[str, Any]:
-    latencies = timing.latencies_s
-    percentiles = {
-        f"latency_p{percent}_s": None
-        if latencies is None
-        else percentile_or_none(latencies, percent)
-        for percent in (50, 95, 99)
-    }
-    return {
-        "qps": timing.qps,
-        "n_timed": len(timing.answers),
-        "warm_up_s": timing.warm_up_s,
-        **percentiles,
-    }
-
-
-def _offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
-    footprint = retriever.footprint()
-    return {
-        "fit_s": offline.fit_s,
-        "refit_s": offline.refit_s,
-        "build_s": offline.build_s,
-        "index_bytes": footprint.index_bytes,
-        "details": {name: float(value) for name, value in footprint.details.items()},
-    }
 
 
 def _write_arrays(

@@ -12,7 +12,7 @@ from harness.data.catalog import DATASETS, parse_dataset_params
 from harness.data.split_spec import parse_split
 from harness.data.splits import Parts
 from harness.errors import HarnessError, SuiteError, near
-from harness.measure.load import LoadSpec
+from harness.measure.load_spec import LoadSpec
 from harness.measure.profile import PROFILES
 from harness.metrics.metric import Metric, parse_metric
 from harness.params import parse_params

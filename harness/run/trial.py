@@ -1,20 +1,24 @@
-"""One trial, inside its own process: fit -> build -> per search setting: score, measure."""
+"""One trial, inside its own process: fit -> build -> save, serve apart -> per setting: measure."""
 
 from typing import Any
 
 from harness.data.best_possible import BestPossible
-from harness.data.splits import Parts
 from harness.errors import HarnessError
-from harness.measure.clock import Clock, clock_for
+from harness.measure.clock import clock_for
 from harness.measure.device import missing_device
+from harness.measure.device_memory import device_meter
+from harness.measure.phases import Phases
 from harness.measure.workplace import FIT, MEASURE, Workplace
 from harness.params import parse_params
 from harness.registry import load_method
-from harness.retriever import Capability, Retriever
+from harness.retriever import Retriever
+from harness.run.first_look import look_first
 from harness.run.inputs import load_parts
 from harness.run.messages import Sender
-from harness.run.operating_point import Offline, measure_point
+from harness.run.offline import Offline, fit_and_build, offline_memory
+from harness.run.operating_point import measure_point
 from harness.run.plan import BEST_POSSIBLE
+from harness.run.served import measure_served
 from harness.run.trial_spec import Place, Table, TrialSpec
 from harness.seeding import derive_seed
 
@@ -40,13 +44,28 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
     sender.stage("data", 0, 1)
     parts = load_parts(spec.dataset, spec.dataset_params, spec.split, place.data_root)
     retriever = make_retriever(spec, sender, parts.truth)
-    clock = clock_for(spec.device)
-    offline = fit_and_build(spec, retriever, parts, clock, sender)
+    clock, meter = clock_for(spec.device), device_meter(spec.device)
+    phases = Phases(clock)
+    seen = fit_and_build(spec, retriever, parts, phases, meter, sender)
     workplace.settle(MEASURE, spec.threads)
+    sender.stage("save", 0, 1)
+    served = measure_served(spec, retriever, parts.test.queries, place, phases)
+    offline = Offline(
+        phases.seconds,
+        phases.peak_bytes,
+        offline_memory(phases, seen, served.memory),
+        parts.full_train.n_items,
+        tuple(dict.fromkeys((*phases.warnings, *served.warnings))),
+        seen.allocator_bytes,
+    )
+    look = None
     for number, search in enumerate(spec.searches):
         sender.stage("measure", number, len(spec.searches), describe(search))
         retriever.search_params = parse_params(retriever.SearchParams, search)
-        points = measure_point(spec, search, retriever, parts, offline, place, clock, workplace)
+        look = look_first(spec, retriever, parts.test.queries, clock, look)
+        points = measure_point(
+            spec, search, retriever, parts, offline, place, clock, workplace, look
+        )
         for record in points:
             sender.record(record)
 
@@ -61,30 +80,6 @@ def make_retriever(spec: TrialSpec, sender: Sender, truth: Any) -> Retriever:
         raise MissingDeviceError(f"runs on {', '.join(cls.devices)}, not on {spec.device}")
     params = parse_params(cls.BuildParams, spec.build)
     return cls(params, device=spec.device, seed=seed, progress=sender.stage)
-
-
-def fit_and_build(
-    spec: TrialSpec, retriever: Retriever, parts: Parts, clock: Clock, sender: Sender
-) -> Offline:
-    """Fit, refit where declared, and build; each timed apart."""
-    uses_validation = Capability.VALIDATION in retriever.capabilities
-    refit_s = None
-    sender.stage("fit", 0, 1)
-    start = clock()
-    if uses_validation:
-        retriever.fit(parts.train, parts.validation)
-    else:
-        retriever.fit(parts.full_train, None)
-    fit_s = clock() - start
-    if spec.refit and Capability.REFIT in retriever.capabilities:
-        sender.stage("refit", 0, 1)
-        start = clock()
-        retriever.refit(parts.full_train)
-        refit_s = clock() - start
-    sender.stage("build", 0, 1)
-    start = clock()
-    retriever.build()
-    return Offline(fit_s, refit_s, clock() - start)
 
 
 def describe(search: Table) -> str:

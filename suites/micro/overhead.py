@@ -34,7 +34,8 @@ from tabulate import tabulate
 from harness.interactions import Queries
 from harness.lists import Lists
 from harness.measure.clock import clock_for
-from harness.measure.load import LoadSpec, run_load
+from harness.measure.load import run_load
+from harness.measure.load_spec import LoadSpec
 from harness.measure.machine import describe_environment, describe_machine
 from harness.measure.threads import set_threads
 from harness.retriever import Retriever

@@ -111,7 +111,7 @@ def test_drift_cancels():
 
 def test_slow_queries_are_not_all_sent():
     """After the time limit no new pair of blocks begins; what was sent is averaged."""
-    times, method = timed(n=800, seconds={"scoring": TIME_LIMIT_S / 10})
+    times, _ = timed(n=800, seconds={"scoring": TIME_LIMIT_S / 10})
     assert times.n_queries == CALLS_AT_ONCE  # one pair of blocks takes longer than the limit
     assert times.stages_s == pytest.approx({"scoring": TIME_LIMIT_S / 10})
 

@@ -1,0 +1,114 @@
+"""Offered rates: one pass of the server at a rate, or the highest rate it keeps a promise at."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from harness.measure.closed_loop import closed_loop
+from harness.measure.load_spec import LoadSpec
+from harness.measure.max_rate import STEP_QUERIES, SUSTAINED, Step, find_max_rate
+from harness.measure.mix import first_sends
+from harness.measure.profile import Profile
+from harness.measure.sending import Inbox, Target
+from harness.measure.server import Served, Stream, poisson_arrivals, serve
+from harness.measure.timing import Conditions, Timing
+from harness.seeding import generator
+from harness.stats import percentile_or_none
+
+CAPACITY = Profile(min_s=0.1, min_queries=200, top_percentile=50, repeats=1, warm_up_s=0.0)
+
+
+def at_rate(spec: LoadSpec, rate: float, target: Target, conditions: Conditions) -> Timing:
+    """Time one pass at an offered rate, as long as the profile asks and all queries take."""
+    inbox = Inbox(target.k, conditions.check)
+    profile, seed, n_queries = conditions.profile, conditions.seed, len(target.queries)
+    # a little longer, as the arrivals of a Poisson process may come early
+    n = max(profile.min_queries, n_queries, math.ceil(1.2 * profile.min_s * rate))
+    stream = _stream(spec, rate, n, n_queries, seed, "pass")
+    served = serve(target, stream, inbox, generator(seed, "kept"))
+    n_sent = served.latencies_s.size
+    qps, realised = n_sent / served.total_s, _realised(stream)
+    warnings = []
+    if qps < SUSTAINED * realised:
+        answered = f"answered {qps:.4g} of {realised:.4g} queries/s"
+        warnings.append(f"overloaded: {answered}, so latency grows with the length of the pass")
+    return Timing(
+        rows=stream.rows[:n_sent],
+        total_s=served.total_s,
+        warm_up_s=0.0,
+        latencies_s=served.latencies_s,
+        arrivals_s=stream.arrivals_s[:n_sent],
+        n_errors=inbox.n_errors,
+        first_error=inbox.first_error,
+        offered_qps=rate,
+        overloaded=served.ended_early,
+        warnings=tuple(warnings),
+    )
+
+
+def at_highest_rate(
+    spec: LoadSpec, bound_s: float, target: Target, conditions: Conditions
+) -> Timing:
+    """Find the highest rate whose p99 stays under ``bound_s``, and time a whole pass at it.
+
+    No rate may do: then ``max_qps`` is 0, no pass is timed, and a warning says so.
+    """
+    inbox = Inbox(target.k, conditions.check)
+    closed = dataclasses.replace(spec, kind="batch", max_p99_s=None)
+    capacity = closed_loop(closed, target, dataclasses.replace(conditions, profile=CAPACITY))
+    assert capacity.qps is not None, "a closed loop sends queries"
+    steps = iter(range(1000))
+
+    def probe(rate: float) -> Step:
+        purpose, seed = f"step/{next(steps)}", conditions.seed
+        stream = _stream(spec, rate, STEP_QUERIES, len(target.queries), seed, purpose)
+        served = serve(target, stream, inbox, generator(seed, "kept"), bound_s=bound_s)
+        return _step(rate, stream, served, bound_s)
+
+    found = find_max_rate(probe, capacity.qps)
+    if found.rate > 0:
+        timing = at_rate(spec, found.rate, target, conditions)
+    else:
+        timing = Timing(rows=np.zeros(0, np.int64), total_s=0.0, warm_up_s=0.0)
+    return dataclasses.replace(
+        timing,
+        max_qps=found.rate,
+        rate_curve=found.curve,
+        n_untimed_errors=inbox.n_errors + capacity.n_errors,
+        first_error=timing.first_error or capacity.first_error or inbox.first_error,
+        warnings=(*timing.warnings, *_doubts(timing, bound_s)),
+    )
+
+
+def _doubts(timing: Timing, bound_s: float) -> list[str]:
+    """Say where the highest rate is not one that the timed pass bears out."""
+    bound = f"p99 under max_p99_s = {bound_s:g}"
+    if timing.latencies_s is None:
+        return [f"no offered rate kept {bound}"]
+    p99_s = percentile_or_none(timing.latencies_s, 99)
+    if p99_s is not None and p99_s > bound_s:
+        return [f"at max_qps the whole pass did not keep {bound}: {p99_s:.3g} s"]
+    return []
+
+
+def _stream(spec: LoadSpec, rate: float, n_sends: int, n: int, seed: int, purpose: str) -> Stream:
+    rows = first_sends(spec, n, n_sends, generator(seed, f"order/{purpose}"))
+    arrivals = poisson_arrivals(rate, n_sends, generator(seed, f"arrivals/{purpose}"))
+    return Stream(rows, arrivals, spec.call_size)
+
+
+def _step(rate: float, stream: Stream, served: Served, bound_s: float) -> Step:
+    n = served.latencies_s.size
+    qps = n / served.total_s
+    point = {"offered_qps": rate, "qps": qps, "n_timed": float(n)}
+    p50_s, p99_s = (percentile_or_none(served.latencies_s, percent) for percent in (50, 99))
+    if served.ended_early or p50_s is None or p99_s is None:
+        return Step(point, sustained=False)
+    point |= {"latency_p50_s": p50_s, "latency_p99_s": p99_s}
+    return Step(point, p99_s <= bound_s and qps >= SUSTAINED * _realised(stream))
+
+
+def _realised(stream: Stream) -> float:
+    """Return the rate at which the queries of a stream did arrive, which is random too."""
+    return stream.rows.size / float(stream.arrivals_s[-1])
