@@ -1,5 +1,7 @@
 """Stages are found exactly, and held against a total that nobody listened to."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,9 @@ class Burns(Retriever):
     """Spends a known time a query in each stage, and some in none."""
 
     search_stages = ("encode", "candidates", "scoring", "top_k")
-    seconds = {"encode": 0.001, "candidates": 0.002, "scoring": 0.004, "top_k": 0.001}
+    seconds = MappingProxyType(
+        {"encode": 0.001, "candidates": 0.002, "scoring": 0.004, "top_k": 0.001}
+    )
     outside = 0.0
     drift = 0.0  # by which every call takes longer than the one before
 
