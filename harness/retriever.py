@@ -38,6 +38,7 @@ class Capability(StrEnum):
     COUNTERS = "counters"  # counters(): the work done by searches so far
     VALIDATION = "validation"  # fit() stops early or chooses by the validation part
     REFIT = "refit"  # refit(): train again on everything, with what validation chose
+    RESIDENT = "resident"  # to_device(), search_resident(), to_host(): searching without copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,21 @@ class Retriever(ABC):
     def search_encoded(self, encoded: Any, hidden: Lists, k: int) -> TopK:
         """Return the k best items for what `encode` returned; `search` is these two in a row."""
         raise self._undeclared(Capability.ENCODE)
+
+    def to_device(self, queries: Queries) -> Any:
+        """Return the queries as `search_resident` takes them, on the method's device.
+
+        Of a method on the CPU nothing is asked: its device is the host.
+        """
+        raise self._undeclared(Capability.RESIDENT)
+
+    def search_resident(self, placed: Any, k: int) -> Any:
+        """Return the k best items for what `to_device` returned; nothing leaves the device."""
+        raise self._undeclared(Capability.RESIDENT)
+
+    def to_host(self, found: Any) -> TopK:
+        """Return what `search_resident` found; with it, `search` in three steps."""
+        raise self._undeclared(Capability.RESIDENT)
 
     def save(self, folder: Path) -> None:
         """Write the built method into an existing empty folder, all that `search` needs.

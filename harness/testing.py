@@ -33,6 +33,7 @@ OVERRIDES = {
     Capability.SAVE: ("save", "load"),
     Capability.COUNTERS: ("counters",),
     Capability.REFIT: ("refit",),
+    Capability.RESIDENT: ("to_device", "search_resident", "to_host"),
 }
 
 
@@ -222,6 +223,18 @@ class RetrieverContract:
         if Capability.ENCODE in retriever.capabilities:
             halves = retriever.search_encoded(retriever.encode(queries), queries.hidden, K)
             np.testing.assert_array_equal(halves.ids, retriever.search(queries, K).ids)
+
+    def test_searching_on_the_device_gives_the_same(
+        self, retriever: Retriever, queries: Queries
+    ) -> None:
+        """Queries placed, searched and fetched: the answers of search, hidden items left out."""
+        if Capability.RESIDENT not in retriever.capabilities or self.device == "cpu":
+            return
+        for k in (1, K, N_ITEMS):
+            for asked in (queries, queries.take(np.array([3]))):
+                placed = retriever.to_device(asked)
+                fetched = retriever.to_host(retriever.search_resident(placed, k))
+                self._same(retriever.search(asked, k), fetched)
 
     def test_counters_count_up(self, retriever: Retriever, queries: Queries) -> None:
         """Counters are whole numbers that never fall and that a search raises."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import torch
+
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
@@ -13,7 +16,8 @@ from methods.ann.flat import exact_index
 from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
 from methods.ann.hnsw import FaissHNSW
 from methods.ann.ivf import FaissIVF
-from methods.ann.vector_index import VectorIndex, search_around_hidden
+from methods.ann.torch_flat import Found, Placed, TorchFlat
+from methods.ann.vector_index import VectorIndex
 
 
 class VectorRetriever(Retriever):
@@ -58,7 +62,7 @@ class VectorRetriever(Retriever):
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items of query vectors, float32 (n, dim)."""
         self._tune()
-        return search_around_hidden(self._index, encoded, hidden, k, self.mark)
+        return self._index.search_visible(encoded, hidden, k, self.mark)
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Take the query vectors, then search."""
@@ -96,11 +100,28 @@ class Flat(VectorRetriever):
     Cost: n_items * dim multiplications a query, and the vectors in memory.
     """
 
+    capabilities: ClassVar[frozenset[Capability]] = VectorRetriever.capabilities | {
+        Capability.RESIDENT
+    }
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
 
     def _new_index(self) -> VectorIndex:
         return exact_index(self.device)
+
+    def to_device(self, queries: Queries) -> Placed:
+        """Copy the query vectors and what is hidden to the device."""
+        vectors = torch.from_numpy(np.ascontiguousarray(self.encode(queries)))
+        return Placed.of(vectors, queries.hidden, self.device)
+
+    def search_resident(self, placed: Placed, k: int) -> Found:
+        """Return the k best, left on the device."""
+        assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
+        return self._index.search_placed(placed, k, self.mark)
+
+    def to_host(self, found: Found) -> TopK:
+        """Copy answers to the host."""
+        return found.to_host()
 
 
 @dataclass(frozen=True, slots=True)

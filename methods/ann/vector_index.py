@@ -35,6 +35,12 @@ class VectorIndex(ABC):
         `top_k` end, and `transfer` where vectors go to a device and answers come back.
         """
 
+    def search_visible(
+        self, queries: FloatArray, hidden: Lists, k: int, mark: Mark = no_mark
+    ) -> TopK:
+        """Return the k best items of each query that are not hidden from it."""
+        return search_around_hidden(self, queries, hidden, k, mark)
+
     @property
     @abstractmethod
     def n_items(self) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.lists import FloatArray, IntArray, Lists
+from harness.lists import IntArray, Lists
+from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.sparcode.merge import Postings
 
@@ -34,23 +35,33 @@ class DeviceMerge:
         tensors = (self._starts, self._items, self._scores)
         return sum(one.numel() * one.element_size() for one in tensors)
 
-    def merge(self, lists: IntArray, hidden: Lists, k: int) -> tuple[TopK, int, int]:
-        """Return what `methods.sparcode.merge.merge_lists` returns, ``lists`` int64 (n, K)."""
+    def merge(
+        self, lists: IntArray, hidden: Lists, k: int, mark: Mark = no_mark
+    ) -> tuple[TopK, int, int]:
+        """Return what `methods.sparcode.merge.merge_lists` returns, ``lists`` int64 (n, K).
+
+        ``mark`` is told where `transfer` and `scoring` end; the best are part of the latter.
+        """
         rows = max(1, BLOCK_SCORES // self._n_items)
         ids = np.full((len(lists), k), PAD_ID, np.int64)
-        best = np.full((len(lists), k), PAD_SCORE, np.float32)
+        scores = np.full((len(lists), k), PAD_SCORE, np.float32)
         n_postings = n_candidates = 0
         for first in range(0, len(lists), rows):
             block = slice(first, min(first + rows, len(lists)))
             chosen = torch.from_numpy(np.ascontiguousarray(lists[block])).to(self._device)
+            some = hidden.take(np.arange(block.start, block.stop))
+            at = torch.from_numpy(some.rows).to(self._device)
+            hidden_ids = torch.from_numpy(some.ids).to(self._device)
+            mark("transfer")
             totals, read = self._totals(chosen)
             n_postings += read
             n_candidates += int(torch.count_nonzero(totals))
-            some = hidden.take(np.arange(block.start, block.stop))
-            at = torch.from_numpy(some.rows).to(self._device)
-            totals[at, torch.from_numpy(some.ids).to(self._device)] = 0.0
-            ids[block], best[block] = _best(totals, k)
-        return TopK(ids, best), n_postings, n_candidates
+            totals[at, hidden_ids] = 0.0
+            best_of_block = _best(totals, k)
+            mark("scoring")
+            ids[block], scores[block] = (one.cpu().numpy() for one in best_of_block)
+            mark("transfer")
+        return TopK(ids, scores), n_postings, n_candidates
 
     def _totals(self, lists: Tensor) -> tuple[Tensor, int]:
         """Return the sum of each query's lists, float32 (n, n_items), and the postings read."""
@@ -72,7 +83,7 @@ class DeviceMerge:
         return totals.view(n, self._n_items), n_read
 
 
-def _best(totals: Tensor, k: int) -> tuple[IntArray, FloatArray]:
+def _best(totals: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the k best positive totals of each row, ties to the smaller id, padded.
 
     Bits of positive floats are ordered as the floats are, so one whole number holds score and id.
@@ -84,7 +95,4 @@ def _best(totals: Tensor, k: int) -> tuple[IntArray, FloatArray]:
     ids = _LOW_BITS - (keys & _LOW_BITS)
     scores = (keys >> 32).to(torch.int32).view(torch.float32)
     found = scores > 0
-    return (
-        torch.where(found, ids, PAD_ID).cpu().numpy(),
-        torch.where(found, scores, PAD_SCORE).cpu().numpy(),
-    )
+    return torch.where(found, ids, PAD_ID), torch.where(found, scores, PAD_SCORE)

@@ -14,6 +14,7 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.batches import serving_history
+from methods.sparcode.device_merge import DeviceMerge
 from methods.sparcode.encoder import CodeEncoder, codes_of_log
 from methods.sparcode.fallback import PopularityFallback
 from methods.sparcode.inverted_index import build_postings, join
@@ -50,7 +51,8 @@ class SparCode(Retriever):
     is the top of the trained score, exactly.
 
     Cost: n_codes * n_items interactions to build; per query K * N * D multiplications for the
-    codes, and the length of K lists. Searching runs on the CPU, also for a model on a GPU.
+    codes, and the length of K lists. On a GPU the lists lie there and are added up by torch, in the
+    same order, so that sums are the same; the lists of new codes are copied to it for their call.
 
     Differs from the paper, as far as that is known: codebooks per token, an inner product beside
     the perceptron, tokens of single fields, the schedule of b, a k-means start.
@@ -74,7 +76,7 @@ class SparCode(Retriever):
         }
     )
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    search_stages: ClassVar[tuple[str, ...]] = ("encode", "scoring", "top_k")
+    search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = (
         "item_vectors",
         "code_assignment",
@@ -122,6 +124,7 @@ class SparCode(Retriever):
             self.mark,
         )
         self._fallback = PopularityFallback.of_log(log)
+        self._place()
         self.mark("index_build")
 
     def search(self, queries: Queries, k: int) -> TopK:
@@ -155,19 +158,33 @@ class SparCode(Retriever):
 
     def search_encoded(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
         """Add up the lists of each query."""
-        ids, scores, n_postings, n_candidates = merge_lists(
-            *encoded.postings, encoded.lists, hidden.indptr, hidden.ids, self._n_items, k
-        )
+        found, n_postings, n_candidates = self._merge(encoded, hidden, k)
         self._work["postings"] += n_postings
         self._work["candidates"] += n_candidates
-        found = TopK(ids, scores)
-        self.mark("scoring")
         if self.search_params.fallback == "none":
             return found
-        self._work["filled"] += int((ids == PAD_ID).sum())
+        self._work["filled"] += int((found.ids == PAD_ID).sum())
         filled = self._fallback.fill(found, hidden)
         self.mark("top_k")
         return filled
+
+    def _merge(self, encoded: EncodedQueries, hidden: Lists, k: int) -> tuple[TopK, int, int]:
+        """Return the best of the sums, the postings read and the candidates met."""
+        if self.device == "cpu":
+            ids, scores, n_postings, n_candidates = merge_lists(
+                *encoded.postings, encoded.lists, hidden.indptr, hidden.ids, self._n_items, k
+            )
+            self.mark("scoring")
+            return TopK(ids, scores), n_postings, n_candidates
+        merge = self._device_merge
+        if encoded.postings is not self._postings:  # lists of new codes among them
+            merge = DeviceMerge(encoded.postings, self._n_items, self.device)
+        return merge.merge(encoded.lists, hidden, k, self.mark)
+
+    def _place(self) -> None:
+        """Copy the lists to the device, unless it is the host."""
+        if self.device != "cpu":
+            self._device_merge = DeviceMerge(self._postings, self._n_items, self.device)
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return y(q, i), float32 (n, n_item_ids).
@@ -218,6 +235,7 @@ class SparCode(Retriever):
         self._take_codes(arrays["used"], arrays["uses"])
         self._postings = Postings(*(arrays[f"postings.{name}"] for name in Postings._fields))
         self._fallback = PopularityFallback(arrays["fallback"])
+        self._place()
 
     def counters(self) -> Mapping[str, int]:
         """Return postings read, items touched, lists made on demand, and pads to be filled."""
@@ -252,7 +270,9 @@ class SparCode(Retriever):
         """
         total = self._encoder.nbytes
         if self.search_params.scoring == "served":
-            total += self._postings.nbytes + self._list_of.nbytes
+            total += self._list_of.nbytes
+            placed = self._postings if self.device == "cpu" else self._device_merge
+            total += placed.nbytes
         if self.search_params.fallback != "none":
             total += self._fallback.nbytes
         return total

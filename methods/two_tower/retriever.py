@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 from methods.ann.flat import exact_index
-from methods.ann.vector_index import VectorIndex, search_around_hidden
+from methods.ann.torch_flat import Found, Placed, TorchFlat
+from methods.ann.vector_index import VectorIndex
 from methods.batches import serving_history
+from methods.encoders.query import Inputs
 from methods.encoders.state import load_state, state_arrays
 from methods.training import TrainingParams, train_model
 from methods.two_tower.towers import QueryTower, TwoTowerModel
@@ -39,6 +41,13 @@ class TwoTowerParams(TrainingParams):
 
     def __post_init__(self) -> None:
         self.check_positive()
+
+
+class PlacedQueries(NamedTuple):
+    """Queries on a device: what the query tower takes; what is hidden, with no vectors yet."""
+
+    inputs: Inputs
+    hidden: Placed
 
 
 class TwoTower(Retriever):
@@ -64,6 +73,7 @@ class TwoTower(Retriever):
             Capability.COUNTERS,
             Capability.VALIDATION,
             Capability.REFIT,
+            Capability.RESIDENT,
         }
     )
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
@@ -108,26 +118,47 @@ class TwoTower(Retriever):
     def encode(self, queries: Queries) -> FloatArray:
         """Return query vectors, float32 (n, dim)."""
         history = serving_history(queries, self._ordered, self.build_params.max_history)
-        is_apart = self.device != "cpu"
         with torch.inference_mode():
             inputs = self._query_tower.features.inputs(history, queries.fields)
-            if is_apart:
-                self.mark("transfer")
             vectors = self._query_tower.of_inputs(inputs, self._item_table)
-            self.mark("encode")
             encoded = np.asarray(vectors.cpu().numpy())
-            if is_apart:
-                self.mark("transfer")
+        self.mark("encode")
         return encoded
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
         self._distances += len(encoded) * self._index.n_items
-        return search_around_hidden(self._index, encoded, hidden, k, self.mark)
+        return self._index.search_visible(encoded, hidden, k, self.mark)
 
     def search(self, queries: Queries, k: int) -> TopK:
-        """Encode, then search."""
+        """Encode, then search; on a GPU nothing comes back between the two."""
+        if self.device != "cpu":
+            placed = self.to_device(queries)
+            self.mark("transfer")
+            found = self.to_host(self.search_resident(placed, k))
+            self.mark("transfer")
+            return found
         return self.search_encoded(self.encode(queries), queries.hidden, k)
+
+    def to_device(self, queries: Queries) -> PlacedQueries:
+        """Copy histories, fields and hidden items to the device."""
+        history = serving_history(queries, self._ordered, self.build_params.max_history)
+        inputs = self._query_tower.features.inputs(history, queries.fields)
+        nothing = torch.empty((len(queries), 0), device=self.device)
+        return PlacedQueries(inputs, Placed.of(nothing, queries.hidden, self.device))
+
+    def search_resident(self, placed: PlacedQueries, k: int) -> Found:
+        """Encode and search; the answers are left on the device."""
+        assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
+        with torch.inference_mode():
+            vectors = self._query_tower.of_inputs(placed.inputs, self._item_table)
+        self.mark("encode")
+        self._distances += len(vectors) * self._index.n_items
+        return self._index.search_placed(placed.hidden._replace(vectors=vectors), k, self.mark)
+
+    def to_host(self, found: Found) -> TopK:
+        """Copy answers to the host."""
+        return found.to_host()
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return inner products, float32 (n, n_item_ids)."""

@@ -8,7 +8,8 @@ import pytest
 from harness.errors import MethodError
 from harness.topk import select_top_k
 from methods.ann.faiss_index import load_faiss
-from methods.ann.flat import FaissFlat, TorchFlat, exact_index
+from methods.ann.flat import FaissFlat, exact_index
+from methods.ann.torch_flat import TorchFlat
 
 RANDOM = np.random.default_rng(0)
 ITEMS = RANDOM.normal(size=(200, 8)).astype(np.float32)
@@ -47,7 +48,7 @@ def test_the_account_of_bytes(index):
 
 def test_blocks_change_nothing(monkeypatch):
     """With room for two queries' scores at a time the answers are the same."""
-    monkeypatch.setattr("methods.ann.flat.BLOCK_SCORES", 400)
+    monkeypatch.setattr("methods.ann.torch_flat.BLOCK_SCORES", 400)
     index = TorchFlat("cpu")
     index.add(ITEMS)
     np.testing.assert_array_equal(

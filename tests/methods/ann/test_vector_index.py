@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from harness.lists import Lists
 from harness.stages import no_mark
 from harness.topk import select_top_k
-from methods.ann.flat import TorchFlat
+from methods.ann.torch_flat import TorchFlat
 from methods.ann.vector_index import order_ties, search_around_hidden
 
 N_ITEMS = 12
