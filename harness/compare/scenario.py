@@ -5,12 +5,14 @@ from typing import Any
 
 
 def scenario(load: Mapping[str, Any]) -> str:
-    """Return how queries were sent: kind, batch, rate, and the mix where it is not uniform.
+    """Return how queries were sent: kind, batch, rate, mix unless uniform, where they lay.
 
     >>> scenario({"kind": "single_stream"}), scenario({"kind": "offline", "batch": 32})
     ('single_stream', 'offline(32)')
     >>> scenario({"kind": "server", "rate": 100.0, "batch": 1, "mix": "zipf"})
     'server(100/s) zipf'
+    >>> scenario({"kind": "batch", "batch": 256, "resident": True})
+    'batch(256) device-resident'
     """
     if not load:
         return "-"
@@ -25,6 +27,7 @@ def scenario(load: Mapping[str, Any]) -> str:
     elif kind == "server" and batch and batch > 1:
         facts.append(f"batch {batch}")
     mix = load.get("mix", "uniform")
-    return (
-        kind + (f"({', '.join(facts)})" if facts else "") + ("" if mix == "uniform" else f" {mix}")
-    )
+    words = [kind + (f"({', '.join(facts)})" if facts else "")]
+    words += [] if mix == "uniform" else [mix]
+    words += ["device-resident"] if load.get("resident") else []
+    return " ".join(words)

@@ -5,8 +5,10 @@ clock stands between blocks, where answers are checked and dropped: memory stays
 long a pass lasts.
 """
 
+import gc
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,37 +16,38 @@ from harness.interactions import Queries
 from harness.lists import IntArray
 from harness.measure.load_spec import LoadSpec
 from harness.measure.mix import rounds
-from harness.measure.sending import Answer, Inbox, Target, no_collection, send, send_all
+from harness.measure.sending import Answer, Target, as_it_is, no_collection, send, send_all
 from harness.measure.timing import Conditions, Seconds, Timing
 
 BLOCK = 1024  # queries between two stops of the clock, rounded up to whole rounds
 # One sample of a rate must last longer than what the clock and the system add to it.
 LEAST_S = {"single_stream": 0.01, "batch": 0.1, "offline": 0.1}
 
-Slice = Callable[[IntArray], Queries]
+Slice = Callable[[IntArray], Any]
 
 
 def closed_loop(spec: LoadSpec, target: Target, conditions: Conditions) -> Timing:
     """Time ``single_stream``, ``batch`` or ``offline``; the method is warm."""
-    inbox = Inbox(target.k, conditions.check)
+    inbox = target.inbox(conditions.check)
     least_s = max(conditions.profile.min_s, LEAST_S[spec.kind])
     random = np.random.default_rng(conditions.seed)
-    make_call = sliced(target.queries, spec.call_size)
+    make_call = sliced(target.queries, spec.call_size, target.prepare)
     sent: list[IntArray] = []
     times: list[Seconds] = []
     total_ns = 0
     n_sent = 0
-    for rows in _blocks(spec, len(target.queries), conditions.profile.min_queries, random):
-        calls = [make_call(one) for one in rows]
-        with no_collection():
+    with no_collection():
+        for rows in _blocks(spec, len(target.queries), conditions.profile.min_queries, random):
+            calls = [make_call(one) for one in rows]
             readings, answers = _timed(spec, target, calls)
-        total_ns += readings[-1] - readings[0]
-        times.append(np.diff(np.array(readings, dtype=np.int64)).astype(np.float64) * 1e-9)
-        inbox.take(rows, answers)
-        sent += rows
-        n_sent += sum(len(one) for one in rows)
-        if n_sent >= conditions.profile.min_queries and total_ns * 1e-9 >= least_s:
-            break
+            total_ns += readings[-1] - readings[0]
+            times.append(np.diff(np.array(readings, dtype=np.int64)).astype(np.float64) * 1e-9)
+            inbox.take(rows, answers)
+            sent += rows
+            n_sent += sum(len(one) for one in rows)
+            if n_sent >= conditions.profile.min_queries and total_ns * 1e-9 >= least_s:
+                break
+            gc.collect(0)  # what is new alone: all of it would take longer than a short block
     seconds = np.concatenate(times)
     return Timing(
         rows=np.concatenate(sent),
@@ -57,11 +60,11 @@ def closed_loop(spec: LoadSpec, target: Target, conditions: Conditions) -> Timin
     )
 
 
-def sliced(queries: Queries, size: int) -> Slice:
+def sliced(queries: Queries, size: int, prepare: Callable[[Queries], Any] = as_it_is) -> Slice:
     """Return what makes a call of rows; calls of one query are made once and kept."""
     if size != 1:
-        return queries.take
-    singles = [queries.take(np.array([row])) for row in range(len(queries))]
+        return lambda rows: prepare(queries.take(rows))
+    singles = [prepare(queries.take(np.array([row]))) for row in range(len(queries))]
     return lambda rows: singles[rows[0]]
 
 
@@ -76,7 +79,7 @@ def cut(rows: IntArray, size: int, *, whole: bool = False) -> list[IntArray]:
     return pieces[:-1] if whole and pieces[-1].size < size else pieces
 
 
-def _timed(spec: LoadSpec, target: Target, calls: list[Queries]) -> tuple[list[int], list[Answer]]:
+def _timed(spec: LoadSpec, target: Target, calls: list[Any]) -> tuple[list[int], list[Answer]]:
     now_ns = target.clock.now_ns
     if spec.kind != "offline":
         return send(target.search, calls, target.k, now_ns)

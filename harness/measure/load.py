@@ -33,8 +33,8 @@ def run_load(
     the other test queries; see `harness.measure.mix.choose_rows`.
     """
     conditions = conditions or Conditions()
-    target = Target(search, queries, k, clock)
-    untimed = Inbox(k)
+    target = Target(search, queries, k, clock, conditions.prepare, conditions.finish)
+    untimed = target.inbox()
     warm = _warm(spec, target, conditions, untimed)
     timing = _timed(spec, target, conditions)
     warnings = [*timing.warnings]
@@ -66,6 +66,8 @@ def _warm(spec: LoadSpec, target: Target, conditions: Conditions, inbox: Inbox) 
     if len(spare) < min(size or n, n):
         spare = target.queries  # too few to fill a call like the timed ones
     backwards = np.arange(len(spare))[::-1]  # were they timed too, the first would not come first
-    make_call = sliced(spare, size)
-    calls = [make_call(rows) for rows in cut(backwards, size, whole=True)]
-    return warm_up(target, calls, inbox, conditions.profile.warm_up_s)
+    make_call = sliced(spare, size, target.prepare)
+    pieces = cut(backwards, size, whole=True)
+    calls = [make_call(rows) for rows in pieces]
+    least_s = conditions.profile.warm_up_s
+    return warm_up(target, calls, inbox, least_s, size=pieces[0].size)

@@ -31,6 +31,8 @@ class LoadSpec:
     mix : ``uniform``: different queries, each as often as the others. ``zipf``: the r-th query
         comes with a probability proportional to r ** -zipf_exponent. ``head``, ``tail``: like
         uniform, of the share ``mix_share`` of queries with the longest, shortest history.
+    resident : queries lie on the method's device before the clock starts, and answers are left
+        there: what is measured is no longer host memory to host memory.
     """
 
     kind: Kind = "single_stream"
@@ -41,6 +43,7 @@ class LoadSpec:
     mix: Mix = "uniform"
     zipf_exponent: float = 1.0
     mix_share: float = 0.1
+    resident: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the batch and refuse what makes no sense."""
@@ -57,6 +60,8 @@ class LoadSpec:
             raise ValueError(f"zipf_exponent = {self.zipf_exponent} must be above 0")
         if not 0 < self.mix_share <= 1:
             raise ValueError(f"mix_share = {self.mix_share} must lie above 0 and be at most 1")
+        if self.resident and self.kind == "server":
+            raise ValueError("resident = true must not stand with kind = 'server'")
         self._check_rate()
 
     def _check_rate(self) -> None:

@@ -10,7 +10,7 @@ from harness.measure.load_spec import LoadSpec
 from harness.measure.max_rate import STEP_QUERIES, SUSTAINED, Step, find_max_rate
 from harness.measure.mix import first_sends
 from harness.measure.profile import Profile
-from harness.measure.sending import Inbox, Target
+from harness.measure.sending import Target
 from harness.measure.server import Served, Stream, poisson_arrivals, serve
 from harness.measure.timing import Conditions, Timing
 from harness.seeding import generator
@@ -21,7 +21,7 @@ CAPACITY = Profile(min_s=0.1, min_queries=200, top_percentile=50, repeats=1, war
 
 def at_rate(spec: LoadSpec, rate: float, target: Target, conditions: Conditions) -> Timing:
     """Time one pass at an offered rate, as long as the profile asks and all queries take."""
-    inbox = Inbox(target.k, conditions.check)
+    inbox = target.inbox(conditions.check)
     profile, seed, n_queries = conditions.profile, conditions.seed, len(target.queries)
     # a little longer, as the arrivals of a Poisson process may come early
     n = max(profile.min_queries, n_queries, math.ceil(1.2 * profile.min_s * rate))
@@ -54,7 +54,7 @@ def at_highest_rate(
 
     No rate may do: then ``max_qps`` is 0, no pass is timed, and a warning says so.
     """
-    inbox = Inbox(target.k, conditions.check)
+    inbox = target.inbox(conditions.check)
     closed = dataclasses.replace(spec, kind="batch", max_p99_s=None)
     capacity = closed_loop(closed, target, dataclasses.replace(conditions, profile=CAPACITY))
     assert capacity.qps is not None, "a closed loop sends queries"

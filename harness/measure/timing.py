@@ -1,7 +1,8 @@
 """Timing: what one timed pass gave, raw; and the conditions it ran under."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from harness.interactions import Queries
 from harness.lists import IntArray
 from harness.measure.profile import SMOKE, Profile
-from harness.measure.sending import Check
+from harness.measure.sending import Check, as_it_is
 
 Seconds = npt.NDArray[np.float64]
 
@@ -25,12 +26,15 @@ class Conditions:
     spare : queries to warm up with; None: the timed ones.
     check : called outside the timed regions with rows of the queries, int64 (n,), and the answers
         that were returned for them while timed.
+    prepare, finish : see `harness.measure.sending.Target`.
     """
 
     profile: Profile = SMOKE
     seed: int = 0
     spare: Queries | None = None
     check: Check | None = None
+    prepare: Callable[[Queries], Any] = as_it_is
+    finish: Callable[[Any], Any] = as_it_is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,10 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from harness.interactions import Queries
+import numpy as np
+
 from harness.measure.sending import Inbox, Target, send
 
 WINDOW = 20  # queries whose mean time is compared with that of the window before
@@ -21,16 +23,19 @@ class WarmUp:
     settled: bool
 
 
-def warm_up(target: Target, calls: Sequence[Queries], inbox: Inbox, least_s: float) -> WarmUp:
+def warm_up(
+    target: Target, calls: Sequence[Any], inbox: Inbox, least_s: float, *, size: int = 1
+) -> WarmUp:
     """Send the calls round and round until two successive windows take the same time a query.
 
     Parameters
     ----------
-    calls : in the form of the timed ones; all of one size.
+    calls : in the form of the timed ones.
     inbox : counts what the method raises meanwhile.
     least_s : seconds that are spent at least, settled or not.
+    size : queries of each call.
     """
-    per_window = math.ceil(WINDOW / len(calls[0]))
+    per_window = math.ceil(WINDOW / size)
     stream = itertools.cycle(calls)
     begun = target.clock()
     window: list[float] = []
@@ -39,7 +44,7 @@ def warm_up(target: Target, calls: Sequence[Queries], inbox: Inbox, least_s: flo
         call = next(stream)
         (start, end), answers = send(target.search, [call], target.k, target.clock.now_ns)
         if isinstance(answers[0], Exception):
-            inbox.take([call.user_ids], answers)
+            inbox.take([np.arange(size)], answers)
         window.append((end - start) * 1e-9)
         spent = target.clock() - begun
         if spent > max(LIMIT_S, least_s):

@@ -16,12 +16,13 @@ from harness.measure.load import run_load
 from harness.measure.load_spec import LoadSpec
 from harness.measure.mix import choose_rows, spare_rows
 from harness.measure.profile import PROFILES, Profile
+from harness.measure.sending import Search
 from harness.measure.timing import Conditions, Timing
 from harness.measure.validity import Facts, reasons_against, warnings_of
 from harness.measure.workplace import Workplace
 from harness.params import parse_params
 from harness.record import Status
-from harness.retriever import Retriever
+from harness.retriever import Capability, Retriever
 from harness.run.first_look import FirstLook
 from harness.run.stage_pass import stage_fields
 from harness.run.timed_answers import TimedAnswers
@@ -72,14 +73,22 @@ def measure_load(
 ) -> LoadPass:
     """Run load ``number`` of the trial: a timed pass, then, for the first load, one of stages."""
     load: LoadSpec = parse_params(LoadSpec, spec.loads[number])
+    if load.resident and (why := _not_resident(spec, setting.retriever)):
+        return LoadPass({"status": Status.SKIPPED, "reason": why, "warnings": ()}, {})
     look, retriever = setting.look, setting.retriever
     rows, conditions = _conditions(spec, number, load, setting.queries)
     scored = TopK(setting.answers.ids[rows], setting.answers.scores[rows])
     check = TimedAnswers(scored, setting.n_items)
     conditions = dataclasses.replace(conditions, check=check)
+    search: Search = retriever.search
+    if load.resident:
+        search = retriever.search_resident
+        conditions = dataclasses.replace(
+            conditions, prepare=retriever.to_device, finish=retriever.to_host
+        )
     sent = setting.queries.take(rows)
     with workplace.watch() as watch:
-        timing = run_load(load, retriever.search, sent, spec.k, clock, conditions)
+        timing = run_load(load, search, sent, spec.k, clock, conditions)
     facts = Facts(
         timing=timing,
         profile=conditions.profile,
@@ -95,7 +104,7 @@ def measure_load(
     )
     stages: dict[str, Any] = {}
     stage_warnings: tuple[str, ...] = ()
-    if number == 0:
+    if number == 0 and not load.resident:  # stages are those of host memory to host memory
         stages, stage_warnings = stage_fields(retriever, sent, spec.k, clock, load.call_size)
     reasons = reasons_against(facts)
     fields = {
@@ -110,6 +119,15 @@ def measure_load(
         **stages,
     }
     return LoadPass(fields, _raw_times(timing, rows, number))
+
+
+def _not_resident(spec: TrialSpec, retriever: Retriever) -> str | None:
+    """Return why queries cannot lie on the device, None when they can."""
+    if spec.device == "cpu":
+        return "device-resident: the memory of a CPU is the host's"
+    if Capability.RESIDENT not in retriever.capabilities:
+        return f"device-resident: {spec.method!r} does not declare the capability"
+    return None
 
 
 def _conditions(
