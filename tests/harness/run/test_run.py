@@ -55,9 +55,7 @@ def test_a_good_run_leaves_a_full_record(plugin, make_suite, tmp_path, capsys):
     assert record.latency_p99_s is None  # the profile smoke says nothing beyond p95
     with np.load(tmp_path / "out" / record.per_query) as arrays:
         total_s = arrays["latency_s/0"].sum()
-    assert record.qps == pytest.approx(
-        record.n_timed / total_s
-    )  # rate and latencies are of one pass
+    assert record.qps == pytest.approx(record.n_timed / total_s)  # of one pass
     assert record.peak_host_bytes > 50e6
     assert record.peak_device_bytes is None
     assert record.fit_s >= 0
