@@ -218,7 +218,7 @@ def test_warming_up_leaves_the_timed_queries_alone(service, timed, queries):
 
 
 def test_times_that_do_not_settle_are_a_warning(service, timed):
-    """Each query takes 1 % longer than the one before: the pass begins all the same, and says so."""
+    """Each query takes 1 % longer than the one before: the pass begins anyway, and says so."""
     timing = timed(SINGLE, service(lambda number, users: 0.001 * 1.01**number), 20)
     assert any("times did not settle within" in one for one in timing.warnings)
 
