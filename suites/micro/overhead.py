@@ -299,7 +299,8 @@ def summary(outcomes):
             low, high = median_interval(one.added_s)
             lines.append(
                 f"fixed cost of a call, {one.scenario}: "
-                f"{statistics.median(one.added_s) * 1e6:.2f} us [{low * 1e6:.2f}, {high * 1e6:.2f}] (no-op search)"
+                f"{statistics.median(one.added_s) * 1e6:.2f} us "
+                f"[{low * 1e6:.2f}, {high * 1e6:.2f}] (no-op search)"
             )
     long_ones = [one for one in outcomes if one.case.n_items and one.call_s >= LONG_CALL_S]
     if long_ones:

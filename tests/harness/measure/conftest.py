@@ -1,4 +1,4 @@
-"""A search on a clock of its own: it takes the time that it is told to, and no other time passes."""
+"""A search on a clock of its own: it takes the time it is told to, and no other time passes."""
 
 import gc
 
