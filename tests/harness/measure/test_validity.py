@@ -69,8 +69,10 @@ def test_nothing_speaks_against_a_good_pass():
         (
             {"timing": timing(overloaded=True, offered_qps=900.0)},
             [
-                "overloaded: ended after 1000 queries, since at 900 queries/s they waited longer"
-                " and longer"
+                (
+                    "overloaded: ended after 1000 queries, since at 900 queries/s they waited"
+                    " longer and longer"
+                )
             ],
         ),
     ],
