@@ -2,7 +2,7 @@
 
 A pass is made of blocks of whole rounds, so that each query counts as often as the mix says. The
 clock stands between blocks, where answers are checked and dropped: memory stays bounded however
-long a pass lasts.
+long a pass lasts. A block is long, as the first call after a check finds the caches cold.
 """
 
 import gc
@@ -19,7 +19,8 @@ from harness.measure.mix import rounds
 from harness.measure.sending import Answer, Target, as_it_is, no_collection, send, send_all
 from harness.measure.timing import Conditions, Seconds, Timing
 
-BLOCK = 1024  # queries between two stops of the clock, rounded up to whole rounds
+BLOCK = 8192  # queries between two stops of the clock at most, rounded up to whole rounds
+AHEAD = 1.1  # a block is so much longer than what the rate so far says is still missing
 # One sample of a rate must last longer than what the clock and the system add to it.
 LEAST_S = {"single_stream": 0.01, "batch": 0.1, "offline": 0.1}
 
@@ -32,22 +33,23 @@ def closed_loop(spec: LoadSpec, target: Target, conditions: Conditions) -> Timin
     least_s = max(conditions.profile.min_s, LEAST_S[spec.kind])
     random = np.random.default_rng(conditions.seed)
     make_call = sliced(target.queries, spec.call_size, target.prepare)
+    orders = rounds(spec, len(target.queries), random)
     sent: list[IntArray] = []
     times: list[Seconds] = []
-    total_ns = 0
-    n_sent = 0
+    n_sent = total_ns = 0
+    wanted = max(1, conditions.profile.min_queries)
     with no_collection():
-        for rows in _blocks(spec, len(target.queries), conditions.profile.min_queries, random):
-            calls = [make_call(one) for one in rows]
-            readings, answers = _timed(spec, target, calls)
+        while wanted > 0:
+            rows = _block(spec, orders, wanted)
+            readings, answers = _timed(spec, target, [make_call(one) for one in rows])
             total_ns += readings[-1] - readings[0]
             times.append(np.diff(np.array(readings, dtype=np.int64)).astype(np.float64) * 1e-9)
             inbox.take(rows, answers)
             sent += rows
             n_sent += sum(len(one) for one in rows)
-            if n_sent >= conditions.profile.min_queries and total_ns * 1e-9 >= least_s:
-                break
-            gc.collect(0)  # what is new alone: all of it would take longer than a short block
+            wanted = _still_wanted(n_sent, total_ns * 1e-9, least_s)
+            del answers
+            gc.collect(1)  # cycles that the method left in this block, without a walk of the heap
     seconds = np.concatenate(times)
     return Timing(
         rows=np.concatenate(sent),
@@ -88,17 +90,21 @@ def _timed(spec: LoadSpec, target: Target, calls: list[Any]) -> tuple[list[int],
     return [start, now_ns()], answers
 
 
-def _blocks(
-    spec: LoadSpec, n: int, min_queries: int, random: np.random.Generator
-) -> Iterator[list[IntArray]]:
-    """Yield the calls of block after block; the first holds the least number of queries."""
-    orders = rounds(spec, n, random)
-    whole = spec.kind == "batch"
-    per_round = sum(one.size for one in cut(np.arange(n), spec.call_size, whole=whole))
-    wanted = min_queries
-    while True:
-        calls: list[IntArray] = []
-        for _ in range(max(1, math.ceil(wanted / per_round))):
-            calls += cut(next(orders), spec.call_size, whole=whole)
-        yield calls
-        wanted = BLOCK
+def _block(spec: LoadSpec, orders: Iterator[IntArray], wanted: int) -> list[IntArray]:
+    """Return the calls of as many whole rounds as hold ``wanted`` queries."""
+    calls: list[IntArray] = []
+    n = 0
+    while n < wanted:
+        found = cut(next(orders), spec.call_size, whole=spec.kind == "batch")
+        calls += found
+        n += sum(one.size for one in found)
+    return calls
+
+
+def _still_wanted(n_sent: int, total_s: float, least_s: float) -> int:
+    """Return how many queries the next block must hold, 0 when the pass lasted long enough."""
+    if total_s >= least_s:
+        return 0
+    if total_s <= 0:
+        return BLOCK
+    return min(BLOCK, math.ceil(AHEAD * n_sent * (least_s - total_s) / total_s))

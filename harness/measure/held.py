@@ -81,6 +81,8 @@ def _parts(one: Any) -> list[Any]:
         return list(one.ravel())
     if isinstance(one, types.MethodType):
         return [one.__self__, one.__func__]
+    if isinstance(one, types.MethodWrapperType | types.BuiltinMethodType):
+        return [one.__self__]
     if isinstance(one, types.FunctionType):
         return list(one.__closure__ or ())
     if isinstance(one, types.CellType):

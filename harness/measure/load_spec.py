@@ -1,5 +1,6 @@
 """LoadSpec: one way of sending queries, as a table of a suite says it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -56,8 +57,8 @@ class LoadSpec:
             raise ValueError(f"batch = {self.batch} must be at least {least} in {self.kind}")
         if self.kind == "single_stream" and self.batch != 1:
             raise ValueError(f"batch = {self.batch} must be 1 in single_stream; see kind = 'batch'")
-        if not self.zipf_exponent > 0:
-            raise ValueError(f"zipf_exponent = {self.zipf_exponent} must be above 0")
+        if not 0 < self.zipf_exponent < math.inf:
+            raise ValueError(f"zipf_exponent = {self.zipf_exponent} must be above 0 and finite")
         if not 0 < self.mix_share <= 1:
             raise ValueError(f"mix_share = {self.mix_share} must lie above 0 and be at most 1")
         if self.resident and self.kind == "server":
@@ -69,8 +70,8 @@ class LoadSpec:
             value = getattr(self, name)
             if value is not None and self.kind != "server":
                 raise ValueError(f"{name} = {value} must stand with kind = 'server'")
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} = {value} must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} = {value} must be above 0 and finite")
         if self.kind == "server" and (self.rate is None) == (self.max_p99_s is None):
             given = f"rate = {self.rate} and max_p99_s = {self.max_p99_s}"
             raise ValueError(f"{given}: a server must have one of the two")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.stats import minimum_samples
 
-MAX_STEPS = 10
+MAX_STEPS = 10  # without a rate that is sustained, or without one that is not
 PRECISION = 0.05  # bisection ends when the rates on both sides of the answer are this close
 GROWTH = 1.25  # from a rate that is sustained to the next one, while none is known to be too high
 SUSTAINED = 0.95  # a step must answer this share of the rate at which its queries arrived
@@ -39,18 +39,22 @@ def find_max_rate(probe: Callable[[float], Step], capacity: float) -> MaxRate:
 
     Notes
     -----
-    Without a rate that is sustained, each step halves: the lowest tried is capacity / 512.
+    Without a rate that is sustained, each step halves: the lowest tried is capacity / 512. Once
+    there is one and one that is not, bisection goes on until they are close.
     """
-    points = []
+    points: list[Mapping[str, float]] = []
     low, high = 0.0, None
     rate = capacity
-    for _ in range(MAX_STEPS):
+    while True:
         step = probe(rate)
         points.append(step.point)
         if step.sustained:
             low = rate
         else:
             high = rate
+        is_bracketed = low > 0 and high is not None
+        if not is_bracketed and len(points) == MAX_STEPS:
+            break
         if high is not None and high - low <= PRECISION * high:
             break
         rate = low * GROWTH if high is None else (low + high) / 2

@@ -52,6 +52,8 @@ def reasons_against(facts: Facts) -> list[str]:
     if facts.n_differ:
         compared = f"{facts.n_differ} of {facts.n_checked}"
         reasons.append(f"{compared} timed answers differ from the scored")
+    if timing.n_timed > timing.n_errors and not facts.n_checked:
+        reasons.append("no timed answer was compared with the scored")
     reasons += [f"while timed: {fault}" for fault in facts.timed_faults]
     if timing.n_errors:
         share = f"{timing.n_errors} of {timing.n_timed}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.measure.exhaustion import is_out_of_memory
 from harness.measure.machine import code_hash, commit
+from harness.measure.process_tree import ProcessTree
 from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
@@ -53,6 +54,7 @@ def main(arguments: list[str]) -> int:
 def _leave_with_parent(attempt: str) -> None:
     while os.read(sys.stdin.fileno(), 1):  # unbuffered: no lock to hold when the process ends
         pass
+    ProcessTree(os.getpid(), attempt).kill(spare=os.getpid())
     os._exit(PARENT_GONE)
 
 

@@ -2,14 +2,15 @@
 
 Run as ``PYTHONPATH=suites python -m micro.overhead`` with the extra ``cpu`` or ``gpu`` installed.
 
-Both sides run in one process and in turns (ABAB), make the same calls with the same query rows in
-the same order, keep every ids and scores array, and run with garbage collection off:
+Both sides run in one process and in turns (ABBA), send the same queries equally often in calls of
+the same size, keep every ids and scores array, and run with garbage collection off:
 
 - **bare**: query rows cut beforehand into contiguous (batch, dim) arrays; the clock is read before
   the first and after the last call; in between ``kept = [search(rows, k) for rows in batches]``.
-- **harness**: `harness.measure.load.run_load` drives a Retriever. Queries are cut beforehand too.
-  In the clock, for each call: the driver's loop and its reading of the clock (single-stream), the
-  retriever's lookup of the query rows by user id, the same ``search(rows, k)``, and a `TopK`.
+- **harness**: `harness.measure.load.run_load` drives a Retriever. Queries are cut beforehand too,
+  in a random order. In the clock, for each call: the driver's loop and its reading of the clock
+  (``single_stream`` and ``batch``), the retriever's lookup of the query rows by user id, the same
+  ``search(rows, k)``, and a `TopK`.
 
 The ratio is bare / harness of the same turn: 1.00 is no overhead, 0.98 is 2 %. Its interval is the
 exact 95 % interval of the median, from order statistics. A search that returns what was made
@@ -34,10 +35,13 @@ from tabulate import tabulate
 from harness.interactions import Queries
 from harness.lists import Lists
 from harness.measure.clock import clock_for
+from harness.measure.closed_loop import LEAST_S
 from harness.measure.load import run_load
 from harness.measure.load_spec import LoadSpec
 from harness.measure.machine import describe_environment, describe_machine
+from harness.measure.profile import Profile
 from harness.measure.threads import set_threads
+from harness.measure.timing import Conditions
 from harness.retriever import Retriever
 from harness.topk import TopK
 
@@ -46,6 +50,11 @@ N_QUERIES = 2048
 MOST_CALLS = 4_000  # of a turn: cutting queries, outside the clock, takes longer than a short call
 LONG_CALL_S = 100e-6  # the target holds for calls of this length and longer
 TARGET = 0.98
+LOADS = (
+    LoadSpec("single_stream", queries=0),
+    LoadSpec("batch", queries=0, batch=BATCH),
+    LoadSpec("offline", queries=0, batch=BATCH),
+)
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -64,6 +73,7 @@ class Outcome:
 
     case: Case
     batch: int
+    kind: str
     threads: int
     bare_s: list[float]
     harness_s: list[float]
@@ -75,6 +85,10 @@ class Outcome:
     @property
     def added_s(self):
         return [ours - bare for bare, ours in zip(self.bare_s, self.harness_s, strict=True)]
+
+    @property
+    def scenario(self):
+        return self.kind if self.batch == 1 else f"{self.kind}({self.batch})"
 
     @property
     def call_s(self):
@@ -99,7 +113,7 @@ class Adapter(Retriever):
 def main():
     """Measure every case in turns, print one row each, then what holds over all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=31, help="ABAB turns a row; default 31")
+    parser.add_argument("--turns", type=int, default=31, help="ABBA turns a row; default 31")
     parser.add_argument("--turn-s", type=float, default=0.05, help="of one side; default 0.05 s")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="items"
@@ -110,6 +124,7 @@ def main():
     random = np.random.default_rng(7)
     vectors = random.standard_normal((N_QUERIES, DIM), dtype=np.float32)
     outcomes = []
+    gc.freeze()  # what was imported is not walked before each turn
     for case in (*no_op_cases(), *library_cases(options.sizes, random)):
         if options.only not in case.library:
             continue
@@ -118,8 +133,8 @@ def main():
             set_threads(threads)
             faiss.omp_set_num_threads(threads)
             outcomes += [
-                measure(case, vectors, batch, threads, options.turns, options.turn_s)
-                for batch in (1, BATCH)
+                measure(case, vectors, load, threads, options.turns, options.turn_s)
+                for load in LOADS
             ]
     print(report(outcomes, options))  # noqa: T201  a script that is run by hand
 
@@ -176,30 +191,39 @@ def check(case, vectors):
     assert (ids.dtype, scores.dtype) == (np.int64, np.float32), case
 
 
-def measure(case, vectors, batch, threads, turns, turn_s):
-    """Return the seconds a call of both sides, a pair per turn; the side that begins alternates."""
+def measure(case, vectors, load, threads, turns, turn_s):
+    """Return the seconds a call of both sides, a pair per turn; the side that begins alternates.
+
+    A pass of the driver holds each query once, unless it is shorter than one sample may be; then
+    the bare loop holds as many rounds.
+    """
+    batch = load.call_size
     n_calls = calls_for(case, vectors, batch, turn_s)
     users = np.arange(n_calls * batch) % N_QUERIES
     rows = [
         np.ascontiguousarray(vectors[users[at : at + batch]]) for at in range(0, len(users), batch)
     ]
     queries = queries_of(users)
-    kind = "single_stream" if batch == 1 else "offline"
-    load, adapter = LoadSpec(kind, queries=0, batch=batch), Adapter(case.search, vectors)
-
-    def bare():
-        return bare_loop(case.search, rows)
+    adapter, clock = Adapter(case.search, vectors), clock_for("cpu")
+    no_minimum = Profile(min_s=0, min_queries=len(users), top_percentile=50, repeats=1, warm_up_s=0)
+    conditions = Conditions(profile=no_minimum)
 
     def ours():
-        qps = run_load(load, adapter.search, queries, K, clock_for("cpu")).qps
-        return batch / qps  # the driver decides how many rounds a pass needs
+        timing = run_load(load, adapter.search, queries, K, clock, conditions)
+        assert timing.n_errors == 0, timing.first_error
+        return timing.total_s * batch / timing.n_timed
+
+    n_rounds = max(1, round(LEAST_S[load.kind] / (ours() * n_calls)))
+
+    def bare():
+        return bare_loop(case.search, rows * n_rounds) / (n_calls * n_rounds)
 
     sides: dict[Callable[[], float], list[float]] = {bare: [], ours: []}
-    bare(), ours()
+    bare()
     for turn in range(turns):
         for side in (bare, ours) if turn % 2 == 0 else (ours, bare):
             sides[side].append(side())
-    return Outcome(case, batch, threads, sides[bare], sides[ours])
+    return Outcome(case, batch, load.kind, threads, sides[bare], sides[ours])
 
 
 def calls_for(case, vectors, batch, turn_s):
@@ -243,7 +267,7 @@ def report(outcomes, options):
             [
                 one.case.library,
                 f"{one.case.n_items:,}" if one.case.n_items else "-",
-                "single_stream" if one.batch == 1 else f"offline({one.batch})",
+                one.scenario,
                 one.threads,
                 f"{one.call_s * 1e6:,.1f}",
                 f"{statistics.median(one.ratios):.3f}",
@@ -255,7 +279,7 @@ def report(outcomes, options):
                "95 % interval", "added us a call"]  # fmt: skip
     machine, versions = describe_machine(), describe_environment()
     lines = [
-        f"{DIM} dimensions, k = {K}; {options.turns} turns of {options.turn_s:g} s a side, ABAB",
+        f"{DIM} dimensions, k = {K}; {options.turns} turns of {options.turn_s:g} s a side, ABBA",
         f"machine: {machine['cpu']} x {machine['cores']} cores; "
         + ", ".join(f"{name} {version}" for name, version in versions.items()),
         "",
@@ -272,10 +296,10 @@ def summary(outcomes):
     lines = []
     for one in outcomes:
         if one.case.n_items == 0:
-            name = "single_stream" if one.batch == 1 else f"offline({one.batch})"
             low, high = median_interval(one.added_s)
             lines.append(
-                f"fixed cost of a call, {name}: {statistics.median(one.added_s) * 1e6:.2f} us "
+                f"fixed cost of a call, {one.scenario}: "
+                f"{statistics.median(one.added_s) * 1e6:.2f} us "
                 f"[{low * 1e6:.2f}, {high * 1e6:.2f}] (no-op search)"
             )
     long_ones = [one for one in outcomes if one.case.n_items and one.call_s >= LONG_CALL_S]

@@ -52,3 +52,11 @@ def test_rows_are_judged_apart():
     one = TopK(np.array([[1, 2], [3, 4]]), np.array([[2, 1], [2, 1]], np.float32))
     two = TopK(np.array([[1, 2], [5, 4]]), np.array([[2, 1], [2, 1]], np.float32))
     assert differing_rows(one, two).tolist() == [False, True]
+
+
+def test_nan_never_agrees():
+    """A NaN score differs from a number, and from another NaN."""
+    broken = answer([4, 2, 7], [3.0, np.nan, 1.0])
+    assert differing_rows(FIRST, broken).all()
+    assert differing_rows(broken, FIRST).all()
+    assert differing_rows(broken, broken).all()

@@ -1,0 +1,117 @@
+"""A method that remembers answers is found out; one that is merely warm is not."""
+
+import time
+
+import numpy as np
+import pytest
+
+from harness.measure.clock import Clock
+from harness.measure.repeats import AGAIN, LEAST, LIMIT, CacheEmptier, measure_repeats
+from harness.measure.sending import Inbox, Target
+from harness.topk import TopK
+
+
+def times_of(first_s, again_s, seen=None):
+    """Return seconds of a call: of a user who was not met before, and of one who was."""
+    seen = set() if seen is None else seen
+
+    def seconds(number, users):
+        is_known = users[0] in seen
+        seen.add(users[0])
+        return again_s if is_known else first_s
+
+    return seconds
+
+
+def never():
+    raise AssertionError("caches were emptied without need")
+
+
+def test_equal_work_has_the_ratio_one(service):
+    """Queries differ a thousandfold in cost; each is as fast when new as when sent again."""
+    cost = np.random.default_rng(2).lognormal(-7, 2, 100)
+    one = service(lambda number, users: float(cost[users[0]]))
+    found = measure_repeats(one.target(100), Inbox(3), never)
+    assert found.ratio == found.plain == pytest.approx(1.0, abs=1e-4)
+    assert not found.emptied
+    assert {len(set(map(tuple, one.calls[at : at + 1 + AGAIN]))) for at in range(0, 60, 6)} == {1}
+
+
+def test_remembered_answers_are_caught(service):
+    """A repeated query takes half the time, with caches emptied too: twice as fast."""
+    emptied = []
+    one = service(times_of(0.002, 0.001))
+    found = measure_repeats(one.target(100), Inbox(3), lambda: emptied.append(1))
+    assert found.ratio == pytest.approx(2.0)
+    assert found.ratio > LIMIT
+    assert found.emptied
+    assert len(emptied) == 50 * (1 + AGAIN)  # before each call, the first of a query too
+
+
+def test_ten_percent_is_allowed(service):
+    """9 % faster passes without a second look, 12 % does not."""
+    assert (
+        measure_repeats(service(times_of(1.09e-3, 1e-3)).target(99), Inbox(3), never).ratio < LIMIT
+    )
+    found = measure_repeats(service(times_of(1.12e-3, 1e-3)).target(99), Inbox(3), lambda: None)
+    assert found.ratio == pytest.approx(1.12)
+
+
+def test_a_processors_cache_is_no_fault_of_the_method(service):
+    """Faster on repetition only while the processor's caches are full: not held against it."""
+    warm = set()
+    one = service(times_of(0.002, 0.001, warm))
+    found = measure_repeats(one.target(100), Inbox(3), warm.clear)
+    assert found.plain == pytest.approx(2.0)
+    assert found.ratio == pytest.approx(1.0)
+
+
+def test_other_queries_are_asked_the_second_time(service):
+    """A query that was asked in the first round would be remembered in the second."""
+    one = service(times_of(0.002, 0.001))
+    measure_repeats(one.target(100), Inbox(3), lambda: None)
+    users = [call[0] for call in one.calls]
+    assert set(users[:300]) == set(range(50, 100))
+    assert set(users[300:]) == set(range(50))
+
+
+def test_too_few_queries_tell_nothing(service):
+    """Seven new queries have no median worth a verdict; eight do."""
+    assert measure_repeats(service(0.001).target(2 * LEAST - 2), Inbox(3), never).ratio is None
+    assert measure_repeats(service(0.001).target(2 * LEAST), Inbox(3), never).ratio == 1.0
+
+
+def test_slow_queries_end_after_the_budget(service):
+    """A query of 1 s: eight are asked six times each, no more."""
+    one = service(1.0)
+    measure_repeats(one.target(100), Inbox(3), never)
+    assert len(one.calls) == LEAST * (1 + AGAIN)
+
+
+def test_errors_are_counted(service):
+    """Calls that raise are told by the inbox."""
+
+    def answer(number, users, found):
+        raise ValueError("never")
+
+    inbox = Inbox(3)
+    measure_repeats(service(0.001, answer=answer).target(20), inbox, never)
+    assert inbox.n_errors == 10 * (1 + AGAIN)
+
+
+def test_a_real_cache_is_caught_on_the_real_clock(queries):
+    """1 ms of work that is kept: many times as fast when repeated, with caches emptied."""
+    kept = {}
+
+    def search(asked, k):
+        user = int(asked.user_ids[0])
+        if user not in kept:
+            end = time.perf_counter() + 0.001
+            while time.perf_counter() < end:
+                pass
+            kept[user] = TopK(np.zeros((1, k), np.int64), np.zeros((1, k), np.float32))
+        return kept[user]
+
+    found = measure_repeats(Target(search, queries(16), 1, Clock()), Inbox(1), CacheEmptier())
+    assert found.emptied
+    assert found.ratio > 3
