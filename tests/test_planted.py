@@ -63,7 +63,11 @@ def test_both_learn_what_a_dot_product_can_say(name):
     assert ndcg(trained(name, parts, dim=16), parts) > 0.9 * best(parts)
 
 
-@pytest.mark.parametrize("name", [one for one, entry in DATASETS.items() if not entry.is_real])
+# planted_vectors has three events a user: vectors to search, no log to learn from.
+LOGS = [one for one, entry in DATASETS.items() if not entry.is_real and one != "planted_vectors"]
+
+
+@pytest.mark.parametrize("name", LOGS)
 def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
     """On every synthetic log, ties aside: no loss between the trained score and the index."""
     parts = parts_of(name, n_users=200)

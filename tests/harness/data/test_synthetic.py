@@ -12,6 +12,7 @@ from harness.data.planted import Cross, PlantedTruth, draw_events, zipf
 from harness.data.planted_clusters import PlantedClustersParams, planted_clusters
 from harness.data.planted_crosses import PlantedCrossesParams, cross_table, planted_crosses
 from harness.data.planted_log import PlantedLogParams, planted_log
+from harness.data.planted_vectors import PlantedVectorsParams
 from harness.data.splits import parse_split, split_log
 from harness.data.synthetic import SYNTHETIC
 from harness.fields import Categorical, Fields
@@ -24,6 +25,7 @@ SMALL = {
     "planted_clusters": PlantedClustersParams(n_users=60, n_items=60),
     "planted_crosses": PlantedCrossesParams(n_users=60, n_items=80),
     "planted_log": PlantedLogParams(n_users=60, n_items=80),
+    "planted_vectors": PlantedVectorsParams(n_items=80, n_queries=20, dim=8),
 }
 
 

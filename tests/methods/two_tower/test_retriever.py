@@ -79,9 +79,9 @@ def test_counters_and_bytes_by_hand():
     method.build()
     method.search(tiny_held_out(tiny_log()).queries, 3)
     assert method.counters() == {"distances": 48 * 30}
-    vectors, table, field = 30 * 8, 30 * 8, 2 * 8  # float32 each
-    tower = 2 * 8 * 16 + 16 + 16 * 8 + 8
-    assert method.footprint().index_bytes == 4 * (vectors + table + field + tower)
+    vectors, table, fields = 30 * 8, 30 * 8, 2 * 8 + 8 * 8  # float32 each; two fields
+    tower = 3 * 8 * 16 + 16 + 16 * 8 + 8
+    assert method.footprint().index_bytes == 4 * (vectors + table + fields + tower)
 
 
 @pytest.mark.parametrize("name", TwoTowerParams.__slots__)
