@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from harness.commands.suites import open_suite
-from harness.commands.table import floor_for, print_table
+from harness.commands.table import floor_for, print_tables
+from harness.compare.noise import MAX_NOISE, noise_of
 from harness.console import RunDisplay
 from harness.measure.machine import check_faiss
 from harness.record import latest_attempts
@@ -20,7 +21,8 @@ RUNS = Path("results", "runs")
 def main(options: argparse.Namespace) -> int:
     """Run what is not recorded yet; 0 when every trial of the suite ended well, else 1.
 
-    With ``--strict`` a row measured on a busy machine is no good end either.
+    With ``--strict`` a row measured on a busy machine, or whose noise floor is too high, is no good
+    end either.
     """
     check_faiss()
     suite, trials = open_suite(options)
@@ -41,7 +43,7 @@ def main(options: argparse.Namespace) -> int:
         run_trials(pending, context, journal, RunDisplay())
         standing = latest_attempts([*records, *journal.added])
     wanted = [one for trial in trials for one in standing.get(trial.trial_id, ())]
-    print_table(wanted, "text", floor)
+    print_tables(wanted, "text", floor)
     print(f"\nrecords: {journal.path}\nper query: {folder / 'per_query'}")
     n_bad = len({one.trial_id for one in wanted if one.status not in ("ok", "skipped")})
     if n_bad:
@@ -50,7 +52,10 @@ def main(options: argparse.Namespace) -> int:
     if busy:
         _say(f"{len(busy)} of {len(wanted)} rows were measured on a busy machine, for instance:")
         _say(f"  {busy[0].case}: {'; '.join(busy[0].warnings)}")
-    return 1 if n_bad or (options.strict and busy) else 0
+    noisy = [one for one in noise_of(wanted, floor) if one is not None and one > MAX_NOISE]
+    if noisy:
+        _say(f"{len(noisy)} of {len(wanted)} rows have an A/A spread above ±{MAX_NOISE:.0%}")
+    return 1 if n_bad or (options.strict and (busy or noisy)) else 0
 
 
 def _say(line: str) -> None:

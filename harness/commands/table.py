@@ -1,10 +1,12 @@
 """``matchbench table``: the tables of a results folder."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.compare.frame import to_frame
+from harness.compare.grouping import comparable
 from harness.noise_floor import NoiseFloor
 from harness.record import Record, latest_attempts
 from harness.report.caption import caption_of
@@ -15,15 +17,13 @@ from harness.store.noise_file import find_floor, read_floor
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print one table per suite in the folder."""
-    standing = latest_attempts(read_records(options.folder))
-    records = [one for attempt in standing.values() for one in attempt]
-    floor = floor_for(options.noise, options.folder)
-    for number, suite in enumerate(dict.fromkeys(one.suite for one in records)):
-        if number:
-            print()
-        of_suite = [one for one in records if one.suite == suite]
-        print_table(of_suite, options.form, floor, options.view)
+    """Print the tables of the folder: one for all records that compare, see `comparable`."""
+    records = read_records(options.folder)
+    standing = [one for attempt in latest_attempts(records).values() for one in attempt]
+    if not standing:
+        print(f"no records in {options.folder} yet", file=sys.stderr)
+        return 0
+    print_tables(standing, options.form, floor_for(options.noise, options.folder), options.view)
     return 0
 
 
@@ -32,13 +32,17 @@ def floor_for(given: Path | None, folder: Path) -> NoiseFloor | None:
     return find_floor(folder) if given is None else read_floor(given)
 
 
-def print_table(
+def print_tables(
     records: Sequence[Record],
     form: Format,
     floor: NoiseFloor | None = None,
     view: View = "main",
 ) -> None:
-    """Print one view of one suite's records."""
-    metrics = list(dict.fromkeys(name for one in records for name in one.metrics))
-    caption = "" if form == "csv" else caption_of(records, floor)
-    print(render(to_frame(records, floor), metrics, form, caption, view))
+    """Print one view of records: a table for each group that compares, CSV as one."""
+    groups = [list(records)] if form == "csv" else comparable(records)
+    for number, group in enumerate(groups):
+        if number:
+            print()
+        metrics = list(dict.fromkeys(name for one in group for name in one.metrics))
+        caption = "" if form == "csv" else caption_of(group, floor)
+        print(render(to_frame(group, floor), metrics, form, caption, view))

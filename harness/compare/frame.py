@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.compare.noise import noise_of
+from harness.compare.noise import noise_of, noise_warning
 from harness.noise_floor import NoiseFloor
 from harness.record import Record
 
@@ -41,7 +41,10 @@ def to_frame(records: Sequence[Record], floor: NoiseFloor | None = None) -> pd.D
                 row.update(_flat(name, value))
             else:
                 row[name] = value
-        rows.append({**row, "qps_noise": noise})
+        row["qps_noise"] = noise
+        if warning := noise_warning(noise):
+            row["warnings"] = (*record.warnings, warning)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

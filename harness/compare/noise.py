@@ -19,6 +19,7 @@ from harness.stats import FloatValues
 MEASURED = ("qps", "max_qps", "latency_p50_s", "latency_p99_s", "fit_s", "build_s")
 SHORTEST_S = 1e-3  # a fit or build shorter than this did nothing: its ratio is the clock's
 LEVEL = 0.95
+MAX_NOISE = 0.10  # half-width above which a rate says little: its row is marked
 # What a machine is known by; other facts (load, free memory) change from hour to hour.
 IDENTITY = ("cpu", "cores", "logical_cpus", "memory_bytes", "system", "gpu", "cuda")
 
@@ -122,9 +123,17 @@ def refusals(record: Record, floor: NoiseFloor) -> list[str]:
         for name in names
         if floor.environment.get(name) != record.environment.get(name)
     ]
-    if floor.code_hash != record.code_hash:
-        reasons.append(f"other code ({floor.code_hash}, here {record.code_hash})")
+    ours, theirs = (one.code_hash.partition("+")[0] for one in (record, floor))  # no plug-in's
+    if theirs != ours:
+        reasons.append(f"other code ({theirs}, here {ours})")
     return reasons
+
+
+def noise_warning(half: float | None) -> str | None:
+    """Return what a reader of a rate with this `half_width` should know, None where it is small."""
+    if half is None or half <= MAX_NOISE:
+        return None
+    return f"noisy machine: the A/A spread of the QPS is ±{half:.0%}, above ±{MAX_NOISE:.0%}"
 
 
 def noise_of(records: Sequence[Record], floor: NoiseFloor | None) -> list[float | None]:

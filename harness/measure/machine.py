@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ LIBRARIES = ("numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "pand
 PRESENTATION = (
     "cli.py",
     "console.py",
+    "commands/",
     "__main__.py",
     "compare/",
     "report/",
@@ -85,13 +86,32 @@ def commit() -> str:
 @functools.cache
 def code_hash() -> str:
     """Return a hash of every source file that can change a measurement."""
-    digest = hashlib.sha256()
+    files = []
     for package in PACKAGES:
         folder = package_folder(package)
-        for path in sorted(folder.rglob("*.py")):
+        for path in folder.rglob("*.py"):
             name = path.relative_to(folder).as_posix()
             if package == "methods" or not name.startswith(PRESENTATION):
-                digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+                files.append((f"{package}/{name}", path))
+    return _hash_of(files)
+
+
+@functools.cache
+def module_hash(name: str) -> str:
+    """Return a hash of the Python source of a top-level package or module, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return "unknown"
+    if spec.submodule_search_locations is None:
+        return _hash_of([(name, Path(spec.origin))])
+    folder = Path(spec.origin).parent
+    return _hash_of([(one.relative_to(folder).as_posix(), one) for one in folder.rglob("*.py")])
+
+
+def _hash_of(files: Iterable[tuple[str, Path]]) -> str:
+    digest = hashlib.sha256()
+    for name, path in sorted(files):
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -30,8 +30,8 @@ def metric_cells(frame: pd.DataFrame, metric: str) -> list[str]:
 def best_rows(frame: pd.DataFrame, metric: str) -> list[bool]:
     """Return for each row whether it is the best of a metric, sure of it by the intervals.
 
-    The best case must clear the best row of every other case; rows of one case with the same
-    value (another load, a served list equal to the dense one) are marked together.
+    The best must clear every row of another value, of its own case too; rows of its case with the
+    same value (another load, a served list equal to the dense one) are marked together.
     """
     low, high = f"{metric}.low", f"{metric}.high"
     competes = (frame["status"] == Status.OK) & (frame["method"] != BOUND)
@@ -41,8 +41,9 @@ def best_rows(frame: pd.DataFrame, metric: str) -> list[bool]:
     if ranked.empty:
         return [False] * len(frame)
     top = ranked.iloc[0]
-    others = ranked[ranked["case"] != top["case"]]
-    if others.empty or not top[low] > others.iloc[0][high]:
+    is_same = (ranked["case"] == top["case"]) & (ranked[metric] == top[metric])
+    others = ranked[~is_same]
+    if others["case"].nunique() == 0 or not top[low] > others[high].max():
         return [False] * len(frame)
     same = (frame["case"] == top["case"]) & (frame[metric] == top[metric]) & competes
     return [bool(one) for one in same]

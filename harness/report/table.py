@@ -35,7 +35,7 @@ def render(
     frame : what `harness.compare.frame.to_frame` returns.
     metrics : the metric columns, in order.
     form : ``csv`` gives every number of every record in full, whatever the view.
-    caption : lines that stand above the table; comments in LaTeX, not in CSV.
+    caption : lines that stand above the table; in LaTeX its caption; not in CSV.
     view : which columns; see `harness.report.views`.
 
     Notes
@@ -74,9 +74,23 @@ def render_cells(
     )
     numbered = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
     if form == "latex":
-        caption = "\n".join(f"% {line}" for line in caption.splitlines())
-        numbered = [rf"\par\footnotesize {one.translate(_LATEX)}" for one in numbered]
-    elif form == "markdown":
+        return _latex_table(body, caption, numbered)
+    if form == "markdown":
         numbered = [f"{one}  " for one in numbered]  # two spaces: a line of its own
     parts = (caption, body, "\n".join(numbered))
     return "\n\n".join(part for part in parts if part)
+
+
+def _latex_table(body: str, caption: str, notes: Sequence[str]) -> str:
+    """Return a floating table that needs the package booktabs and nothing else."""
+    lines = [line.translate(_LATEX) for line in caption.splitlines()]
+    small = [rf"\par {one.translate(_LATEX)}" for one in notes]
+    parts = [
+        r"\begin{table}",
+        r"\centering",
+        *([rf"\caption{{{'; '.join(lines)}}}"] if lines else []),
+        body,
+        *([r"\footnotesize", *small] if small else []),
+        r"\end{table}",
+    ]
+    return "\n".join(parts)

@@ -13,11 +13,12 @@ from harness.data.splits import Parts
 from harness.interactions import HeldOut
 from harness.measure.clock import Clock
 from harness.measure.device import describe_device
-from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
+from harness.measure.machine import commit, describe_environment, describe_machine
 from harness.measure.memory import PhasePeak, forget_device_peak, peak_device_bytes
 from harness.measure.workplace import Workplace
 from harness.record import Record
 from harness.retriever import Capability, Retriever
+from harness.run.code import code_of
 from harness.run.first_look import FirstLook
 from harness.run.load_pass import Setting, measure_load
 from harness.run.offline import Offline, offline_fields
@@ -132,7 +133,7 @@ def _surroundings(spec: TrialSpec) -> dict[str, Any]:
         "machine": {**describe_machine(), **describe_device(spec.device)},
         "environment": describe_environment(),
         "commit": commit(),
-        "code_hash": code_hash(),
+        "code_hash": code_of(spec.method),
     }
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.data.catalog import dataset_id
-from harness.measure.machine import code_hash, commit, describe_environment, describe_machine
+from harness.measure.device import missing_device
+from harness.measure.machine import commit, describe_environment, describe_machine
 from harness.record import Record, Status, latest_attempts
+from harness.run.code import code_of
 from harness.run.ending import Ending
 from harness.run.executor import execute
 from harness.run.messages import Stage
@@ -67,14 +69,29 @@ def pending_trials(
 
     A trial is answered when this code, on this machine with these libraries and these data, has
     left a record of every operating point, or one of a failure. A part of the points does not
-    count: its process was killed, and the trial runs again.
+    count: its process was killed, and the trial runs again. So does a trial that was skipped for
+    want of a device, once there is one, and one that met a limit, under another limit.
     """
     answered = {
         trial_id
         for trial_id, standing in latest_attempts(records).items()
         if _is_present(standing[0], data_hash) and _is_complete(standing)
     } - _limited_otherwise(trials, records)
+    answered -= _can_run_now(trials, records)
     return [trial for trial in trials if trial.trial_id not in answered]
+
+
+def _can_run_now(trials: Sequence[TrialSpec], records: Sequence[Record]) -> set[str]:
+    """Return the trials that were skipped, for want of a device, where the device is there now."""
+    devices = {trial.trial_id: trial.device for trial in trials}
+    return {
+        trial_id
+        for trial_id, standing in latest_attempts(records).items()
+        if trial_id in devices
+        and not standing[-1].load
+        and standing[-1].status == Status.SKIPPED
+        and missing_device(devices[trial_id]) is None
+    }
 
 
 def _limited_otherwise(trials: Sequence[TrialSpec], records: Sequence[Record]) -> set[str]:
@@ -92,7 +109,7 @@ def _is_present(record: Record, data_hash: str) -> bool:
     """Return whether this code, machine, libraries and data would give the record again."""
     machine = describe_machine()  # without the GPU, which only the worker looks at
     return (
-        record.code_hash == code_hash()
+        record.code_hash == code_of(record.method)
         and record.data_hash == data_hash
         and dict(record.environment) == dict(describe_environment())
         and {name: record.machine.get(name) for name in machine} == dict(machine)
@@ -100,7 +117,7 @@ def _is_present(record: Record, data_hash: str) -> bool:
 
 
 def _is_complete(standing: Sequence[Record]) -> bool:
-    ended_early = any(one.status not in (Status.OK, Status.INVALID) for one in standing)
+    ended_early = any(not one.load for one in standing)  # a record of failure has no load
     return ended_early or len(standing) == standing[0].n_points
 
 
@@ -150,6 +167,6 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         isolation={"limits": spec.limits, "held_bytes": ending.held_bytes},
         environment=describe_environment(),
         commit=commit(),
-        code_hash=code_hash(),
+        code_hash=code_of(spec.method),
         replay=spec.replay,
     )

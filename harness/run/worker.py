@@ -14,8 +14,9 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.measure.exhaustion import is_out_of_memory
-from harness.measure.machine import code_hash, commit
+from harness.measure.machine import commit
 from harness.measure.process_tree import ProcessTree
+from harness.run.code import code_of
 from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
@@ -30,7 +31,10 @@ def main(arguments: list[str]) -> int:
     os.set_inheritable(int(descriptor), False)  # the channel is this process's alone
     spec = TrialSpec.from_json(sys.stdin.buffer.readline().decode())
     place = Place(attempt, Path(folder), Path(root[0]) if root else None)
-    code_hash(), commit()  # of the code that is loaded now, not of what is edited while it runs
+    (
+        code_of(spec.method),
+        commit(),
+    )  # of the code that is loaded now, not of what is edited while it runs
     threading.Thread(target=_leave_with_parent, args=(attempt,), daemon=True).start()
     with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
         sender = Sender(pipe)

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.compare.noise import aa_spread, half_width, noise_floor, noise_of, refusals
+from harness.compare.noise import (
+    MAX_NOISE,
+    aa_spread,
+    half_width,
+    noise_floor,
+    noise_of,
+    noise_warning,
+    refusals,
+)
 from harness.noise_floor import NoiseFloor
 from harness.record import Record
 
@@ -152,3 +160,10 @@ def test_facts_that_change_by_the_hour_do_not_count():
     """Load and free memory stand beside the machine; they are not what it is known by."""
     floor = noise_floor(rounds(100.0, 110.0, 110.0, 100.0), 2)
     assert refusals(replace(BASE, machine={**BASE.machine, "load_1min": 3.5}), floor) == []
+
+
+def test_a_spread_that_is_too_wide_marks_the_row():
+    """Above ±10 % a warning says by how much; up to it none."""
+    assert noise_warning(None) is None
+    assert noise_warning(MAX_NOISE) is None
+    assert "±23%" in noise_warning(0.23)

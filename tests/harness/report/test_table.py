@@ -36,6 +36,18 @@ def test_a_best_is_marked_only_when_its_interval_clears_the_second():
     assert best_rows(to_frame(unsure), "ndcg@10") == [False, False]
 
 
+def test_a_best_must_clear_the_other_rows_of_its_own_case():
+    """Two settings of one case: marked together where they are the same, not where they tie."""
+    same = [
+        record("a", 0.30, (0.29, 0.31), search={"scoring": "quantised"}),
+        record("a", 0.30, (0.29, 0.31), search={"scoring": "served"}),
+        record("b", 0.25, (0.24, 0.26)),
+    ]
+    near = [*same, record("a", 0.295, (0.285, 0.305), search={"scoring": "unquantised"})]
+    assert best_rows(to_frame(same), "ndcg@10") == [True, True, False]
+    assert best_rows(to_frame(near), "ndcg@10") == [False] * 4
+
+
 def test_a_bound_and_an_invalid_row_do_not_compete():
     """The best possible score is no method; a number not to be trusted wins nothing."""
     rows = [

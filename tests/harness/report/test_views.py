@@ -116,11 +116,16 @@ def test_memory_of_old_records_is_still_shown():
 
 
 def test_latex_escapes_what_it_would_take_for_commands():
-    """Captions are comments; a note's % and _ are characters."""
+    """A floating table with a caption; % and _ of caption and notes are characters."""
     record = replace(BASE, warnings=("50 % of top_k",))
     text = render(to_frame([record]), [], "latex", "a 95 % line\nanother")
-    assert text.startswith("% a 95 % line\n% another\n")
+    assert text.startswith("\\begin{table}\n")
+    assert text.endswith("\\end{table}")
+    assert r"\caption{a 95 \% line; another}" in text
+    assert r"\toprule" in text
     assert r"[1] 50 \% of top\_k" in text
+    for one in ("table", "tabular"):
+        assert text.count(rf"\begin{{{one}}}") == text.count(rf"\end{{{one}}}") == 1
 
 
 def test_the_table_of_a_floor_says_what_is_missing():

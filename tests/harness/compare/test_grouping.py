@@ -1,0 +1,37 @@
+"""One table holds what compares; anything else has a table of its own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.compare.grouping import comparable
+from harness.record import Record
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "record-schema-2.json"
+BASE = Record.from_json(GOLDEN.read_text())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"suite": "movielens"},
+        {"data_hash": "11"},
+        {"split": "planted_log/leave_last_out()"},
+        {"profile": "publish"},
+        {"machine": {**BASE.machine, "cpu": "another"}},
+        {"environment": {**BASE.environment, "numpy": "2.4.7"}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_does_not_compare_is_apart(change):
+    """Records of two kinds, mixed: two groups, each in the order in which it came."""
+    other = replace(BASE, **change)
+    first, second = replace(BASE, case="first"), replace(other, case="second")
+    assert comparable([BASE, other, first, second]) == [[BASE, first], [other, second]]
+
+
+def test_cpu_and_gpu_share_a_table():
+    """A GPU is named by its own records only, and by a failure not at all."""
+    gpu = replace(BASE, device="cuda", machine={**BASE.machine, "gpu": "example", "cuda": "13"})
+    assert comparable([BASE, gpu]) == [[BASE, gpu]]
