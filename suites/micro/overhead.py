@@ -2,15 +2,15 @@
 
 Run as ``PYTHONPATH=suites python -m micro.overhead`` with the extra ``cpu`` or ``gpu`` installed.
 
-Both sides run in one process and in turns (ABBA), send the same queries equally often in calls of
-the same size, keep every ids and scores array, and run with garbage collection off:
+Both sides run in one process and in turns (ABBA), make the same calls with the same query rows in
+the same order, keep every ids and scores array, and run with garbage collection off:
 
 - **bare**: query rows cut beforehand into contiguous (batch, dim) arrays; the clock is read before
   the first and after the last call; in between ``kept = [search(rows, k) for rows in batches]``.
 - **harness**: `harness.measure.load.run_load` drives a Retriever. Queries are cut beforehand too,
-  in a random order. In the clock, for each call: the driver's loop and its reading of the clock
-  (``single_stream`` and ``batch``), the retriever's lookup of the query rows by user id, the same
-  ``search(rows, k)``, and a `TopK`.
+  in an order drawn from a seed, which the bare loop follows. In the clock, for each call: the
+  driver's loop and its reading of the clock (``single_stream`` and ``batch``), the retriever's
+  lookup of the query rows by user id, the same ``search(rows, k)``, and a `TopK`.
 
 The ratio is bare / harness of the same turn: 1.00 is no overhead, 0.98 is 2 %. Its interval is the
 exact 95 % interval of the median, from order statistics. A search that returns what was made
@@ -35,7 +35,6 @@ from tabulate import tabulate
 from harness.interactions import Queries
 from harness.lists import Lists
 from harness.measure.clock import clock_for
-from harness.measure.closed_loop import LEAST_S
 from harness.measure.load import run_load
 from harness.measure.load_spec import LoadSpec
 from harness.measure.machine import describe_environment, describe_machine
@@ -194,15 +193,11 @@ def check(case, vectors):
 def measure(case, vectors, load, threads, turns, turn_s):
     """Return the seconds a call of both sides, a pair per turn; the side that begins alternates.
 
-    A pass of the driver holds each query once, unless it is shorter than one sample may be; then
-    the bare loop holds as many rounds.
+    The bare loop makes the calls of the driver's first pass, whose order its seed fixes.
     """
     batch = load.call_size
     n_calls = calls_for(case, vectors, batch, turn_s)
     users = np.arange(n_calls * batch) % N_QUERIES
-    rows = [
-        np.ascontiguousarray(vectors[users[at : at + batch]]) for at in range(0, len(users), batch)
-    ]
     queries = queries_of(users)
     adapter, clock = Adapter(case.search, vectors), clock_for("cpu")
     no_minimum = Profile(min_s=0, min_queries=len(users), top_percentile=50, repeats=1, warm_up_s=0)
@@ -211,15 +206,17 @@ def measure(case, vectors, load, threads, turns, turn_s):
     def ours():
         timing = run_load(load, adapter.search, queries, K, clock, conditions)
         assert timing.n_errors == 0, timing.first_error
+        assert np.array_equal(timing.rows[: len(order)], order[: timing.n_timed])
         return timing.total_s * batch / timing.n_timed
 
-    n_rounds = max(1, round(LEAST_S[load.kind] / (ours() * n_calls)))
+    order = run_load(load, adapter.search, queries, K, clock, conditions).rows
+    rows = [np.ascontiguousarray(vectors[users[one]]) for one in order.reshape(-1, batch)]
 
     def bare():
-        return bare_loop(case.search, rows * n_rounds) / (n_calls * n_rounds)
+        return bare_loop(case.search, rows) / len(rows)
 
     sides: dict[Callable[[], float], list[float]] = {bare: [], ours: []}
-    bare()
+    bare(), ours()
     for turn in range(turns):
         for side in (bare, ours) if turn % 2 == 0 else (ours, bare):
             sides[side].append(side())
