@@ -2,17 +2,19 @@
 
 Run as ``PYTHONPATH=suites python -m micro.overhead`` with the extra ``cpu`` or ``gpu`` installed.
 
-Both sides run in one process and in turns (ABBA), send the same queries equally often in calls of
-the same size, keep every ids and scores array, and run with garbage collection off:
+Both sides run in one process and in turns, make the same calls with the same query rows in
+the same order, keep every ids and scores array, and run with garbage collection off:
 
 - **bare**: query rows cut beforehand into contiguous (batch, dim) arrays; the clock is read before
   the first and after the last call; in between ``kept = [search(rows, k) for rows in batches]``.
 - **harness**: `harness.measure.load.run_load` drives a Retriever. Queries are cut beforehand too,
-  in a random order. In the clock, for each call: the driver's loop and its reading of the clock
-  (``single_stream`` and ``batch``), the retriever's lookup of the query rows by user id, the same
-  ``search(rows, k)``, and a `TopK`.
+  in an order drawn from a seed, which the bare loop follows. In the clock, for each call: the
+  driver's loop and its reading of the clock (``single_stream`` and ``batch``), the retriever's
+  lookup of the query rows by user id, the same ``search(rows, k)``, and a `TopK`.
 
-The ratio is bare / harness of the same turn: 1.00 is no overhead, 0.98 is 2 %. Its interval is the
+The ratio is bare / harness of the same turn: 1.00 is no overhead, 0.98 is 2 %. A turn holds the
+bare loop twice, and which of the three begins goes round: bare / bare is what the machine makes of
+no difference at all. The interval is the
 exact 95 % interval of the median, from order statistics. A search that returns what was made
 beforehand gives the fixed cost of a call. Warm-up and the joining of answers are outside the clock
 on both sides. Ties are ordered by neither: what is compared is the same work.
@@ -35,7 +37,6 @@ from tabulate import tabulate
 from harness.interactions import Queries
 from harness.lists import Lists
 from harness.measure.clock import clock_for
-from harness.measure.closed_loop import LEAST_S
 from harness.measure.load import run_load
 from harness.measure.load_spec import LoadSpec
 from harness.measure.machine import describe_environment, describe_machine
@@ -77,10 +78,15 @@ class Outcome:
     threads: int
     bare_s: list[float]
     harness_s: list[float]
+    again_s: list[float]
 
     @property
     def ratios(self):
         return [bare / ours for bare, ours in zip(self.bare_s, self.harness_s, strict=True)]
+
+    @property
+    def same_ratios(self):
+        return [bare / again for bare, again in zip(self.bare_s, self.again_s, strict=True)]
 
     @property
     def added_s(self):
@@ -113,7 +119,7 @@ class Adapter(Retriever):
 def main():
     """Measure every case in turns, print one row each, then what holds over all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=31, help="ABBA turns a row; default 31")
+    parser.add_argument("--turns", type=int, default=31, help="turns a row; default 31")
     parser.add_argument("--turn-s", type=float, default=0.05, help="of one side; default 0.05 s")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="items"
@@ -192,17 +198,13 @@ def check(case, vectors):
 
 
 def measure(case, vectors, load, threads, turns, turn_s):
-    """Return the seconds a call of both sides, a pair per turn; the side that begins alternates.
+    """Return the seconds a call of both sides, and of the bare side again, turn by turn.
 
-    A pass of the driver holds each query once, unless it is shorter than one sample may be; then
-    the bare loop holds as many rounds.
+    The bare loop makes the calls of the driver's first pass, whose order its seed fixes.
     """
     batch = load.call_size
     n_calls = calls_for(case, vectors, batch, turn_s)
     users = np.arange(n_calls * batch) % N_QUERIES
-    rows = [
-        np.ascontiguousarray(vectors[users[at : at + batch]]) for at in range(0, len(users), batch)
-    ]
     queries = queries_of(users)
     adapter, clock = Adapter(case.search, vectors), clock_for("cpu")
     no_minimum = Profile(min_s=0, min_queries=len(users), top_percentile=50, repeats=1, warm_up_s=0)
@@ -211,19 +213,23 @@ def measure(case, vectors, load, threads, turns, turn_s):
     def ours():
         timing = run_load(load, adapter.search, queries, K, clock, conditions)
         assert timing.n_errors == 0, timing.first_error
+        assert np.array_equal(timing.rows[: len(order)], order[: timing.n_timed])
         return timing.total_s * batch / timing.n_timed
 
-    n_rounds = max(1, round(LEAST_S[load.kind] / (ours() * n_calls)))
+    order = run_load(load, adapter.search, queries, K, clock, conditions).rows
+    rows = [np.ascontiguousarray(vectors[users[one]]) for one in order.reshape(-1, batch)]
 
     def bare():
-        return bare_loop(case.search, rows * n_rounds) / (n_calls * n_rounds)
+        return bare_loop(case.search, rows) / len(rows)
 
-    sides: dict[Callable[[], float], list[float]] = {bare: [], ours: []}
-    bare()
+    sides = (bare, ours, bare)
+    seconds: tuple[list[float], ...] = ([], [], [])
+    bare(), ours()
     for turn in range(turns):
-        for side in (bare, ours) if turn % 2 == 0 else (ours, bare):
-            sides[side].append(side())
-    return Outcome(case, batch, load.kind, threads, sides[bare], sides[ours])
+        for step in range(len(sides)):
+            place = (turn + step) % len(sides)
+            seconds[place].append(sides[place]())
+    return Outcome(case, batch, load.kind, threads, *seconds)
 
 
 def calls_for(case, vectors, batch, turn_s):
@@ -272,19 +278,20 @@ def report(outcomes, options):
                 f"{one.call_s * 1e6:,.1f}",
                 f"{statistics.median(one.ratios):.3f}",
                 f"{low:.3f} to {high:.3f}",
+                f"{statistics.median(one.same_ratios):.3f}",
                 f"{statistics.median(one.added_s) * 1e6:+.2f}",
             ]
         )
     headers = ["library", "items", "scenario", "threads", "call us", "bare / harness",
-               "95 % interval", "added us a call"]  # fmt: skip
+               "95 % interval", "bare / bare", "added us a call"]  # fmt: skip
     machine, versions = describe_machine(), describe_environment()
     lines = [
-        f"{DIM} dimensions, k = {K}; {options.turns} turns of {options.turn_s:g} s a side, ABBA",
+        f"{DIM} dimensions, k = {K}; {options.turns} turns of {options.turn_s:g} s a side",
         f"machine: {machine['cpu']} x {machine['cores']} cores; "
         + ", ".join(f"{name} {version}" for name, version in versions.items()),
         "",
         tabulate(rows, headers, disable_numparse=True, colalign=["left", "right", "left",
-                 *["right"] * 5]),
+                 *["right"] * 6]),
         "",
         *summary(outcomes),
     ]  # fmt: skip
@@ -312,6 +319,11 @@ def summary(outcomes):
             f"lowest {min(medians):.3f}; target {TARGET}: "
             f"{'met' if statistics.median(medians) >= TARGET else 'MISSED'}, "
             f"{sum(one < TARGET for one in medians)} rows below it"
+        )
+        same = [statistics.median(one.same_ratios) for one in long_ones]
+        lines.append(
+            f"bare / bare of the same rows: median {statistics.median(same):.3f}, "
+            f"{min(same):.3f} to {max(same):.3f}"
         )
     return lines
 

@@ -65,13 +65,13 @@ def queries():
 
 
 @pytest.fixture
-def clock():
+def clock(young_heap):
     """Return a clock that stands still."""
     return FakeClock()
 
 
 @pytest.fixture
-def device_clock():
+def device_clock(young_heap):
     """Return what makes a clock that waits for a device: called with its synchronisation."""
     return FakeClock
 
@@ -89,8 +89,8 @@ def service(clock):
     return make
 
 
-@pytest.fixture(autouse=True)
-def _young_heap():
+@pytest.fixture
+def young_heap():
     """Leave what was imported out of collections: a driver walks the heap before each pass."""
     gc.freeze()
     yield
