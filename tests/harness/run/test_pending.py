@@ -71,7 +71,7 @@ def test_a_trial_that_lacked_a_device_runs_once_it_is_there(monkeypatch, missing
 
 
 def test_the_code_of_a_plug_in_is_part_of_the_code(monkeypatch, tmp_path):
-    """An edited plug-in is other code; ours has no plus; an unknown source is said to be unknown."""
+    """An edited plug-in is other code; ours has no plus; an unknown source says so."""
     monkeypatch.syspath_prepend(str(tmp_path))
     entry = dataclasses.make_dataclass("Entry", ["target", "distribution"])
     known = {
