@@ -61,7 +61,8 @@ def spawned_worker(spec: TrialSpec, place: Place, log: IO[bytes]) -> Iterator[Wo
             with contextlib.suppress(BrokenPipeError):  # it died at once; its channel says so
                 process.stdin.write(spec.to_json().encode() + b"\n")
                 process.stdin.flush()
-            yield Worker(process, channel, tree)
+            with _guarded(process.pid, place.attempt):
+                yield Worker(process, channel, tree)
         finally:
             if undead := tree.kill():
                 log.write(f"matchbench: could not kill the processes {undead}\n".encode())
@@ -69,6 +70,22 @@ def spawned_worker(spec: TrialSpec, place: Place, log: IO[bytes]) -> Iterator[Wo
                 process.stdin.close()
             if process.pid not in undead:
                 process.wait()
+
+
+@contextlib.contextmanager
+def _guarded(pid: int, attempt: str) -> Iterator[None]:
+    """Have a process at hand that ends the trial should this one be killed inside."""
+    command = [sys.executable, "-P", "-m", "harness.run.guardian", str(pid), attempt]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as guardian:
+        yield
+        with contextlib.suppress(BrokenPipeError):
+            guardian.communicate(b".")
 
 
 def thread_environment(spec: TrialSpec) -> Mapping[str, str]:

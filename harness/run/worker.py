@@ -1,27 +1,22 @@
 """The child of one trial: ``python -P -m harness.run.worker FD ATTEMPT FOLDER [DATA_ROOT]``.
 
-The spec comes as one line on standard input; messages go to the file descriptor ``FD``. When
-standard input ends, the parent is gone, and so are the worker and all that it started at once:
-nothing is orphaned.
+The spec comes as one line on standard input; messages go to the file descriptor ``FD``. When the
+run is gone, `harness.run.guardian` ends the worker and all that it started.
 """
 
 import faulthandler
 import os
 import sys
-import threading
 import traceback
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.measure.exhaustion import is_out_of_memory
 from harness.measure.machine import commit
-from harness.measure.process_tree import ProcessTree
 from harness.run.code import code_of
 from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
-
-PARENT_GONE = 3
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +30,6 @@ def main(arguments: list[str]) -> int:
         code_of(spec.method),
         commit(),
     )  # of the code that is loaded now, not of what is edited while it runs
-    threading.Thread(target=_leave_with_parent, args=(attempt,), daemon=True).start()
     with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
         sender = Sender(pipe)
         try:
@@ -53,13 +47,6 @@ def main(arguments: list[str]) -> int:
             return 1
         sender.finished()
     return 0
-
-
-def _leave_with_parent(attempt: str) -> None:
-    while os.read(sys.stdin.fileno(), 1):  # unbuffered: no lock to hold when the process ends
-        pass
-    ProcessTree(os.getpid(), attempt).kill(spare=os.getpid())
-    os._exit(PARENT_GONE)
 
 
 if __name__ == "__main__":

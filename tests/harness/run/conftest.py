@@ -112,6 +112,14 @@ class HidesItsChannel(Counting):
         time.sleep(600)
 
 
+class KeepsTheInterpreter(Counting):
+    """Sleeps in native code that never lets another Python thread run, this one's child too."""
+
+    def fit(self, train, validation=None):
+        note(os.getpid(), sleeping_child())
+        ctypes.PyDLL(None).sleep(600)
+
+
 class Exits(Counting):
     def fit(self, train, validation=None):
         os._exit(5)
@@ -288,6 +296,7 @@ NAMES = {
     "hangs": "Hangs",
     "leaves_an_orphan": "LeavesAnOrphan",
     "hides_its_channel": "HidesItsChannel",
+    "keeps_the_interpreter": "KeepsTheInterpreter",
     "exits": "Exits",
     "exits_as_if_well": "ExitsAsIfWell",
     "crashes": "Crashes",

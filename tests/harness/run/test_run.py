@@ -167,6 +167,20 @@ def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path):
     assert plugin.read_text().split().count("fit") == 1
 
 
+def test_kill_9_ends_a_worker_that_keeps_its_interpreter(plugin, make_suite, tmp_path):
+    """No Python thread of the worker can run; it and its child end with the run all the same."""
+    path = make_suite("keeps_the_interpreter", extra="time_limit_s = 600")
+    command = [sys.executable, "-m", "harness", "run", str(path), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (pids := plugin.read_text().split()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGKILL)
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [is_alive(pid) for pid in pids] == [False] * 2
+
+
 def test_without_a_gpu_rows_say_so(plugin, make_suite, tmp_path, capsys):
     """A device that is not there is a skipped row, not a lost one, and no failure."""
     path = make_suite("popularity", extra='devices = ["cpu", "cuda"]')
