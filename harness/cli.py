@@ -92,8 +92,11 @@ def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
         help="run a suite and print its table",
         description="Run the trials of a suite, one at a time, each in a fresh process, and print "
         "the table. What DIR already holds is not run again; a run that was stopped goes on. "
-        "Exit status: 0 all trials ended well, 1 some did not (with --strict: or were measured "
-        "on a busy machine), 2 the input is at fault.",
+        "Every trial leaves records, whatever becomes of it: ok, invalid (measured, but not to be "
+        "trusted), failed, timeout and out_of_memory (past the suite's time_limit_s or "
+        "memory_limit_mb, which the reason names), or skipped (this machine lacks something). "
+        "Exit status: 0 all trials are ok or skipped, 1 some are not (with --strict: or some rows "
+        "say little), 2 the input is at fault.",
     )
     _add_suite(one)
     one.add_argument(
@@ -109,8 +112,9 @@ def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument(
         "--strict",
         action="store_true",
-        help="fail where a row was measured while others kept the machine busy; such rows are "
-        "marked by a warning in any case and their status stays",
+        help="fail where a row was measured while others kept the machine busy, or where the A/A "
+        "spread of its QPS is above 10 %%; such rows are marked by a warning in any case and their "
+        "status stays",
     )
     _add_noise_option(one)
     _add_data_root(one)
@@ -200,10 +204,11 @@ def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
     one.add_argument(
         "--view",
-        choices=["main", "quality", "speed", "stages", "memory"],
+        choices=["main", "quality", "speed", "stages", "build", "memory"],
         default="main",
         help="main: quality, speed and cost together; speed: scenarios and percentiles; "
-        "stages: what a query and the build spend where; memory: every number of it",
+        "stages: what a query spends where; build: what fitting, building, saving and loading "
+        "take; memory: every number of it",
     )
     one.add_argument(
         "--format",

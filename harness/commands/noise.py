@@ -61,7 +61,9 @@ def repeated(planned: Sequence[TrialSpec], n_pairs: int) -> list[TrialSpec]:
     seed = planned[0].seed
     once = [one for one in planned if one.repeat == 0 and one.seed == seed]
     rounds = range(2 * n_pairs)
-    return [dataclasses.replace(one, repeat=number) for number in rounds for one in once]
+    return [
+        dataclasses.replace(one, repeat=number, pairs=n_pairs) for number in rounds for one in once
+    ]
 
 
 def with_partners(trials: Sequence[TrialSpec], pending: Sequence[TrialSpec]) -> list[TrialSpec]:

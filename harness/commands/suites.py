@@ -41,5 +41,6 @@ def choose(options: argparse.Namespace) -> tuple[Suite, Choice, list[str]]:
         seeds=None if options.seed is None else tuple(options.seed),
         methods=options.methods,
         profile=options.profile,
+        suite=options.suite,
     )
     return suite, choice, faults

@@ -1,27 +1,61 @@
 """Which records may stand in one table: those of the same question, data, protocol and machine."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.compare.noise import IDENTITY
 from harness.record import Record
 
 GPU = ("gpu", "cuda")  # told by records of a GPU alone; one table holds CPU and GPU
 
+AGREEMENT = "ann_recall@"  # a method without a score of its own has none of these
+
+
+@dataclass(slots=True)
+class _Group:
+    """Records that compare, and what is known of facts that not every record tells."""
+
+    key: str
+    known: dict[str, Any] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    def takes(self, key: str, facts: Mapping[str, Any]) -> bool:
+        return key == self.key and all(
+            self.known.get(name, value) == value for name, value in facts.items()
+        )
+
 
 def comparable(records: Sequence[Record]) -> list[list[Record]]:
     """Return the records in groups that compare, in order of appearance.
 
-    A group shares suite, data, split, profile, machine (a GPU aside) and library versions. What
-    may differ, such as devices, threads and commits, its table and caption say.
+    A group shares suite, data, split, profile, metrics (their k is the length of the lists),
+    machine and library versions. A record that tells nothing of its metrics, as it failed, or of a
+    GPU, as it ran on the CPU, joins the latest group that it does not contradict. What may differ,
+    such as devices, threads and commits, its table and caption say.
     """
-    groups: dict[str, list[Record]] = {}
+    groups: list[_Group] = []
     for record in records:
-        groups.setdefault(_key(record), []).append(record)
-    return list(groups.values())
+        key, facts = _key(record), _facts(record)
+        group = next((one for one in reversed(groups) if one.takes(key, facts)), None)
+        if group is None:
+            group = _Group(key)
+            groups.append(group)
+        group.known |= facts
+        group.records.append(record)
+    return [group.records for group in groups]
 
 
 def _key(record: Record) -> str:
     machine = {name: record.machine.get(name) for name in IDENTITY if name not in GPU}
     values = [record.suite, record.data_hash, record.split, record.profile, machine]
     return json.dumps([*values, dict(record.environment)], sort_keys=True)
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    """Return what a record tells of facts that another may not tell."""
+    exact = [name for name in record.metrics if name.startswith(AGREEMENT)]
+    told = {"agreement": exact, "metrics": [one for one in record.metrics if one not in exact]}
+    facts = {name: sorted(values) for name, values in told.items() if values}
+    return {**facts, **{name: record.machine[name] for name in GPU if name in record.machine}}

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import platform
@@ -15,6 +16,7 @@ from harness.errors import HarnessError
 from harness.measure.cpus import parse_cpus
 
 PACKAGES = ("harness", "methods")
+CODE = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
 LIBRARIES = ("numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "pandas")
 # What cannot change a measurement does not make a measurement stale.
 PRESENTATION = (
@@ -98,14 +100,24 @@ def code_hash() -> str:
 
 @functools.cache
 def module_hash(name: str) -> str:
-    """Return a hash of the Python source of a top-level package or module, without importing it."""
+    """Return a hash of the code of a top-level package or module, without importing it.
+
+    Of a package all Python sources and compiled modules count, in every folder it is spread over.
+    """
     spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
+    if spec is None:
         return "unknown"
     if spec.submodule_search_locations is None:
-        return _hash_of([(name, Path(spec.origin))])
-    folder = Path(spec.origin).parent
-    return _hash_of([(one.relative_to(folder).as_posix(), one) for one in folder.rglob("*.py")])
+        return "unknown" if spec.origin is None else _hash_of([(name, Path(spec.origin))])
+    folders = [Path(one) for one in spec.submodule_search_locations]
+    return _hash_of(
+        [
+            (one.relative_to(folder).as_posix(), one)
+            for folder in folders
+            for one in folder.rglob("*")
+            if one.name.endswith(CODE) and one.is_file()
+        ]
+    )
 
 
 def _hash_of(files: Iterable[tuple[str, Path]]) -> str:

@@ -25,7 +25,7 @@ def caption_of(records: Sequence[Record], floor: NoiseFloor | None = None) -> st
         f"{one.threads} searching, {one.fit_threads} fitting" for one in records
     )
     lines = [
-        f"{first.suite}: {first.split}; data {first.data_hash[:12]}",
+        f"{first.suite}: {first.split.replace(',', ', ')}; data {first.data_hash[:12]}",
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
         *_dropped(first),
         "* marks the best of a column where its interval clears the second's",

@@ -43,7 +43,7 @@ def best_rows(frame: pd.DataFrame, metric: str) -> list[bool]:
     top = ranked.iloc[0]
     is_same = (ranked["case"] == top["case"]) & (ranked[metric] == top[metric])
     others = ranked[~is_same]
-    if others["case"].nunique() == 0 or not top[low] > others[high].max():
+    if others.empty or not (top[low] > others[high]).all():  # nothing is above an unknown bound
         return [False] * len(frame)
     same = (frame["case"] == top["case"]) & (frame[metric] == top[metric]) & competes
     return [bool(one) for one in same]

@@ -9,7 +9,7 @@ from harness.compare.scenario import scenario
 from harness.record import Status
 
 VERDICTS: Mapping[str, str] = {Status.OK: "VALID", Status.INVALID: "INVALID"}
-LONGEST = 60  # characters of a reason that stand in the row; longer ones become a footnote
+LONGEST = 40  # characters of a reason that stand in the row; longer ones become a footnote
 AXES = ("device", "threads", "seed", "profile")
 
 
@@ -42,10 +42,16 @@ def verdicts(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         if isinstance(reason, str) and len(reason) > LONGEST:
             marked.insert(0, reason)
         elif isinstance(reason, str):
-            text += f": {reason}"
-        numbers = sorted({notes.setdefault(one, len(notes) + 1) for one in marked})
+            text += f": {_one_line(reason)}"
+        texts = map(_one_line, marked)
+        numbers = sorted({notes.setdefault(one, len(notes) + 1) for one in texts})
         cells.append(text + (f" [{','.join(map(str, numbers))}]" if numbers else ""))
     return cells, list(notes)
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks, which errors of libraries may hold."""
+    return " ".join(text.split())
 
 
 def _differing(row: "pd.Series[Any]", peers: pd.DataFrame, group: str) -> list[str]:

@@ -1,10 +1,11 @@
 """The table of a run: a row per operating point, with units, intervals, verdicts and notes."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
-from tabulate import tabulate
+import tabulate
 
 from harness.compare.frame import plain_numbers
 from harness.compare.merging import merge_repeats
@@ -13,11 +14,15 @@ from harness.report.views import View, view_of
 
 Format = Literal["text", "markdown", "latex", "csv"]
 FORMATS: Mapping[str, str] = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
+LEFT = ("method", "setting", "scenario")  # the columns of words, which come first
+WIDTH = 160  # characters of a line above or below a table of text
+tabulate.MIN_PADDING = 0  # it would make each column two characters wider than its header
 # What plain LaTeX would take as a command; tabulate does the same to cells.
 _LATEX: Mapping[int, str] = str.maketrans({
     **{one: f"\\{one}" for one in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}",
-    "<": r"\ensuremath{<}", ">": r"\ensuremath{>}",
+    "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}",
+    "±": r"\ensuremath{\pm}",
 })  # fmt: skip
 
 
@@ -47,7 +52,8 @@ def render(
         return str(plain_numbers(frame).to_csv(index=False)).rstrip("\n")
     rows, cells = view_of(view, merge_repeats(frame), metrics)
     status, notes = verdicts(rows)
-    return render_cells(cells.assign(status=status), form, caption, notes, n_left=2)
+    n_left = sum(name in LEFT for name in cells.columns)
+    return render_cells(cells.assign(status=status), form, caption, notes, n_left=n_left)
 
 
 def render_cells(
@@ -65,31 +71,45 @@ def render_cells(
     if form == "csv":
         return str(cells.to_csv(index=False)).rstrip("\n")
     n_right = len(cells.columns) - n_left - 1
-    body = tabulate(
+    if form == "markdown":
+        cells = cells.map(lambda text: text.replace("|", r"\|"))
+    body = tabulate.tabulate(
         cells.values.tolist(),
         headers=list(cells.columns),
         tablefmt=FORMATS[form],
         disable_numparse=True,
         colalign=[*["left"] * n_left, *["right"] * n_right, "left"],
     )
-    numbered = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    above, below = caption.splitlines(), [f"[{n}] {note}" for n, note in enumerate(notes, 1)]
     if form == "latex":
-        return _latex_table(body, caption, numbered)
-    if form == "markdown":
-        numbered = [f"{one}  " for one in numbered]  # two spaces: a line of its own
-    parts = (caption, body, "\n".join(numbered))
+        return _latex_table(body, above, below)
+    break_lines = _wrapped if form == "text" else _markdown_lines
+    parts = (break_lines(above), body, break_lines(below))
     return "\n\n".join(part for part in parts if part)
 
 
-def _latex_table(body: str, caption: str, notes: Sequence[str]) -> str:
+def _wrapped(lines: Sequence[str]) -> str:
+    """Return lines broken where they are longer than WIDTH; what goes on is indented."""
+    wrap = textwrap.TextWrapper(
+        WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrap.fill(line) for line in lines)
+
+
+def _markdown_lines(lines: Sequence[str]) -> str:
+    """Return lines that stay lines: two spaces at the end, and no star is an emphasis."""
+    return "\n".join(line.replace("*", r"\*") + "  " for line in lines)
+
+
+def _latex_table(body: str, caption: Sequence[str], notes: Sequence[str]) -> str:
     """Return a floating table that needs the package booktabs and nothing else."""
-    lines = [line.translate(_LATEX) for line in caption.splitlines()]
+    lines = [line.translate(_LATEX) for line in caption]
     small = [rf"\par {one.translate(_LATEX)}" for one in notes]
     parts = [
         r"\begin{table}",
         r"\centering",
         *([rf"\caption{{{'; '.join(lines)}}}"] if lines else []),
-        body,
+        body.replace("±", _LATEX[ord("±")]).replace("|", _LATEX[ord("|")]),
         *([r"\footnotesize", *small] if small else []),
         r"\end{table}",
     ]

@@ -24,7 +24,7 @@ from harness.report.quality import metric_cells
 from harness.report.rows import describe_setting
 from harness.stages import BUILD_STAGES, SEARCH_STAGES
 
-View = Literal["main", "quality", "speed", "stages", "memory"]
+View = Literal["main", "quality", "speed", "stages", "build", "memory"]
 Cells = dict[str, list[str]]
 
 _PERCENTILES = tuple(
@@ -48,8 +48,10 @@ def view_of(
     frame : what `harness.compare.merging.merge_repeats` returns.
     metrics : the metric columns, in order.
     """
-    rows = merge_loads(frame) if view in ("stages", "memory") else frame
+    rows = frame if view in ("main", "speed") else merge_loads(frame)
     cells = VIEWS[view](rows, metrics)
+    if not any(cells["setting"]):
+        del cells["setting"]  # nothing tells rows of one method apart
     return rows, pd.DataFrame({"method": rows["case"].tolist(), **cells})
 
 
@@ -80,7 +82,7 @@ def _quality(frame: pd.DataFrame, metrics: Sequence[str]) -> Cells:
         Column("tied lists", "tied_lists", 1, percent),
     )
     return {
-        "setting": describe_setting(frame),
+        "setting": describe_setting(frame, with_load=False),
         **{metric: metric_cells(frame, metric) for metric in metrics},
         **columns_of(frame, columns),
     }
@@ -116,7 +118,7 @@ def _repeats(rates: Sequence[float]) -> str:
 
 
 def _stages(frame: pd.DataFrame, metrics: Sequence[str]) -> Cells:
-    """Microseconds of a query by stage; of the offline stages seconds, and their peak in MB."""
+    """Microseconds of a query by stage."""
     names = [f"stages_s.{name}" for name in _known(frame, "stages_s.", SEARCH_STAGES)]
     sums = frame[names].apply(pd.to_numeric).sum(axis=1, min_count=1)
     gaps = pd.to_numeric(frame["stages_gap"])
@@ -127,7 +129,12 @@ def _stages(frame: pd.DataFrame, metrics: Sequence[str]) -> Cells:
         Column("total us", "stages_total", US),
         Column("gap", "stages_gap", 1, signed_percent),
     )
-    cells = {"setting": describe_setting(frame, with_load=False), **columns_of(frame, columns)}
+    return {"setting": describe_setting(frame, with_load=False), **columns_of(frame, columns)}
+
+
+def _build(frame: pd.DataFrame, metrics: Sequence[str]) -> Cells:
+    """Seconds of each offline stage, and in brackets the peak of its process in MB."""
+    cells = {"setting": describe_setting(frame, with_load=False)}
     order = ("fit", "refit", *BUILD_STAGES, "save", "load")
     for name in _known(frame, "offline_s.", order):
         seconds, peaks = frame[f"offline_s.{name}"], frame.get(f"offline_peak_bytes.{name}")
@@ -169,5 +176,6 @@ VIEWS: Mapping[View, Callable[[pd.DataFrame, Sequence[str]], Cells]] = {
     "quality": _quality,
     "speed": _speed,
     "stages": _stages,
+    "build": _build,
     "memory": _memory,
 }

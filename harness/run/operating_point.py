@@ -104,7 +104,7 @@ def _identity(spec: TrialSpec, place: Place) -> dict[str, Any]:
         "seed": spec.seed,
         "profile": spec.profile,
         "repeat": spec.repeat,
-        "replay": spec.replay,
+        "replay": spec.replay(place.folder, place.data_root),
     }
 
 

@@ -26,12 +26,16 @@ BEST_POSSIBLE = "best_possible"  # ranks by the truth of a synthetic log; no met
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """What the command line changes in a suite; None leaves the suite's own value."""
+    """What the command line changes in a suite; None leaves the suite's own value.
+
+    ``suite`` is what was typed to name it, for the command that runs a trial again.
+    """
 
     devices: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
     methods: str | None = None  # a glob over case and method names
     profile: str | None = None
+    suite: str | None = None
 
 
 def plan_trials(
@@ -47,7 +51,11 @@ def plan_trials(
     """
     choice = choice or Choice()
     faults = list(faults_of_form)
-    shared = {**_shared_values(suite, faults), "profile": choice.profile or suite.profile}
+    shared = {
+        **_shared_values(suite, faults),
+        "suite_file": choice.suite or suite.path,
+        "profile": choice.profile or suite.profile,
+    }
     wanted = [case for case in suite.cases if _is_wanted(case, choice.methods)]
     if not wanted:
         names = [name for case in suite.cases for name in (case.name, case.method)]
@@ -121,7 +129,6 @@ def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
         known = {} if params is None else _plain(params)
     return {
         "suite": suite.name,
-        "suite_file": suite.path,
         "loads": tuple(_plain(one) for one in loads if one is not None),
         "dataset": suite.dataset,
         "dataset_params": known,

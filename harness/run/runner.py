@@ -168,5 +168,5 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         environment=describe_environment(),
         commit=commit(),
         code_hash=code_of(spec.method),
-        replay=spec.replay,
+        replay=spec.replay(context.folder, context.data_root),
     )

@@ -1,6 +1,7 @@
 """TrialSpec: everything that defines one trial, as plain values that travel as JSON."""
 
 import dataclasses
+import glob
 import hashlib
 import json
 import shlex
@@ -17,9 +18,9 @@ LIMITS = ("time_limit_s", "memory_limit_bytes")  # they end a trial and do not c
 class TrialSpec:
     """One trial: a method fitted and built once, then every search setting under every load.
 
-    All parameters are resolved: what a suite left out stands here with its default. ``scaled_to``
-    is the size that `matchbench scale` set, for the command that runs the trial again; the same
-    number is in ``dataset_params``.
+    All parameters are resolved: what a suite left out stands here with its default. For the command
+    that runs the trial again stand ``scaled_to``, the size that `matchbench scale` set (which is in
+    ``dataset_params`` too), and ``pairs``, the number of A/A pairs of `matchbench noise`.
     """
 
     suite: str
@@ -44,12 +45,13 @@ class TrialSpec:
     time_limit_s: float
     memory_limit_bytes: int | None
     scaled_to: int | None = None
+    pairs: int | None = None
 
     @property
     def trial_id(self) -> str:
         """Return a stable id: equal for equal work, whatever the suite, the case or the limits."""
         work = self.to_dict()
-        for name in ("suite", "suite_file", "case", "scaled_to", *LIMITS):
+        for name in ("suite", "suite_file", "case", "scaled_to", "pairs", *LIMITS):
             del work[name]
         return digest(work)
 
@@ -63,14 +65,31 @@ class TrialSpec:
         """Return the limits by name, as records hold them."""
         return {name: getattr(self, name) for name in LIMITS}
 
-    @property
-    def replay(self) -> str:
-        """Return the command that runs this trial, and others of its case, again."""
-        command = "run" if self.scaled_to is None else "scale"
-        words = ["matchbench", command, self.suite_file, "--methods", self.case]
-        words += [] if self.scaled_to is None else ["--sizes", str(self.scaled_to)]
+    def replay(self, folder: Path, data_root: Path | None) -> str:
+        """Return the command that runs this trial, and others of its case, again.
+
+        Parameters
+        ----------
+        folder : of the results; the empty path is not named.
+        data_root : where the data lie, or None for the default.
+        """
+        out = folder if self.pairs is None else folder.parent
+        words = ["matchbench", *self._command(), "--methods", glob.escape(self.case)]
         words += ["--device", self.device, "--seed", str(self.seed), "--profile", self.profile]
+        words += [] if out == Path() else ["--out", str(out)]
+        words += [] if data_root is None else ["--data-root", str(data_root)]
         return shlex.join([*words, "--force"])
+
+    def _command(self) -> list[str]:
+        if self.pairs is not None:
+            return ["noise", self.suite_file, "--pairs", str(self.pairs)]
+        if self.scaled_to is None:
+            return ["run", self.suite_file]
+        words = ["scale", self.suite_file, "--sizes", str(self.scaled_to)]
+        words += ["--limit-s", str(self.time_limit_s)]
+        if self.memory_limit_bytes is not None:
+            words += ["--memory-limit-mb", str(self.memory_limit_bytes / 1e6)]
+        return words
 
     def to_dict(self) -> dict[str, Any]:
         """Return all values by name."""

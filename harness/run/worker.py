@@ -4,6 +4,7 @@ The spec comes as one line on standard input; messages go to the file descriptor
 run is gone, `harness.run.guardian` ends the worker and all that it started.
 """
 
+import contextlib
 import faulthandler
 import os
 import sys
@@ -18,6 +19,8 @@ from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
 
+OOM_SCORE = 500  # of 1000: as if it held half of the machine's memory more
+
 
 def main(arguments: list[str]) -> int:
     """Run the trial on standard input; every fault becomes a message, never a silent end."""
@@ -26,10 +29,10 @@ def main(arguments: list[str]) -> int:
     os.set_inheritable(int(descriptor), False)  # the channel is this process's alone
     spec = TrialSpec.from_json(sys.stdin.buffer.readline().decode())
     place = Place(attempt, Path(folder), Path(root[0]) if root else None)
-    (
-        code_of(spec.method),
-        commit(),
-    )  # of the code that is loaded now, not of what is edited while it runs
+    # Both are kept by what they call: of the code that is loaded, not of what is edited meanwhile.
+    code_of(spec.method)
+    commit()
+    _go_first()
     with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
         sender = Sender(pipe)
         try:
@@ -47,6 +50,13 @@ def main(arguments: list[str]) -> int:
             return 1
         sender.finished()
     return 0
+
+
+def _go_first() -> None:
+    """Have the kernel, should memory run out, kill this process and its children before the run."""
+    with contextlib.suppress(OSError):  # no such file on this system
+        score = Path("/proc/self/oom_score_adj")
+        score.write_text(str(min(int(score.read_text()) + OOM_SCORE, 1000)))
 
 
 if __name__ == "__main__":

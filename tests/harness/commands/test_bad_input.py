@@ -130,6 +130,13 @@ def test_table_without_records(tmp_path, capsys):
     assert "no such file" in capsys.readouterr().err
 
 
+def test_table_of_an_empty_journal(tmp_path, capsys):
+    """A run that was stopped before its first record left none, and the table says so."""
+    (tmp_path / "records.jsonl").touch()
+    assert main(["table", str(tmp_path)]) == 0
+    assert f"no records in {tmp_path} yet" in capsys.readouterr().err
+
+
 GIVEN = SUITE.replace('"checkerboard"', '"amazonelectronics_m1"').replace(
     '{ kind = "random_per_user", test = 0.3, validation = 0.2 }', '{ kind = "given" }'
 )

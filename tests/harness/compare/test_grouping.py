@@ -20,6 +20,7 @@ BASE = Record.from_json(GOLDEN.read_text())
         {"split": "planted_log/leave_last_out()"},
         {"profile": "publish"},
         {"machine": {**BASE.machine, "cpu": "another"}},
+        {"metrics": {"recall@20": 0.5}},
         {"environment": {**BASE.environment, "numpy": "2.4.7"}},
     ],
     ids=lambda change: next(iter(change)),
@@ -35,3 +36,18 @@ def test_cpu_and_gpu_share_a_table():
     """A GPU is named by its own records only, and by a failure not at all."""
     gpu = replace(BASE, device="cuda", machine={**BASE.machine, "gpu": "example", "cuda": "13"})
     assert comparable([BASE, gpu]) == [[BASE, gpu]]
+
+
+def test_what_is_not_told_contradicts_nothing():
+    """A failure has no metrics and a method without a score no agreement: one table."""
+    failed = replace(BASE, status="failed", metrics={}, load={})
+    both = replace(BASE, metrics={**BASE.metrics, "ann_recall@10": 1.0})
+    assert comparable([failed, BASE, both]) == [[failed, BASE, both]]
+
+
+def test_two_gpus_are_two_tables():
+    """The CPU's rows, which name neither, stand with the GPU that was measured last."""
+    first, second = (
+        replace(BASE, device="cuda", machine={**BASE.machine, "gpu": name}) for name in "ab"
+    )
+    assert comparable([first, second, BASE]) == [[first], [second, BASE]]

@@ -48,6 +48,15 @@ def test_a_best_must_clear_the_other_rows_of_its_own_case():
     assert best_rows(to_frame(near), "ndcg@10") == [False] * 4
 
 
+def test_a_row_without_an_interval_leaves_no_best():
+    """What is not known to lie below may lie above."""
+    rows = [record("a", 0.30, (0.29, 0.31)), record("b", 0.25, (0.24, 0.26)), record("c")]
+    known = to_frame(rows)
+    assert best_rows(known, "ndcg@10") == [True, False, False]
+    known.loc[1, "ndcg@10.high"] = float("nan")
+    assert best_rows(known, "ndcg@10") == [False, False, False]
+
+
 def test_a_bound_and_an_invalid_row_do_not_compete():
     """The best possible score is no method; a number not to be trusted wins nothing."""
     rows = [

@@ -1,5 +1,6 @@
 """Views: each number stands where it is looked for, verdicts and warnings stand with it."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +89,19 @@ def test_the_stages_view_adds_up():
     """45 of 44.55 microseconds: the sum, the total it is held against, and the gap of 1 %."""
     shown = cells([BASE], "stages")
     assert (shown["top_k us"], shown["sum us"], shown["total us"]) == ("45", "45", "44.6")
-    assert (shown["gap"], shown["fit s (MB)"]) == ("+1.0 %", "0.02 (250)")
+    assert shown["gap"] == "+1.0 %"
+
+
+def test_the_build_view_has_seconds_and_peak_of_each_offline_stage():
+    """0.02 s and 250 MB; a stage that some row lacks is a dash there."""
+    other = replace(BASE, offline_s={"fit": 1.0, "load": 0.5}, offline_peak_bytes={"fit": 3e8})
+    text = table([BASE, replace(other, seed=8)], "build", "markdown")
+    rows = [line.split("|")[3:5] for line in text.splitlines() if "popularity" in line]
+    assert cells([BASE], "build")["fit s (MB)"] == "0.02 (250)"
+    assert [[one.strip() for one in row] for row in rows] == [
+        ["0.02 (250)", "-"],
+        ["1 (300)", "0.5"],
+    ]
 
 
 def test_stages_stand_in_the_order_of_a_search():
@@ -103,7 +116,7 @@ def test_the_memory_view_shows_every_key():
     memory = {"disk_bytes": 20128, "logical_bytes": 20000, "new_bytes": 3_000_000,
               "bytes_per_item": 256.0}  # fmt: skip
     shown = cells([replace(BASE, memory=memory)], "memory")
-    assert list(shown)[2:4] == ["logical MB", "disk MB"]
+    assert list(shown)[1:3] == ["logical MB", "disk MB"]
     assert (shown["logical MB"], shown["new MB"]) == ("0.02", "3")
     assert shown["bytes per item"] == "256"
 
@@ -126,6 +139,60 @@ def test_latex_escapes_what_it_would_take_for_commands():
     assert r"[1] 50 \% of top\_k" in text
     for one in ("table", "tabular"):
         assert text.count(rf"\begin{{{one}}}") == text.count(rf"\end{{{one}}}") == 1
+
+
+TRICKY = r"a_b & 50 % {of} #1 ~ 3^2 \x $y | <z> ±"
+
+
+def test_no_text_reaches_latex_unescaped():
+    """Braces balance, no cell is split, and what is left are commands that plain LaTeX has."""
+    record = replace(
+        BASE, case=TRICKY, status="invalid", reason=TRICKY, warnings=(f"long {TRICKY}",)
+    )
+    text = render(to_frame([record, BASE]), ["ndcg@10"], "latex", TRICKY)
+    known = {"begin", "end", "centering", "caption", "toprule", "midrule", "bottomrule", "par",
+             "footnotesize", "textbackslash", "textasciitilde", "ensuremath", "pm"}  # fmt: skip
+    assert set(re.findall(r"\\([a-zA-Z]+)", text)) <= known
+    bare = re.sub(r"\\[\\&%$#_{}^]", "", text)  # without what is escaped
+    assert not set("%$#_~^|<>±") & set(re.sub(r"\\ensuremath{[^}]*}", "", bare))
+    assert bare.count("{") == bare.count("}")
+    rows = [line for line in bare.splitlines() if "&" in line]
+    assert len({line.count("&") for line in rows}) == 1
+    assert len(rows) == 3  # the header and two records
+
+
+def test_markdown_keeps_cells_and_lines_apart():
+    """A bar in a reason ends no cell, a star is no emphasis, a line of the caption stays one."""
+    record = replace(BASE, status="invalid", reason="no | for int", warnings=())
+    text = render(to_frame([record]), [], "markdown", "* is the best\nnext")
+    assert text.startswith("\\* is the best  \nnext  \n\n|")
+    bars = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if "|" in line}
+    assert len(bars) == 1
+
+
+def test_a_reason_of_several_lines_stays_in_its_row():
+    """Errors of libraries have line breaks; tables and notes do not."""
+    record = replace(BASE, status="failed", reason="CUDA error:\nno", warnings=("a\n b",))
+    text = table([record])
+    assert "failed: CUDA error: no [1]" in text
+    assert text.endswith("[1] a b")
+
+
+def test_a_text_table_is_no_wider_than_its_cells():
+    """Headers are not padded; what stands above it is broken at 160 characters, and indented."""
+    text = render(to_frame([BASE]), ["ndcg@10"], "text", "word " * 60, "main")
+    first, second = text.splitlines()[:2]
+    assert len(first) <= 160
+    assert second.startswith("    word")
+    assert max(map(len, text.splitlines())) <= 160
+
+
+def test_quality_is_shown_once_for_all_loads():
+    """It does not depend on the load, and neither do memory and the stages of the build."""
+    other = replace(BASE, load={"kind": "offline", "queries": 0, "batch": 32})
+    for view, n_rows in (("main", 2), ("speed", 2), ("quality", 1), ("build", 1), ("memory", 1)):
+        rows = [line for line in table([BASE, other], view).splitlines() if "popularity" in line]
+        assert len(rows) == n_rows, view
 
 
 def test_the_table_of_a_floor_says_what_is_missing():

@@ -193,6 +193,13 @@ class FloodsItsChannel(Counting):
                     pass
 
 
+class NotesItsOomScore(Counting):
+    def fit(self, train, validation=None):
+        command = ["cat", "/proc/self/oom_score_adj"]
+        note(subprocess.run(command, capture_output=True, text=True).stdout)
+        super().fit(train, validation)
+
+
 class NotesItsCpus(Counting):
     """Notes the CPUs that each of its threads may run on, once while it searches."""
 
@@ -305,6 +312,7 @@ NAMES = {
     "shares_memory": "SharesMemory",
     "runs_out": "RunsOut",
     "floods_its_channel": "FloodsItsChannel",
+    "notes_its_oom_score": "NotesItsOomScore",
     "notes_its_cpus": "NotesItsCpus",
     "takes_more_threads": "TakesMoreThreads",
     "has_a_busy_neighbour": "HasABusyNeighbour",

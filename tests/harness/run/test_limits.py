@@ -78,6 +78,13 @@ def test_out_of_memory_is_asked_again_under_another_limit_only(plugin, make_suit
     assert "memory_limit_mb = 5000 MB" in read_records(out)[-1].reason
 
 
+def test_the_kernel_takes_a_trial_before_its_run(plugin, make_suite, tmp_path):
+    """Should the machine's memory run out, a child of the trial is first, the run stays."""
+    assert run(make_suite("notes_its_oom_score"), tmp_path / "out") == 0
+    mine = int(Path("/proc/self/oom_score_adj").read_text())
+    assert int(plugin.read_text().split()[0]) == min(mine + 500, 1000)
+
+
 def test_a_trial_runs_on_the_cpus_it_records(plugin, make_suite, tmp_path):
     """While measured, every thread is on one CPU, the recorded one; the run gets its own back."""
     mine = os.sched_getaffinity(0)

@@ -1,6 +1,7 @@
 """What is answered is not run again, and what is not is."""
 
 import dataclasses
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_the_code_of_a_plug_in_is_part_of_the_code(monkeypatch, tmp_path):
     package.mkdir()
     (package / "__init__.py").write_text("")
     seen = []
+    (package / "notes.txt").write_text("no code")
     for line in ("x = 1", "x = 2", "x = 1"):
         (package / "retriever.py").write_text(line)
         code.module_hash.cache_clear()
@@ -92,3 +94,18 @@ def test_the_code_of_a_plug_in_is_part_of_the_code(monkeypatch, tmp_path):
     assert all(one.startswith(f"{code_hash()}+") for one in seen)
     assert code_of("ours") == code_of("best_possible") == code_hash()
     assert code_of("lost") == f"{code_hash()}+unknown"
+
+
+def test_a_package_without_an_init_is_code_too(monkeypatch, tmp_path):
+    """Of a namespace package, and of compiled modules, every change counts; of data none."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folder = tmp_path / "spread_out" / "inner"
+    folder.mkdir(parents=True)
+    seen = []
+    files = ((".py", "x = 1"), (EXTENSION_SUFFIXES[0], "binary"), (".txt", "words"))
+    for suffix, text in files:
+        (folder / f"one{suffix}").write_text(text)
+        code.module_hash.cache_clear()
+        seen.append(code.module_hash("spread_out"))
+    assert "unknown" not in seen
+    assert seen[0] != seen[1] == seen[2]

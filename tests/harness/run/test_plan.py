@@ -1,9 +1,13 @@
 """Planning: grids become trials and operating points; equal work has equal ids."""
 
 import dataclasses
+import shlex
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 import pytest
 
+from harness.cli import make_parser
 from harness.errors import SuiteError
 from harness.run.plan import Choice, plan_trials
 from harness.run.suite import read_suite
@@ -83,6 +87,35 @@ def test_a_spec_survives_the_way_to_its_process(suite):
     first = plan_trials(suite)[0]
     again = TrialSpec.from_json(first.to_json())
     assert (again, again.trial_id) == (first, first.trial_id)
+
+
+def words_of(spec, folder=Path("out"), root=None):
+    return shlex.split(spec.replay(folder, root))[1:]
+
+
+def test_a_replay_names_what_was_typed(suite):
+    """Suite, results and data as the user named them; a case's name is no pattern."""
+    first = plan_trials(suite, Choice(suite="grid"))[0]
+    first = dataclasses.replace(first, case="a [b]*")
+    options = make_parser().parse_args(words_of(first, Path("my runs"), Path("data")))
+    assert (options.command, options.suite, options.force) == ("run", "grid", True)
+    assert (options.out, options.data_root) == (Path("my runs"), Path("data"))
+    assert (options.device, options.seed, options.profile) == ("cpu", [1], "smoke")
+    assert fnmatchcase("a [b]*", options.methods)
+    assert not fnmatchcase("a b", options.methods)
+
+
+def test_a_replay_of_a_series_or_a_pair_is_of_its_command(suite):
+    """`scale` with size and limits, `noise` with pairs and the folder above the pairs' own."""
+    first = plan_trials(suite)[0]
+    sized = dataclasses.replace(first, scaled_to=1000, memory_limit_bytes=600_000_000)
+    options = make_parser().parse_args(words_of(sized, Path()))
+    assert (options.command, options.sizes, options.out) == ("scale", [1000], None)
+    assert (options.limit_s, options.memory_limit_mb) == (first.time_limit_s, 600)
+    paired = dataclasses.replace(first, pairs=3)
+    options = make_parser().parse_args(words_of(paired, Path("out", "noise")))
+    assert (options.command, options.pairs, options.out) == ("noise", 3, Path("out"))
+    assert first.trial_id == sized.trial_id == paired.trial_id
 
 
 def test_best_possible_needs_a_known_truth(tmp_path):
