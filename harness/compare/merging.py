@@ -38,11 +38,12 @@ def merge_loads(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row per search setting: what does not depend on the load stands there once.
 
     The row is that of the load whose record holds the stages, else of the first; its status and
-    warnings speak for all loads.
+    warnings speak for all loads but those that were skipped, unless all were.
     """
     stages = [name for name in frame.columns if str(name).startswith("stages_s.")]
     merged = []
-    for group in _groups(frame, SETTING, "load").values():
+    for loads in _groups(frame, SETTING, "load").values():
+        group = [one for one in loads if one["status"] != Status.SKIPPED] or loads
         chosen = next((one for one in group if any(not pd.isna(one[s]) for s in stages)), group[0])
         merged.append(_joined(group, chosen, lambda one: scenario(one["load"])))
     return pd.DataFrame(merged)

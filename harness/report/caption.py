@@ -29,7 +29,8 @@ def caption_of(records: Sequence[Record], floor: NoiseFloor | None = None) -> st
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
         *_dropped(first),
         "* marks the best of a column where its interval clears the second's",
-        f"speed: {' and '.join(_loads(records)) or 'not measured'}, host memory to host memory",
+        f"speed: {' and '.join(_loads(records)) or 'not measured'}",
+        *_boundaries(records),
         *_profiles(records),
         noise_line(records, floor),
         f"threads: {' or '.join(threads)}",
@@ -62,19 +63,30 @@ def noise_line(records: Sequence[Record], floor: NoiseFloor | None) -> str:
 
 
 def _loads(records: Sequence[Record]) -> list[str]:
-    """Return each scenario with the queries that its passes sent, at least and at most."""
+    """Return each scenario that was timed, with the queries of its passes, least and most."""
     sent: dict[str, list[int]] = {}
     for one in records:
-        if one.load:
-            sent.setdefault(scenario(one.load), []).append(one.n_timed or 0)
+        if one.n_timed:
+            sent.setdefault(scenario(one.load), []).append(one.n_timed)
     texts = []
     for name, counts in sent.items():
         low, high = min(counts), max(counts)
         span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         texts.append(f"{name} over {span} queries")
-    if any(one.load.get("kind") == "server" for one in records):
-        texts[-1] += " (server: latency from the scheduled arrival, queueing included)"
     return texts
+
+
+def _boundaries(records: Sequence[Record]) -> list[str]:
+    """Return from where to where is timed, as far as something was."""
+    loads = [one.load for one in records if one.n_timed]
+    lines = []
+    if any(not one.get("resident") for one in loads):
+        lines.append("timed from host memory to host memory")
+    if any(one.get("resident") for one in loads):
+        lines.append("device-resident: queries and answers stay on the device")
+    if any(one.get("kind") == "server" for one in loads):
+        lines.append("server: latency from the scheduled arrival, queueing included")
+    return ["; ".join(lines)] if lines else []
 
 
 def _profiles(records: Sequence[Record]) -> list[str]:

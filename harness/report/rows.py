@@ -1,5 +1,6 @@
 """What each row is, and what must be said of it: setting, verdict, footnotes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from harness.record import Status
 
 VERDICTS: Mapping[str, str] = {Status.OK: "VALID", Status.INVALID: "INVALID"}
 LONGEST = 40  # characters of a reason that stand in the row; longer ones become a footnote
+# A number that stands by itself, not one within a name such as p99 or libgomp.so.1.
+_NUMBER = re.compile(r"(?<![\w.-])\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w.-]*[A-Za-z_])")
 AXES = ("device", "threads", "seed", "profile")
 
 
@@ -22,7 +25,7 @@ def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str
         parts = [part for group in ("build", "search") for part in _differing(row, peers, group)]
         if with_load and row["load"]:
             parts += _load_parts(row["load"], [one for one in peers["load"] if one])
-        parts += [f"{name}={row[name]}" for name in axes]
+        parts += [str(row[name]) if name == "device" else f"{name}={row[name]}" for name in axes]
         descriptions.append(" ".join(parts))
     return descriptions
 
@@ -31,22 +34,39 @@ def verdicts(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Return for each row its verdict with reason and note numbers, and the notes, numbered from 1.
 
     A row is ``VALID``, ``INVALID`` with what makes it so, or ended as its status says. Warnings
-    are notes, each text once; so is a reason too long for a column.
+    are notes, each text once; so is a reason too long for a column. Warnings that differ in numbers
+    alone share a note, which says from where to where the numbers go.
     """
-    notes: dict[str, int] = {}
+    notes: dict[str, list[str]] = {}
     cells = []
     for status, reason, warnings in zip(
         frame["status"], frame["reason"], frame["warnings"], strict=True
     ):
-        text, marked = VERDICTS.get(status, str(status)), list(warnings)
+        text, marked = VERDICTS.get(status, str(status)), []
         if isinstance(reason, str) and len(reason) > LONGEST:
-            marked.insert(0, reason)
+            marked.append((reason, _one_line(reason)))
         elif isinstance(reason, str):
             text += f": {_one_line(reason)}"
-        texts = map(_one_line, marked)
-        numbers = sorted({notes.setdefault(one, len(notes) + 1) for one in texts})
+        marked += [(_NUMBER.sub("#", one), _one_line(one)) for one in warnings]
+        for kind, note in marked:
+            notes.setdefault(kind, []).append(note)
+        numbers = sorted({list(notes).index(kind) + 1 for kind, _ in marked})
         cells.append(text + (f" [{','.join(map(str, numbers))}]" if numbers else ""))
-    return cells, list(notes)
+    return cells, [_spanned(texts) for texts in notes.values()]
+
+
+def _spanned(texts: Sequence[str]) -> str:
+    """Return texts that differ in numbers alone as one, with the least and the largest number.
+
+    >>> _spanned(["waited 25% of 2 s", "waited 7% of 2 s"])
+    'waited 7 to 25% of 2 s'
+    """
+    spans = []
+    for found in zip(*(_NUMBER.findall(text) for text in texts), strict=True):
+        low, *_, high = sorted([*found, found[0]], key=lambda one: float(one.replace(",", "")))
+        spans.append(low if low == high else f"{low} to {high}")
+    numbers = iter(spans)
+    return _NUMBER.sub(lambda _: next(numbers), texts[0])
 
 
 def _one_line(text: str) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from harness.compare.frame import plain_numbers, to_frame
 from harness.compare.merging import merge_loads, merge_repeats
 from harness.record import Record
@@ -101,3 +103,13 @@ def test_plain_numbers_hold_parameters_and_curves():
     assert plain["build.dim"].tolist() == [64]
     assert plain["load.kind"].tolist() == ["single_stream"]
     assert '"offered_qps": 900.0' in plain["rate_curve"][0]
+
+
+def test_a_load_that_was_skipped_takes_nothing_from_the_others():
+    """Its reason stands where loads are rows; a setting of skipped loads alone is skipped."""
+    skipped = replace(BASE, load=OFFLINE, status="skipped", reason="no device", warnings=("x",))
+    (row,) = merge_loads(to_frame([BASE, skipped])).to_dict("records")
+    assert (row["status"], row["warnings"]) == ("ok", BASE.warnings)
+    assert pd.isna(row["reason"])
+    (row,) = merge_loads(to_frame([skipped])).to_dict("records")
+    assert (row["status"], row["reason"]) == ("skipped", "offline(32): no device")

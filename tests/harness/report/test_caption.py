@@ -54,9 +54,19 @@ def test_the_words_of_a_profile_are_its_numbers(name):
 def test_a_server_states_where_its_latency_begins():
     """Queueing counts: the reader is told from when."""
     load = {"kind": "server", "rate": 50.0, "batch": 1}
-    assert "server(50/s) over 1,000 queries (server: latency from the scheduled arrival" in (
-        caption_of([replace(BASE, load=load)])
-    )
+    said = caption_of([replace(BASE, load=load)])
+    assert "server(50/s) over 1,000 queries" in said
+    assert "host memory to host memory; server: latency from the scheduled arrival" in said
+
+
+def test_a_load_on_the_device_is_not_said_to_come_from_the_host():
+    """Both kinds of rows: both boundaries; a load that was skipped names neither."""
+    load = {"kind": "batch", "batch": 32, "resident": True}
+    resident = replace(BASE, load=load)
+    skipped = replace(resident, status="skipped", qps=None, n_timed=None)
+    assert "host memory to host memory; device-resident: queries" in caption_of([BASE, resident])
+    assert "host memory" not in caption_of([resident])
+    assert "batch(32)" not in caption_of([BASE, skipped])
 
 
 def test_without_a_floor_the_caption_names_the_command():

@@ -170,6 +170,18 @@ def test_markdown_keeps_cells_and_lines_apart():
     assert len(bars) == 1
 
 
+def test_warnings_that_differ_in_numbers_share_a_note():
+    """Each row has its mark; the note spans 7 to 25 %; a number within a name is no number."""
+    texts = ("waited 25% of 2 s", "waited 7% of 2 s", "a.so.1 has 3", "a.so.2 has 3", "p99 of 1")
+    rows = [replace(BASE, seed=n, warnings=(text,)) for n, text in enumerate(texts)]
+    text = table(rows)
+    marks = [line[line.index("VALID") :] for line in text.splitlines() if "VALID" in line]
+    assert marks == [f"VALID [{number}]" for number in (1, 1, 2, 3, 4)]
+    assert text.splitlines()[-4:] == [
+        "[1] waited 7 to 25% of 2 s", "[2] a.so.1 has 3", "[3] a.so.2 has 3", "[4] p99 of 1"
+    ]  # fmt: skip
+
+
 def test_a_reason_of_several_lines_stays_in_its_row():
     """Errors of libraries have line breaks; tables and notes do not."""
     record = replace(BASE, status="failed", reason="CUDA error:\nno", warnings=("a\n b",))
