@@ -112,4 +112,4 @@ def test_a_load_that_was_skipped_takes_nothing_from_the_others():
     assert (row["status"], row["warnings"]) == ("ok", BASE.warnings)
     assert pd.isna(row["reason"])
     (row,) = merge_loads(to_frame([skipped])).to_dict("records")
-    assert (row["status"], row["reason"]) == ("skipped", "offline(32): no device")
+    assert (row["status"], row["reason"]) == ("skipped", "no device")
