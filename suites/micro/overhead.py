@@ -2,27 +2,30 @@
 
 Run as ``PYTHONPATH=suites python -m micro.overhead`` with the extra ``cpu`` or ``gpu`` installed.
 
-Both sides run in one process and in turns, make the same calls with the same query rows in
-the same order, keep every ids and scores array, and run with garbage collection off:
+Both sides run in one process and in short turns, make the same calls with the same query rows in
+the same order, keep every ids and scores array, and run with garbage collection off. Both take
+their query rows from one array by number in each call: where an array begins in memory changes how
+fast a library reads it, so neither may have better places.
 
-- **bare**: query rows cut beforehand into contiguous (batch, dim) arrays; the clock is read before
-  the first and after the last call; in between ``kept = [search(rows, k) for rows in batches]``.
-- **harness**: `harness.measure.load.run_load` drives a Retriever. Queries are cut beforehand too,
-  in an order drawn from a seed, which the bare loop follows. In the clock, for each call: the
-  driver's loop and its reading of the clock (``single_stream`` and ``batch``), the retriever's
-  lookup of the query rows by user id, the same ``search(rows, k)``, and a `TopK`.
+- **bare**: the clock is read before the first and after the last call; in between ``kept =
+  [search(vectors[users], k) for users in batches]``.
+- **harness**: the loops that every load driver runs while the clock runs,
+  `harness.measure.sending.send` (``single_stream``, ``batch``) and ``send_all`` (``offline``), over
+  a Retriever. In the clock, for each call: the loop and its reading of the clock, `Queries` taken
+  apart by the retriever, the same ``search(vectors[users], k)``, and a `TopK`.
 
 The ratio is bare / harness of the same turn: 1.00 is no overhead, 0.98 is 2 %. A turn holds the
 bare loop twice, and which of the three begins goes round: bare / bare is what the machine makes of
-no difference at all. The interval is the
-exact 95 % interval of the median, from order statistics. A search that returns what was made
-beforehand gives the fixed cost of a call. Warm-up and the joining of answers are outside the clock
-on both sides. Ties are ordered by neither: what is compared is the same work.
+no difference at all. Turns are short so that what the machine does meanwhile falls on all three.
+The interval is the exact 95 % interval of the median, from order statistics. A search that returns
+what was made beforehand gives the fixed cost of a call. Ties are ordered by neither: what is
+compared is the same work.
 """
 
 import argparse
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,26 +39,18 @@ from tabulate import tabulate
 
 from harness.interactions import Queries
 from harness.lists import Lists
-from harness.measure.clock import clock_for
-from harness.measure.load import run_load
-from harness.measure.load_spec import LoadSpec
 from harness.measure.machine import describe_environment, describe_machine
-from harness.measure.profile import Profile
+from harness.measure.sending import no_collection, send, send_all
 from harness.measure.threads import set_threads
-from harness.measure.timing import Conditions
 from harness.retriever import Retriever
 from harness.topk import TopK
 
 DIM, K, BATCH = 64, 10, 32
 N_QUERIES = 2048
-MOST_CALLS = 4_000  # of a turn: cutting queries, outside the clock, takes longer than a short call
+MOST_CALLS, LEAST_TURNS = 1_000, 21
 LONG_CALL_S = 100e-6  # the target holds for calls of this length and longer
 TARGET = 0.98
-LOADS = (
-    LoadSpec("single_stream", queries=0),
-    LoadSpec("batch", queries=0, batch=BATCH),
-    LoadSpec("offline", queries=0, batch=BATCH),
-)
+LOADS = (("single_stream", 1), ("batch", BATCH), ("offline", BATCH))
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -119,8 +114,9 @@ class Adapter(Retriever):
 def main():
     """Measure every case in turns, print one row each, then what holds over all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=31, help="turns a row; default 31")
-    parser.add_argument("--turn-s", type=float, default=0.05, help="of one side; default 0.05 s")
+    parser.add_argument("--turns", type=int, default=201, help="turns a row; default 201")
+    parser.add_argument("--turn-s", type=float, default=0.005, help="of one side; default 0.005")
+    parser.add_argument("--row-s", type=float, default=5.0, help="of a row, at most; default 5")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="items"
     )
@@ -138,10 +134,10 @@ def main():
         for threads in options.threads if case.n_items else options.threads[:1]:
             set_threads(threads)
             faiss.omp_set_num_threads(threads)
-            outcomes += [
-                measure(case, vectors, load, threads, options.turns, options.turn_s)
-                for load in LOADS
-            ]
+            for kind, batch in LOADS:
+                outcomes.append(measure(case, vectors, kind, batch, threads, options))
+                sys.stderr.write(".")
+                sys.stderr.flush()
     print(report(outcomes, options))  # noqa: T201  a script that is run by hand
 
 
@@ -197,56 +193,55 @@ def check(case, vectors):
     assert (ids.dtype, scores.dtype) == (np.int64, np.float32), case
 
 
-def measure(case, vectors, load, threads, turns, turn_s):
-    """Return the seconds a call of both sides, and of the bare side again, turn by turn.
+def measure(case, vectors, kind, batch, threads, options):
+    """Return the seconds a call of both sides, and of the bare side again, turn by turn."""
+    adapter, now_ns = Adapter(case.search, vectors), time.perf_counter_ns
+    users = np.arange(N_QUERIES).reshape(-1, batch)
+    calls = [queries_of(one) for one in users]
+    n_calls = calls_for(case, vectors, users, options.turn_s)
 
-    The bare loop makes the calls of the driver's first pass, whose order its seed fixes.
-    """
-    batch = load.call_size
-    n_calls = calls_for(case, vectors, batch, turn_s)
-    users = np.arange(n_calls * batch) % N_QUERIES
-    queries = queries_of(users)
-    adapter, clock = Adapter(case.search, vectors), clock_for("cpu")
-    no_minimum = Profile(0.0, len(users), 50, 1, warm_up_s=0.0, warm_up_most_s=0.02)
-    conditions = Conditions(profile=no_minimum)
+    def ours(places):
+        asked = [calls[place] for place in places]
+        if kind == "offline":
+            readings = [now_ns()]
+            kept = send_all(adapter.search, asked, K)
+            readings.append(now_ns())
+        else:
+            readings, kept = send(adapter.search, asked, K, now_ns)
+        seconds = (readings[-1] - readings[0]) * 1e-9
+        assert all(isinstance(one, TopK) for one in kept)
+        return seconds / n_calls
 
-    def ours():
-        timing = run_load(load, adapter.search, queries, K, clock, conditions)
-        assert timing.n_errors == 0, timing.first_error
-        assert np.array_equal(timing.rows[: len(order)], order[: timing.n_timed])
-        return timing.total_s * batch / timing.n_timed
-
-    order = run_load(load, adapter.search, queries, K, clock, conditions).rows
-    rows = [np.ascontiguousarray(vectors[users[one]]) for one in order.reshape(-1, batch)]
-
-    def bare():
-        return bare_loop(case.search, rows) / len(rows)
+    def bare(places):
+        return bare_loop(case.search, vectors, users[places]) / n_calls
 
     sides = (bare, ours, bare)
     seconds: tuple[list[float], ...] = ([], [], [])
-    bare(), ours()
-    for turn in range(turns):
-        for step in range(len(sides)):
-            place = (turn + step) % len(sides)
-            seconds[place].append(sides[place]())
-    return Outcome(case, batch, load.kind, threads, *seconds)
-
-
-def calls_for(case, vectors, batch, turn_s):
-    """Return how many calls last about ``turn_s``, 8 to 4,000."""
-    rows = [np.ascontiguousarray(vectors[:batch])] * 8
-    call_s = min(bare_loop(case.search, rows) for _ in range(3)) / len(rows)
-    return int(np.clip(turn_s / call_s, 8, MOST_CALLS))
-
-
-def bare_loop(search, batches):
-    """Return the seconds of the loop anyone would write; ids and scores are kept."""
-    gc.collect()
-    gc.disable()
     begun = time.perf_counter()
-    kept = [search(rows, K) for rows in batches]
+    with no_collection():
+        for turn in range(-2, options.turns):  # the first two warm up
+            places = (np.arange(n_calls) + max(turn, 0) * n_calls) % len(calls)
+            for step in range(len(sides)):
+                place = (turn + step) % len(sides)
+                taken = sides[place](places)
+                if turn >= 0:
+                    seconds[place].append(taken)
+            if turn >= LEAST_TURNS and time.perf_counter() - begun > options.row_s:
+                break
+    return Outcome(case, batch, kind, threads, *seconds)
+
+
+def calls_for(case, vectors, users, turn_s):
+    """Return how many calls last about ``turn_s``, 1 to 1,000."""
+    call_s = min(bare_loop(case.search, vectors, users[:4]) for _ in range(3)) / 4
+    return int(np.clip(turn_s / call_s, 1, MOST_CALLS))
+
+
+def bare_loop(search, vectors, batches):
+    """Return the seconds of the loop anyone would write; ids and scores are kept."""
+    begun = time.perf_counter()
+    kept = [search(vectors[users], K) for users in batches]
     total_s = time.perf_counter() - begun
-    gc.enable()
     assert len(kept) == len(batches)
     return total_s
 
@@ -286,7 +281,7 @@ def report(outcomes, options):
                "95 % interval", "bare / bare", "added us a call"]  # fmt: skip
     machine, versions = describe_machine(), describe_environment()
     lines = [
-        f"{DIM} dimensions, k = {K}; {options.turns} turns of {options.turn_s:g} s a side",
+        f"{DIM} dimensions, k = {K}; {options.turns} turns of {options.turn_s:g} s a side at most",
         f"machine: {machine['cpu']} x {machine['cores']} cores; "
         + ", ".join(f"{name} {version}" for name, version in versions.items()),
         "",
