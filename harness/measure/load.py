@@ -69,5 +69,6 @@ def _warm(spec: LoadSpec, target: Target, conditions: Conditions, inbox: Inbox) 
     make_call = sliced(spare, size, target.prepare)
     pieces = cut(backwards, size, whole=True)
     calls = [make_call(rows) for rows in pieces]
-    least_s = conditions.profile.warm_up_s
-    return warm_up(target, calls, inbox, least_s, size=pieces[0].size)
+    profile = conditions.profile
+    limits = (profile.warm_up_s, profile.warm_up_most_s)
+    return warm_up(target, calls, inbox, *limits, size=pieces[0].size)

@@ -16,7 +16,8 @@ class Profile:
     min_queries : queries that it sends at least.
     top_percentile : the highest percentile that is recorded, however many queries were sent.
     repeats : fresh processes that measure the same.
-    warm_up_s : seconds of untimed queries before a pass, at least.
+    warm_up_s, warm_up_most_s : seconds of untimed queries before a pass, at least, and at most
+        where their times do not settle.
     """
 
     min_s: float
@@ -24,6 +25,7 @@ class Profile:
     top_percentile: float
     repeats: int
     warm_up_s: float
+    warm_up_most_s: float = 5.0
 
 
 SMOKE = Profile(min_s=0.0, min_queries=200, top_percentile=95, repeats=1, warm_up_s=0.2)

@@ -24,7 +24,13 @@ class WarmUp:
 
 
 def warm_up(
-    target: Target, calls: Sequence[Any], inbox: Inbox, least_s: float, *, size: int = 1
+    target: Target,
+    calls: Sequence[Any],
+    inbox: Inbox,
+    least_s: float,
+    most_s: float = LIMIT_S,
+    *,
+    size: int = 1,
 ) -> WarmUp:
     """Send the calls round and round until two successive windows take the same time a query.
 
@@ -32,7 +38,7 @@ def warm_up(
     ----------
     calls : in the form of the timed ones.
     inbox : counts what the method raises meanwhile.
-    least_s : seconds that are spent at least, settled or not.
+    least_s, most_s : seconds that are spent at least, settled or not, and at most.
     size : queries of each call.
     """
     per_window = math.ceil(WINDOW / size)
@@ -47,7 +53,7 @@ def warm_up(
             inbox.take([np.arange(size)], answers)
         window.append((end - start) * 1e-9)
         spent = target.clock() - begun
-        if spent > max(LIMIT_S, least_s):
+        if spent > max(most_s, least_s):
             return WarmUp(spent, settled=False)
         if len(window) == per_window:
             total = sum(window)

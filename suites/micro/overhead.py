@@ -207,7 +207,7 @@ def measure(case, vectors, load, threads, turns, turn_s):
     users = np.arange(n_calls * batch) % N_QUERIES
     queries = queries_of(users)
     adapter, clock = Adapter(case.search, vectors), clock_for("cpu")
-    no_minimum = Profile(min_s=0, min_queries=len(users), top_percentile=50, repeats=1, warm_up_s=0)
+    no_minimum = Profile(0.0, len(users), 50, 1, warm_up_s=0.0, warm_up_most_s=0.02)
     conditions = Conditions(profile=no_minimum)
 
     def ours():
