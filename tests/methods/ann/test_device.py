@@ -15,7 +15,7 @@ def test_the_cpu_moves_nothing():
 
 def test_a_build_without_gpus_says_so(monkeypatch):
     """The message names the extra that brings one."""
-    monkeypatch.setattr(device, "load_faiss", lambda: object())
+    monkeypatch.setattr(device, "load_faiss", object)
     with pytest.raises(MethodError, match=r"'cuda': faiss has no GPU build here.*extra `gpu`"):
         to_device(object(), "cuda")
 

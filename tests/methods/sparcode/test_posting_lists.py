@@ -31,7 +31,7 @@ def vectors_of(fields):
 
 @pytest.mark.parametrize("lists", [1, 3, 12, 99])
 def test_it_serves_the_dense_sum_of_the_lists(method, queries, lists):
-    """y(q, i) = the sum of ReLU(<c, i>) over the K nearest codewords, what no list keeps being 0."""
+    """y(q, i) = the sum of ReLU(<c, i>) over the K nearest codewords, 0 where no list keeps it."""
     method.search_params = PostingListsSearch(lists=lists)
     items, codewords = vectors_of(tiny_log().item_fields), method._codewords
     products = np.maximum(codewords @ items.T, 0)
