@@ -12,6 +12,7 @@ from harness.compare.scaling import MEASURED, exponents, scaling_frame
 from harness.console import RunDisplay
 from harness.errors import SuiteError
 from harness.measure.machine import check_faiss
+from harness.measure.room import memory_room
 from harness.metrics.metric import parse_metric
 from harness.record import Status
 from harness.report.scaling import render_scaling, scaling_caption, scaling_csv
@@ -37,7 +38,8 @@ def main(options: argparse.Namespace) -> int:
     def context_of(size: int) -> RunContext:
         trials = plans[size]
         params = trials[0].dataset_params
-        parts = load_parts(suite.dataset, params, suite.split, options.data_root)
+        with memory_room(trials[0].memory_limit_bytes):
+            parts = load_parts(suite.dataset, params, suite.split, options.data_root)
         check_against_data(suite, trials, parts)
         return RunContext(folder, options.data_root, parts.protocol, parts.data_hash)
 

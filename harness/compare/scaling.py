@@ -14,12 +14,7 @@ from scipy.stats import t as student
 from harness.record import Record, Status
 
 SERIES = ("case", "build", "search", "load", "device")  # what all sizes of one series share
-MEASURED = (
-    "fit_build_s",
-    "index_bytes",
-    "qps",
-    "latency_p99_s",
-)  # and the recall that is asked for
+MEASURED = ("fit_build_s", "index_bytes", "qps", "latency_p99_s")  # and the recall asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +24,7 @@ class PowerLaw:
     Attributes
     ----------
     exponent : the slope of log y on log n.
-    low, high : its interval; None where fewer than three points or sizes leave nothing to tell the
-        spread about the line.
+    low, high : its interval; None where two sizes leave nothing to tell the spread by.
     n_sizes : different sizes.
     """
 
@@ -45,10 +39,12 @@ def fit_power_law(
 ) -> PowerLaw:
     """Return the power law through the points, by least squares of log y on log n.
 
-    The interval is Student's, with as many degrees of freedom as points less two; it covers the
-    exponent at its level if the logarithms scatter normally and alike about the line. With three
-    sizes it is wide: one degree of freedom. A bend (a cache that no longer suffices) is not noise,
-    and an exponent over it is an average.
+    Each size is one point, the mean of log y over its values: several seeds or repeats of a size
+    share what departs from the line there, so they are no points of their own. The interval is
+    Student's, with as many degrees of freedom as sizes less two; it covers the exponent at its
+    level if those points scatter normally and alike about the line. With three sizes it is wide:
+    one degree of freedom. A bend (a cache that no longer suffices) is not noise, and an exponent
+    over it is an average.
 
     Raises
     ------
@@ -60,18 +56,19 @@ def fit_power_law(
         raise ValueError(f"{n.size} sizes for {y.size} values")
     if not (np.isfinite(n) & np.isfinite(y) & (n > 0) & (y > 0)).all():
         raise ValueError(f"sizes {n.tolist()} and values {y.tolist()} must be positive and finite")
-    n_sizes = np.unique(n).size
-    if n_sizes < 2:
-        raise ValueError(f"an exponent needs two sizes or more, got {n_sizes}")
-    x, z = np.log(n) - np.log(n).mean(), np.log(y) - np.log(y).mean()
+    different, places = np.unique(n, return_inverse=True)
+    if different.size < 2:
+        raise ValueError(f"an exponent needs two sizes or more, got {different.size}")
+    means = np.bincount(places, weights=np.log(y)) / np.bincount(places)
+    x, z = np.log(different) - np.log(different).mean(), means - means.mean()
     squares = float(x @ x)
     slope = float(x @ z) / squares
-    if n_sizes < 3:
-        return PowerLaw(slope, None, None, n_sizes)
-    freedom = n.size - 2
+    freedom = different.size - 2
+    if freedom == 0:
+        return PowerLaw(slope, None, None, different.size)
     variance = float(((z - slope * x) ** 2).sum()) / freedom
     half = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(variance / squares)
-    return PowerLaw(slope, slope - half, slope + half, n_sizes)
+    return PowerLaw(slope, slope - half, slope + half, different.size)
 
 
 def scaling_frame(records: Sequence[Record], sizes: Mapping[str, int]) -> pd.DataFrame:
@@ -84,14 +81,14 @@ def scaling_frame(records: Sequence[Record], sizes: Mapping[str, int]) -> pd.Dat
     Notes
     -----
     Columns: ``case``, ``device``, ``build``, ``search``, ``load`` (tables), ``n_items``, those of
-    `MEASURED`, a column per metric, ``bytes_per_item``, ``n_timed``, ``seed``, ``status``,
-    ``reason``. ``fit_build_s`` is fit, refit and build together.
+    `MEASURED`, a column per metric, ``bytes_per_item``, ``n_timed``, ``seed``, ``repeat``,
+    ``status``, ``reason``, ``warnings``. ``fit_build_s`` is fit, refit and build together.
     """
     rows = [_row(record, sizes[record.trial_id]) for record in records]
     frame = pd.DataFrame(rows)
     first = {case: number for number, case in enumerate(dict.fromkeys(frame["case"]))}
     order = frame.assign(
-        first=frame["case"].map(first), key=[_key(row) for _, row in frame.iterrows()]
+        first=frame["case"].map(first), key=[series_key(row) for _, row in frame.iterrows()]
     )
     order = order.sort_values(["first", "device", "n_items", "key"], kind="stable")
     return frame.loc[order.index].reset_index(drop=True)
@@ -100,12 +97,15 @@ def scaling_frame(records: Sequence[Record], sizes: Mapping[str, int]) -> pd.Dat
 def exponents(frame: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
     """Return the exponent of each quantity for each series, over its valid rows.
 
-    Seeds and repeats of one size are further points of a series. Columns: those of `SERIES`,
-    ``quantity``, ``exponent``, ``low``, ``high``, ``n_sizes``, ``note``: what is missing and why.
+    Seeds and repeats of a size belong to the same series. Columns: those of `SERIES`, ``quantity``,
+    ``exponent``, ``low``, ``high``, ``n_sizes``, ``note``: what is missing and why.
     """
     valid = frame[frame["status"] == Status.OK]
+    keys = pd.Series(
+        [series_key(row) for _, row in valid.iterrows()], index=valid.index, dtype=object
+    )
     rows: list[dict[str, Any]] = []
-    for _, series in valid.groupby([_key(row) for _, row in valid.iterrows()], sort=False):
+    for _, series in valid.groupby(keys, sort=False):
         shared = {name: series.iloc[0][name] for name in SERIES}
         rows += [{**shared, "quantity": one, **_exponent(series, one)} for one in quantities]
     columns = [*SERIES, "quantity", "exponent", "low", "high", "n_sizes", "note"]
@@ -128,12 +128,15 @@ def _row(record: Record, n_items: int) -> dict[str, Any]:
         **record.metrics,
         "n_timed": record.n_timed,
         "seed": record.seed,
+        "repeat": record.repeat,
         "status": str(record.status),
         "reason": record.reason,
+        "warnings": record.warnings,
     }
 
 
-def _key(row: "pd.Series[Any]") -> str:
+def series_key(row: "pd.Series[Any]") -> str:
+    """Return text that the rows of one series share, and no others."""
     return json.dumps([row[name] for name in SERIES], sort_keys=True)
 
 
@@ -147,7 +150,8 @@ def _exponent(series: pd.DataFrame, quantity: str) -> dict[str, Any]:
     kept = np.isfinite(values) & (values > 0)  # nothing below its smallest sample, no log of zero
     n_sizes = int(np.unique(sizes[kept]).size)
     if n_sizes < 2:
-        return {**nothing, "n_sizes": n_sizes, "note": f"{n_sizes} sizes: no exponent"}
+        sizes_in_words = "1 size" if n_sizes == 1 else "no size"
+        return {**nothing, "n_sizes": n_sizes, "note": f"{sizes_in_words}: no exponent"}
     law = fit_power_law(sizes[kept].tolist(), values[kept].tolist())
     note = "" if law.low is not None else "2 sizes: no interval"
     return {

@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from harness.compare.scaling import MEASURED
+from harness.compare.frame import plain_numbers
+from harness.compare.scaling import MEASURED, series_key
 from harness.compare.scenario import scenario
 from harness.record import Record
+from harness.report.caption import PROFILES, noise_line
 from harness.report.numbers import MB, MS, NOTHING, Column
+from harness.report.rows import verdicts
 from harness.report.table import Format, render_cells
 
 LABELS: Mapping[str, str] = {
@@ -25,7 +28,11 @@ COLUMNS = (
     Column("QPS", "qps"),
     Column("p99 ms", "latency_p99_s", MS),
 )
-TITLE = "exponent e of y = a n^e, least squares in logarithms, with its 95 % interval"
+AXES = ("device", "seed", "repeat")  # told where there are several
+TITLE = (
+    "exponent e of y = a n^e over valid rows, least squares in logarithms, and its 95 % interval, "
+    "from 3 sizes on"
+)
 
 
 def render_scaling(
@@ -41,21 +48,20 @@ def render_scaling(
     """
     if form == "csv":
         return scaling_csv(frame)
-    cells = pd.DataFrame({"method": frame["case"], "setting": _settings(frame)})
+    cells = pd.DataFrame({"method": frame["case"], "setting": _settings(frame, frame)})
     for column in (*COLUMNS, Column(recall, recall, form=lambda value: f"{value:.4f}")):
         cells[column.header] = column.cells(frame)
-    cells["status"] = [
-        str(status) if pd.isna(reason) else f"{status}: {reason}"
-        for status, reason in zip(frame["status"], frame["reason"], strict=True)
-    ]
-    sizes = render_cells(cells, form, caption, n_left=2)
-    growth = _growth(exponents, [*MEASURED, recall])
+    cells["status"], notes = verdicts(frame)
+    sizes = render_cells(cells, form, caption, notes, n_left=2)
+    if exponents.empty:
+        return f"{sizes}\n\nno exponents: no row is valid"
+    growth = _growth(exponents, [*MEASURED, recall], frame)
     return f"{sizes}\n\n{render_cells(growth, form, TITLE, n_left=2)}"
 
 
 def scaling_csv(frame: pd.DataFrame) -> str:
-    """Return every row of ``frame`` in full, the data for a plot."""
-    return str(frame.to_csv(index=False)).rstrip("\n")
+    """Return every row of ``frame`` in full, a column per parameter: the data for a plot."""
+    return str(plain_numbers(frame).to_csv(index=False)).rstrip("\n")
 
 
 def scaling_caption(records: Sequence[Record], question: str) -> str:
@@ -67,25 +73,32 @@ def scaling_caption(records: Sequence[Record], question: str) -> str:
     timed = sorted({one.n_timed for one in records if one.n_timed})
     sent = f", {timed[0]:,} to {timed[-1]:,} queries timed" if timed else ""
     libraries = ", ".join(f"{name} {version}" for name, version in first.environment.items())
+    profile = first.profile or "smoke"
     return "\n".join(
         [
             f"{first.suite}: {question}",
             f"data: {first.dataset.partition('(')[0]}, drawn anew for each n",
             f"speed: {' and '.join(loads) or 'not measured'}, host memory to host memory{sent}",
+            f"profile {profile}: {PROFILES.get(profile, 'unknown to this program')}",
+            noise_line(records, None),
             f"threads: {first.threads} searching, {first.fit_threads} fitting and building",
             f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
-            f"commit {', '.join(dict.fromkeys(one.commit for one in records))}",
+            f"commit {', '.join(dict.fromkeys(_short(one.commit) for one in records))}",
         ]
     )
 
 
-def _growth(exponents: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for (_, one), setting in zip(exponents.iterrows(), _settings(exponents), strict=True):
-        rows.setdefault((one["case"], setting), {})[one["quantity"]] = _law(one)
+def _growth(
+    exponents: pd.DataFrame, quantities: Sequence[str], frame: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a row of cells per series; ``exponents`` has one row per series and quantity."""
+    rows: dict[str, tuple[list[str], dict[str, str]]] = {}
+    settings = _settings(exponents, frame)
+    for (_, one), setting in zip(exponents.iterrows(), settings, strict=True):
+        laws = rows.setdefault(series_key(one), ([one["case"], setting], {}))[1]
+        laws[one["quantity"]] = _law(one)
     cells = [
-        [*series, *(found.get(one, NOTHING) for one in quantities)]
-        for series, found in rows.items()
+        [*names, *(laws.get(one, NOTHING) for one in quantities)] for names, laws in rows.values()
     ]
     headers = ["method", "setting", *(LABELS.get(one, one) for one in quantities)]
     return pd.DataFrame(cells, columns=headers)
@@ -96,17 +109,33 @@ def _law(row: "pd.Series[Any]") -> str:
         return str(row["note"])
     exponent = f"{row['exponent']:.2f}"
     if pd.isna(row["low"]):
-        return f"{exponent} ({row['note']})"
+        return f"{exponent} ({row['n_sizes']} sizes)"
     return f"{exponent} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
-def _settings(frame: pd.DataFrame) -> list[str]:
-    """Return for each row its search parameters, and the device and load where there are two."""
-    loads = [scenario(one) if one else "" for one in frame["load"]]
-    several = len({one for one in loads if one}) > 1
-    parts = []
-    for (_, row), load in zip(frame.iterrows(), loads, strict=True):
-        words = [f"{name}={value}" for name, value in row["search"].items()]
-        words += [row["device"]] if frame["device"].nunique() > 1 else []
-        parts.append(" ".join([*words, load] if several and load else words))
-    return parts
+def _settings(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    """Return for each row its search parameters, and whatever else tells it from others of a case.
+
+    Parameters
+    ----------
+    frame : all rows of the run, which say what there are several of.
+    """
+    several = [name for name in AXES if name in rows and frame[name].nunique() > 1]
+    texts = []
+    for _, row in rows.iterrows():
+        peers = frame[frame["case"] == row["case"]]
+        build = [
+            f"{name}={value}"
+            for name, value in row["build"].items()
+            if any(one[name] != value for one in peers["build"])
+        ]
+        search = [f"{name}={value}" for name, value in row["search"].items()]
+        loads = {scenario(one) for one in frame["load"] if one}
+        load = [scenario(row["load"])] if row["load"] and len(loads) > 1 else []
+        axes = [str(row[name]) if name == "device" else f"{name}={row[name]}" for name in several]
+        texts.append(" ".join([*build, *search, *axes, *load]))
+    return texts
+
+
+def _short(commit: str) -> str:
+    return commit[:10] + ("+dirty" if commit.endswith("+dirty") else "")

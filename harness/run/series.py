@@ -16,6 +16,7 @@ from harness.run.trial_spec import TrialSpec
 
 SIZE = "n_items"  # the parameter of the dataset that grows
 STOPPED = "not run: stopped at n = "
+NO_DATA = RunContext(Path(), None, "", "")  # where no data were drawn
 # These end no series: a missing device is said at every size, a doubtful number is a number.
 GOES_ON = (Status.OK, Status.INVALID, Status.SKIPPED)
 
@@ -56,13 +57,18 @@ def run_series(
     ----------
     plans : size -> trials, small sizes first.
     context_of : size -> what trials of that size share; asked only where one may have to run, as
-        it draws the data.
+        it draws the data. Where it raises MemoryError every series ends.
     """
     run = _Run(log, latest_attempts(records), listener, sum(map(len, plans.values())))
     for size, trials in plans.items():
         going = [one for one in trials if run.end_of(one) is None]
-        context = context_of(size) if going else RunContext(Path(), None, "", "")
-        pending = going if force else run.pending(going, context.data_hash)
+        context, pending = NO_DATA, []
+        try:
+            context = context_of(size) if going else NO_DATA
+            pending = going if force else run.pending(going, context.data_hash)
+        except MemoryError as error:
+            ending = Ending(Status.OUT_OF_MEMORY, f"the data of {size:,} items: {error}")
+            run.end_all(going, ending)
         for spec in trials:
             run.next_trial(spec, context, runs=spec in pending)
     return [one for trials in plans.values() for spec in trials for one in run.of(spec)]
@@ -112,8 +118,17 @@ class _Run:
                 self.ended[_series(spec)] = (
                     f"{STOPPED}{size:,} by {ends[0].status}: {ends[0].reason}"
                 )
-        elif [one.reason for one in self.of(spec)] != [reason]:
-            ending = Ending(Status.SKIPPED, reason)
+        else:
+            self._leave(spec, context, Ending(Status.SKIPPED, reason))
+
+    def end_all(self, trials: Sequence[TrialSpec], ending: Ending) -> None:
+        """Note for each of these trials, of one size, that it ended before it could begin."""
+        for spec in trials:
+            self._leave(spec, NO_DATA, ending)
+
+    def _leave(self, spec: TrialSpec, context: RunContext, ending: Ending) -> None:
+        """Keep a record of a trial that did not begin, unless the one that stands says the same."""
+        if [(one.status, one.reason) for one in self.of(spec)] != [(ending.status, ending.reason)]:
             self.append(failure_record(spec, uuid.uuid4().hex[:12], context, ending))
 
     # A `Listener` too: each trial runs alone, and is shown as one of all, with its size.
