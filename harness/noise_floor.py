@@ -40,6 +40,8 @@ class PointNoise:
     ----------
     case ... profile : what was measured, named as in a record.
     n_pairs : whole pairs, both halves valid.
+    n_busy : halves of these pairs that were measured while others kept the machine busy: their
+        spread is that of the disturbance.
     spreads : field of the record (``qps``, ``latency_p50_s`` ...) -> Spread; a field that was not
         measured in two pairs or more is left out.
     faults : why measurements are missing, each reason once.
@@ -56,6 +58,7 @@ class PointNoise:
     fit_threads: int
     profile: str | None
     n_pairs: int
+    n_busy: int
     spreads: Mapping[str, Spread]
     faults: tuple[str, ...] = ()
 

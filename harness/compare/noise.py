@@ -170,6 +170,7 @@ def _point(group: Sequence[Record], n_pairs: int) -> PointNoise:
         fit_threads=first.fit_threads,
         profile=first.profile,
         n_pairs=len(pairs),
+        n_busy=sum(bool(half.isolation.get("busy")) for pair in pairs for half in pair),
         spreads=_spreads(pairs),
         faults=tuple(faults),
     )

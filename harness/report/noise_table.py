@@ -24,7 +24,7 @@ def render_noise(floor: NoiseFloor, form: Format = "text") -> str:
         "sigma: root mean square of log(b / a) over pairs, [95 % interval]; ±: 95 % of one "
         "measurement"
     )
-    notes = list(dict.fromkeys(fault for one in floor.points for fault in one.faults))
+    notes = list(dict.fromkeys(note for one in floor.points for note in _notes(one)))
     rows = [_row(one, notes) for one in floor.points]
     cells = pd.DataFrame(rows)
     empty = [
@@ -49,9 +49,14 @@ def _row(point: PointNoise, notes: list[str]) -> dict[str, str]:
     for header, name in COLUMNS:
         spread = point.spreads.get(name)
         row[f"{header} sigma"] = NOTHING if spread is None else percent(spread.sigma)
-    marks = [str(notes.index(fault) + 1) for fault in point.faults]
+    marks = [str(notes.index(note) + 1) for note in _notes(point)]
     row["pairs"] = str(point.n_pairs) + (f" [{','.join(marks)}]" if marks else "")
     return row
+
+
+def _notes(point: PointNoise) -> list[str]:
+    busy = f"busy machine during {point.n_busy} of {2 * point.n_pairs} measurements"
+    return [*point.faults, *([busy] if point.n_busy else [])]
 
 
 def _sigma(spread: Spread) -> str:

@@ -167,3 +167,13 @@ def test_a_spread_that_is_too_wide_marks_the_row():
     assert noise_warning(None) is None
     assert noise_warning(MAX_NOISE) is None
     assert "±23%" in noise_warning(0.23)
+
+
+def test_halves_of_a_busy_machine_are_counted():
+    """Three of four halves were disturbed, and the floor says so."""
+    records = [
+        replace(one, isolation={"busy": one.repeat != 1})
+        for one in rounds(100.0, 110.0, 110.0, 100.0)
+    ]
+    assert noise_floor(records, 2).points[0].n_busy == 3
+    assert noise_floor(rounds(100.0, 110.0, 110.0, 100.0), 2).points[0].n_busy == 0
