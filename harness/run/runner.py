@@ -16,6 +16,7 @@ from harness.run.code import code_of
 from harness.run.ending import Ending
 from harness.run.executor import execute
 from harness.run.messages import Stage
+from harness.run.saved import remove_saved
 from harness.run.trial_spec import Place, TrialSpec
 
 # The limit that a trial met which ended so.
@@ -132,6 +133,7 @@ def run_trials(
         attempt = uuid.uuid4().hex[:12]
         place = Place(attempt, context.folder, context.data_root)
         ending = execute(spec, place, listener.stage, log.append)
+        remove_saved(spec, place)
         if ending.status is not Status.OK:
             log.append(failure_record(spec, attempt, context, ending))
         listener.trial_ends(spec, ending, time.monotonic() - begun)

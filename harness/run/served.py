@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from harness.measure.memory import SAMPLED
 from harness.measure.phases import Phases
 from harness.retriever import Capability, Retriever
 from harness.run.query_files import save_queries
+from harness.run.saved import remove_saved, saved_folder
 from harness.run.serve import ServeAnswer, ServeRequest
 from harness.run.trial_spec import Place, TrialSpec
 
@@ -57,8 +57,8 @@ def measure_served(
     """
     if Capability.SAVE not in retriever.capabilities:
         return Served()
-    folder = place.folder / "saved" / spec.trial_id
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = saved_folder(spec, place)
+    remove_saved(spec, place)
     memory: dict[str, int | None] = dict(Served().memory)
     try:
         saved, asked = folder / "method", folder / "queries"
@@ -73,7 +73,7 @@ def measure_served(
         reason = f"{type(error).__name__}: {error}"[:500]
         return Served(memory, (f"the saved index was not measured: {reason}",))
     finally:
-        _remove(folder)
+        remove_saved(spec, place)
     phases.seconds["load"], phases.peak_bytes["load"] = answer.load_s, answer.load_peak_bytes
     memory |= {name: getattr(answer, name) for name in ANSWERED}
     return Served(memory, warnings_of(answer))
@@ -140,11 +140,3 @@ def _serve_once(spec: TrialSpec, folder: Path) -> ServeAnswer:
         raise RuntimeError(f"serving ended with status {done.returncode}: {last[0]}")
     values: dict[str, Any] = json.loads(Path(request.answer).read_text(encoding="utf-8"))
     return ServeAnswer(**values)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.parent.rmdir()
-    except OSError:  # another trial's folder is there
-        return
