@@ -19,9 +19,12 @@ class Clock:
     ----------
     now_ns : returns the present time in nanoseconds since an arbitrary moment. On the host it is
         `time.perf_counter_ns` itself, without a call around it.
+    work_ns : like `now_ns`, but on the host without the time in which this process had no CPU:
+        the CPU time of all its threads. On a device, whose work that does not hold, `now_ns`.
     """
 
     now_ns: Callable[[], int]
+    work_ns: Callable[[], int]
 
     def __init__(
         self,
@@ -34,6 +37,8 @@ class Clock:
         self._host_ns = now_ns
         self._sleep = sleep
         self.now_ns = now_ns if synchronise is None else self._synchronised_ns
+        is_real_host = synchronise is None and now_ns is time.perf_counter_ns
+        self.work_ns = time.process_time_ns if is_real_host else self.now_ns
 
     def __call__(self) -> float:
         """Return the present time in seconds."""

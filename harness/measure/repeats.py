@@ -10,10 +10,10 @@ graph twice in a row is faster the second time, and that is no fault of the meth
 ratio is above the limit, other new queries are asked with the processor's caches emptied before
 every call. If that ratio is above the limit as well, but no more than a processor explains, further
 new queries are sent in rounds, each query once a round, caches emptied between rounds: what is
-remembered from one round to the next is remembered by the method.
+remembered from one round to the next is remembered by the method. Rounds are compared by the
+process's CPU time, where it works on the host: on a busy machine whole rounds wait for a CPU.
 """
 
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,8 +30,10 @@ LEAST = 8  # queries, of which the median ratio says something
 BUDGET_S = 2.0  # after which no further query is taken, once there are enough
 AGAIN = 5  # times each query is sent again
 ROUND = 32  # queries of a round, at most
-CACHE_BYTES = 64 << 20  # where the system does not tell the size of the last cache
-MOST_CACHE_BYTES = 256 << 20
+# Written to empty caches: before a call what most processors hold, and between rounds, which are
+# few, more than any does. What the system says of its last cache is wrong on virtual machines.
+CALL_BYTES, ROUND_BYTES = 128 << 20, 1 << 30
+DEVICE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,29 @@ class Repeats:
 
 
 def measure_repeats(
-    target: Target, inbox: Inbox, empty_caches: Callable[[], None] | None = None
+    target: Target,
+    inbox: Inbox,
+    empty_caches: Callable[[], None] | None = None,
+    room_bytes: int | None = None,
 ) -> Repeats:
     """Time the target's queries, which the method has not met, when new and when sent again.
 
     Parameters
     ----------
     empty_caches : displaces what the processor keeps; None: a `CacheEmptier`.
+    room_bytes : that may be taken for it; None: enough.
     """
     half = len(target.queries) // 2
     calls = [target.queries.take(np.array([row])) for row in range(len(target.queries))]
     plain = _at_once(target, calls[half:], inbox, lambda: None)
     if plain is None or plain <= LIMIT:
         return Repeats(plain, plain, emptied=False)
-    empty = empty_caches or CacheEmptier()
+    room = ROUND_BYTES if room_bytes is None else room_bytes
+    empty = empty_caches or CacheEmptier(min(CALL_BYTES, room))
     middle = half // 2 if half >= 2 * LEAST else half
     emptied = _at_once(target, calls[:middle], inbox, empty)
     if emptied is not None and LIMIT < emptied <= AT_ONCE_LIMIT:
+        empty = empty_caches or CacheEmptier(min(ROUND_BYTES, room))
         apart = _in_rounds(target, calls[middle:half], inbox, empty)
         emptied = emptied if apart is None else apart
     return Repeats(plain if emptied is None else emptied, plain, emptied=True)
@@ -83,7 +91,10 @@ def _at_once(
     begun = target.clock()
     with no_collection():
         for call in calls:
-            times = [_time(target, call, inbox, before) for _ in range(1 + AGAIN)]
+            times = []
+            for _ in range(1 + AGAIN):
+                before()
+                times.append(_time(target, call, inbox, target.clock.now_ns))
             ratios.append(_first_over_later(times))
             if len(ratios) >= LEAST and target.clock() - begun > BUDGET_S:
                 break
@@ -101,7 +112,8 @@ def _in_rounds(
             group, rounds = calls[start : start + ROUND], []
             for _ in range(1 + AGAIN):
                 between()
-                rounds.append([_time(target, call, inbox, lambda: None) for call in group])
+                work_ns = target.clock.work_ns
+                rounds.append([_time(target, call, inbox, work_ns) for call in group])
                 if target.clock() - begun > BUDGET_S:  # slow queries: fewer are enough
                     group = group[: max(LEAST, len(group) // 4)]
             ratios += [_first_over_later(times) for times in zip(*rounds, strict=False)]
@@ -115,10 +127,9 @@ def _first_over_later(times: Sequence[int]) -> float:
     return times[0] / again if again > 0 else 1.0
 
 
-def _time(target: Target, call: Queries, inbox: Inbox, before: Callable[[], None]) -> int:
-    """Return the nanoseconds of one call."""
-    before()
-    (start, end), answers = send(target.search, [call], target.k, target.clock.now_ns)
+def _time(target: Target, call: Queries, inbox: Inbox, read_ns: Callable[[], int]) -> int:
+    """Return the nanoseconds of one call by a clock."""
+    (start, end), answers = send(target.search, [call], target.k, read_ns)
     inbox.take([call.user_ids], answers)
     return end - start
 
@@ -126,12 +137,12 @@ def _time(target: Target, call: Queries, inbox: Inbox, before: Callable[[], None
 class CacheEmptier:
     """Displaces what the processor keeps, and a GPU in use, by writing more than they can hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_bytes: int = CALL_BYTES) -> None:
         """Take the memory once: taking it for each call would cost more than writing it."""
-        self._host = np.zeros(min(2 * _last_cache_bytes(), MOST_CACHE_BYTES), np.uint8)
+        self._host = np.zeros(n_bytes, np.uint8)
         self._device = None
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves it bare
-            self._device = torch.zeros(MOST_CACHE_BYTES, dtype=torch.uint8, device="cuda")
+            self._device = torch.zeros(DEVICE_BYTES, dtype=torch.uint8, device="cuda")
 
     def __call__(self) -> None:
         """Write all of it."""
@@ -139,9 +150,3 @@ class CacheEmptier:
         if self._device is not None:
             self._device.add_(1)
             torch.cuda.synchronize()
-
-
-def _last_cache_bytes() -> int:
-    name = "SC_LEVEL3_CACHE_SIZE"
-    found = os.sysconf(name) if name in os.sysconf_names else 0
-    return found if found > 0 else CACHE_BYTES

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import psutil
 
 from harness.interactions import Queries
 from harness.measure.clock import Clock
 from harness.measure.cold import N_COLD, Cold, measure_cold
+from harness.measure.memory import status_bytes
 from harness.measure.repeats import Repeats, measure_repeats
 from harness.measure.sending import Inbox, Target
 from harness.measure.warm_up import warm_up
@@ -60,8 +62,16 @@ def look_first(
     singles = [early.queries.take(np.array([row])) for row in range(n_cold)]
     warm_up(early, singles, inbox, 0.0)
     new = Target(retriever.search, queries.take(order[n_cold:][:N_NEW]), spec.k, clock)
-    repeats = measure_repeats(new, inbox, empty_caches)
+    repeats = measure_repeats(new, inbox, empty_caches, _room_bytes(spec))
     before = None if previous is None else previous.worst_ratio
     known = [one for one in (before, repeats.ratio) if one is not None]
     worst = max(known, default=None)
     return FirstLook(cold, repeats, worst, inbox.n_errors, inbox.first_error)
+
+
+def _room_bytes(spec: TrialSpec) -> int:
+    """Return a quarter of the memory that is available, half of what a limit leaves if less."""
+    room = psutil.virtual_memory().available // 4
+    if spec.memory_limit_bytes is None:
+        return room
+    return min(room, max(0, spec.memory_limit_bytes - status_bytes("VmRSS")) // 2)

@@ -11,7 +11,7 @@ from harness.measure.clock import Clock
 from harness.run.first_look import look_first
 from harness.topk import TopK
 
-SPEC = SimpleNamespace(k=2, seed=0)
+SPEC = SimpleNamespace(memory_limit_bytes=None, k=2, seed=0)
 
 
 class Method:
