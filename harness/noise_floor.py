@@ -106,11 +106,21 @@ class NoiseFloor:
             raise RecordError(f"has schema {schema!r}; this program reads {SCHEMA}")
         try:
             values["points"] = tuple(_point(one) for one in values["points"])
+            for name in ("machine", "environment"):
+                if not isinstance(values[name], dict):
+                    raise TypeError(f"{name} is {values[name]!r}, no object")
             return cls(**values)
         except (KeyError, TypeError, AttributeError) as error:
             raise RecordError(f"is no noise floor of schema {SCHEMA} ({error!r})") from error
 
 
 def _point(values: dict[str, Any]) -> PointNoise:
-    spreads = {name: Spread(**one) for name, one in values["spreads"].items()}
+    spreads = {name: _spread(one) for name, one in values["spreads"].items()}
     return PointNoise(**{**values, "spreads": spreads, "faults": tuple(values["faults"])})
+
+
+def _spread(values: dict[str, Any]) -> Spread:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{name} is {value!r}, no number")
+    return Spread(**values)

@@ -143,7 +143,9 @@ def noise_of(records: Sequence[Record], floor: NoiseFloor | None) -> list[float 
     known = {point_key(one): one.spreads["qps"] for one in floor.points if "qps" in one.spreads}
     return [
         half_width(known[key])
-        if (key := point_key(record)) in known and not refusals(record, floor)
+        if (key := point_key(record)) in known
+        and not record.load.get("rate")  # there the QPS is that of the arrivals
+        and not refusals(record, floor)
         else None
         for record in records
     ]

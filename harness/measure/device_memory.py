@@ -11,6 +11,8 @@ from typing import Protocol
 
 import torch
 
+from harness.measure.nvml import device_index, device_memory_used
+
 SAMPLE_S = 0.005  # the driver keeps no peak, so that it is asked again and again
 
 
@@ -36,9 +38,16 @@ class CudaBackend:
     def __init__(self, device: str) -> None:
         """Take the device's name, ``cuda`` or ``cuda:N``."""
         self._device = torch.device(device)
+        self._index = device_index(device) or 0
 
     def used_bytes(self) -> int | None:
-        """Return what the driver says is not free; None before there is a context to ask in."""
+        """Return what is in use on the whole device, by NVML, which needs no context.
+
+        Without NVML what CUDA says is not free, and None before there is a context to ask in.
+        """
+        used = device_memory_used(self._index)
+        if used is not None:
+            return used
         if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             return None
         free, total = torch.cuda.mem_get_info(self._device)

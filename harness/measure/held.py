@@ -23,24 +23,31 @@ Span = tuple[str, int, int]  # device, first address, address after
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Bytes by place: ``host_bytes`` of arrays and CPU tensors, and ``device_bytes``."""
+    """Bytes by place: ``host_bytes`` of arrays and CPU tensors, and ``device_bytes``.
+
+    ``is_whole`` is False where a faiss index on a GPU is held, which does not tell its size.
+    """
 
     host_bytes: int
     device_bytes: int
+    is_whole: bool = True
 
 
 def held_by(one: Any) -> Held:
     """Return the bytes of every array, tensor and faiss index that ``one`` reaches."""
     spans: list[Span] = []
-    native = 0
+    native, is_whole = 0, True
     for found in _reached(one):
         if _is_faiss_index(found):
-            native += _faiss_bytes(found)
+            if hasattr(found, "getDevice"):  # on a GPU: its memory is the driver's to tell
+                is_whole = False
+            else:
+                native += _faiss_bytes(found)
         else:
             spans.extend(_spans_of(found))
     on_host = _union(span for span in spans if span[0] == "cpu")
     on_devices = _union(span for span in spans if span[0] != "cpu")
-    return Held(on_host + native, on_devices)
+    return Held(on_host + native, on_devices, is_whole)
 
 
 def account_warning(logical: int, held: int) -> str | None:
@@ -147,8 +154,6 @@ def _faiss_bytes(index: Any) -> int:
         counted[0] += len(block)
         return len(block)
 
-    if hasattr(index, "getDevice"):  # on a GPU: its memory is the driver's to tell
-        return 0
     writer = faiss.PyCallbackIOWriter(count, 1 << 20)
     faiss.write_index(index, writer)
     return counted[0]

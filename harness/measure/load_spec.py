@@ -9,6 +9,7 @@ from typing import Literal
 Kind = Literal["single_stream", "batch", "offline", "server"]
 Mix = Literal["uniform", "zipf", "head", "tail"]
 
+LEAST_RATE, MOST_RATE = 1e-3, 1e7  # queries a second
 DEFAULT_BATCH: Mapping[Kind, int] = MappingProxyType(
     {"single_stream": 1, "batch": 256, "offline": 256, "server": 1}
 )
@@ -72,6 +73,8 @@ class LoadSpec:
                 raise ValueError(f"{name} = {value} must stand with kind = 'server'")
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} = {value} must be above 0 and finite")
+        if self.rate is not None and not LEAST_RATE <= self.rate <= MOST_RATE:
+            raise ValueError(f"rate = {self.rate} must lie in {LEAST_RATE:g} to {MOST_RATE:g}")
         if self.kind == "server" and (self.rate is None) == (self.max_p99_s is None):
             given = f"rate = {self.rate} and max_p99_s = {self.max_p99_s}"
             raise ValueError(f"{given}: a server must have one of the two")

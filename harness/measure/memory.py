@@ -77,9 +77,15 @@ class PhasePeak:
     Phases follow one another, they do not overlap: each begins by making the kernel forget.
     """
 
-    def __init__(self) -> None:
-        """Begin the phase."""
-        self._sampler = None if _forget_peak() else _Sampler()
+    def __init__(self, *, may_sample: bool = True) -> None:
+        """Begin the phase.
+
+        Parameters
+        ----------
+        may_sample : False while something is timed: then the peak of before stays in the number
+            where the kernel cannot be made to forget it.
+        """
+        self._sampler = None if _forget_peak() or not may_sample else _Sampler()
 
     @property
     def is_sampled(self) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from harness.interactions import Queries
+from harness.lists import IntArray
 from harness.measure.sending import Inbox, Target, no_collection, send
 
 LIMIT = 1.10  # faster than that on a repeated query is not the same work
@@ -81,6 +82,45 @@ def measure_repeats(
         apart = _in_rounds(target, calls[middle:half], inbox, empty)
         emptied = emptied if apart is None else apart
     return Repeats(plain if emptied is None else emptied, plain, emptied=True)
+
+
+def filled_by_batch(
+    target: Target, inbox: Inbox, empty_caches: Callable[[], None] | None = None
+) -> float | None:
+    """Return how much faster queries are that came in a batch before: a cache may be filled so.
+
+    Half of the target's queries, none of which the method has met, are sent in one call; then
+    those and the others in turn, one by one. The ratio of the medians is of different queries and
+    of a processor that has seen one half, so only much more than `AT_ONCE_LIMIT` is a finding; it
+    is confirmed on the rest with caches emptied. None where there are too few queries, or none.
+    """
+    quarter = len(target.queries) // 4
+    if quarter < LEAST:
+        return None
+    ratio = _batch_ratio(target, np.arange(2 * quarter), inbox, lambda: None)
+    if ratio <= AT_ONCE_LIMIT:
+        return None
+    empty = empty_caches or CacheEmptier()
+    ratio = _batch_ratio(target, np.arange(2 * quarter, 4 * quarter), inbox, empty)
+    return ratio if ratio > AT_ONCE_LIMIT else None
+
+
+def _batch_ratio(target: Target, rows: IntArray, inbox: Inbox, before: Callable[[], None]) -> float:
+    known, new = rows[::2], rows[1::2]
+    _, answers = send(target.search, [target.queries.take(known)], target.k, target.clock.now_ns)
+    inbox.take([known], answers)
+    times: tuple[list[int], list[int]] = ([], [])
+    begun = target.clock()
+    with no_collection():
+        for pair in zip(new, known, strict=True):
+            for side, row in zip(times, pair, strict=True):
+                before()
+                call = target.queries.take(np.array([row]))
+                side.append(_time(target, call, inbox, target.clock.now_ns))
+            if len(times[0]) >= LEAST and target.clock() - begun > BUDGET_S:
+                break
+    slow, fast = (statistics.median(side) for side in times)
+    return slow / fast if fast > 0 else 1.0
 
 
 def _at_once(

@@ -55,6 +55,7 @@ class Timing:
     offered_qps : arrival rate of ``server``.
     max_qps, rate_curve : of a server that was asked for its highest rate; see `max_rate`.
     overloaded : the pass was ended early because the server fell further and further behind.
+    fell_behind : why a pass that went to its end was overloaded all the same, in words, or None.
     warnings : what a reader should know.
     """
 
@@ -71,6 +72,7 @@ class Timing:
     max_qps: float | None = None
     rate_curve: tuple[Mapping[str, float], ...] = field(default=())
     overloaded: bool = False
+    fell_behind: str | None = None
     warnings: tuple[str, ...] = ()
 
     @property

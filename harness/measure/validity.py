@@ -11,6 +11,7 @@ from harness.measure.timing import Timing
 
 CLOCK_STEPS = 100  # a call that lasts fewer steps of the clock is read too coarsely
 SAMPLE_S = 0.01  # a rate must come from more than this
+LEAST_DIFFERENT = 130  # queries, as p95 needs of sends; a few sent again and again are less
 BATCH_SAMPLE_S = 0.1  # and from more than this where calls are batches
 
 
@@ -81,6 +82,9 @@ def warnings_of(facts: Facts) -> list[str]:
     least_s = SAMPLE_S if timing.latencies_s is not None else BATCH_SAMPLE_S
     if timing.n_timed and timing.total_s < least_s:
         warnings.append(f"the rate comes from {timing.total_s:.2g} s, less than {least_s:g} s")
+    n_different = np.unique(timing.rows).size
+    if timing.latencies_s is not None and n_different < LEAST_DIFFERENT <= timing.n_timed:
+        warnings.append(f"{n_different} different queries were sent: percentiles are of these few")
     if facts.repeated_ratio is None:
         warnings.append("too few test queries to tell whether repeated ones are remembered")
     return warnings
@@ -96,6 +100,8 @@ def _too_little(timing: Timing, profile: Profile) -> list[str]:
             f"overloaded: ended after {timing.n_timed} queries, since at"
             f" {timing.offered_qps:g} queries/s they waited longer and longer"
         )
+    elif timing.fell_behind is not None:
+        reasons.append(timing.fell_behind)
     if timing.n_timed < profile.min_queries:
         needed = f"{profile.min_queries} are needed"
         reasons.append(f"{timing.n_timed} queries were timed where {needed}")

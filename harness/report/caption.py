@@ -34,7 +34,7 @@ def caption_of(records: Sequence[Record], floor: NoiseFloor | None = None) -> st
         *_profiles(records),
         noise_line(records, floor),
         f"threads: {' or '.join(threads)}",
-        f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
+        f"machine: {', '.join([*(f'{one} cores' for one in cpus), *gpus])}; {libraries}",
         f"commit {', '.join(dict.fromkeys(one.commit[:10] + _dirty(one) for one in records))}",
         *_invalid(records),
     ]

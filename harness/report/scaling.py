@@ -82,7 +82,7 @@ def scaling_caption(records: Sequence[Record], question: str) -> str:
             f"profile {profile}: {PROFILES.get(profile, 'unknown to this program')}",
             noise_line(records, None),
             f"threads: {first.threads} searching, {first.fit_threads} fitting and building",
-            f"machine: {', '.join([*cpus, *gpus])} cores; {libraries}",
+            f"machine: {', '.join([*(f'{one} cores' for one in cpus), *gpus])}; {libraries}",
             f"commit {', '.join(dict.fromkeys(_short(one.commit) for one in records))}",
         ]
     )

@@ -1,5 +1,6 @@
 """First look: what only holds before a method was searched, cold start and repeated queries."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,13 +11,14 @@ from harness.interactions import Queries
 from harness.measure.clock import Clock
 from harness.measure.cold import N_COLD, Cold, measure_cold
 from harness.measure.memory import status_bytes
-from harness.measure.repeats import Repeats, measure_repeats
+from harness.measure.repeats import Repeats, filled_by_batch, measure_repeats
 from harness.measure.sending import Inbox, Target
 from harness.measure.warm_up import warm_up
 from harness.retriever import Retriever
 from harness.run.trial_spec import TrialSpec
 from harness.seeding import generator
 
+N_BATCHED = 128  # and until it is asked whether a batch made it remember
 N_NEW = 400  # queries that are kept from the method until it is asked whether it remembers any
 
 
@@ -63,6 +65,12 @@ def look_first(
     warm_up(early, singles, inbox, 0.0)
     new = Target(retriever.search, queries.take(order[n_cold:][:N_NEW]), spec.k, clock)
     repeats = measure_repeats(new, inbox, empty_caches, _room_bytes(spec))
+    last = Target(
+        retriever.search, queries.take(order[n_cold + N_NEW :][:N_BATCHED]), spec.k, clock
+    )
+    batched = filled_by_batch(last, inbox, empty_caches)
+    if batched is not None:  # found nothing when asked one by one, and something after a batch
+        repeats = dataclasses.replace(repeats, ratio=max(batched, repeats.ratio or 0.0))
     before = None if previous is None else previous.worst_ratio
     known = [one for one in (before, repeats.ratio) if one is not None]
     worst = max(known, default=None)

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.interactions import Queries
-from harness.lists import IntArray
+from harness.lists import IntArray, Lists
 from harness.measure.clock import Clock
 from harness.measure.load import run_load
 from harness.measure.load_spec import LoadSpec
+from harness.measure.memory import PhasePeak, forget_device_peak, peak_device_bytes
 from harness.measure.mix import choose_rows, spare_rows
 from harness.measure.profile import PROFILES, Profile
 from harness.measure.sending import Search
@@ -50,6 +51,8 @@ class Setting:
     ----------
     answers, faults : its scored answers to all test queries, and what is wrong with them.
     look : what was found while it was cold.
+    relevant : what should be found, a row per query.
+    peaks : the peaks so far, as the fields of a record.
     """
 
     retriever: Retriever
@@ -58,6 +61,8 @@ class Setting:
     answers: TopK
     faults: tuple[str, ...]
     look: FirstLook
+    relevant: Lists
+    peaks: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,12 @@ def measure_load(
     """Run load ``number`` of the trial: a timed pass, then, for the first load, one of stages."""
     load: LoadSpec = parse_params(LoadSpec, spec.loads[number])
     if load.resident and (why := _not_resident(spec, setting.retriever)):
-        return LoadPass({"status": Status.SKIPPED, "reason": why, "warnings": ()}, {})
+        skipped = {"status": Status.SKIPPED, "reason": why, "warnings": (), **setting.peaks}
+        return LoadPass(skipped, {})
     look, retriever = setting.look, setting.retriever
     rows, conditions = _conditions(spec, number, load, setting.queries)
     scored = TopK(setting.answers.ids[rows], setting.answers.scores[rows])
-    check = TimedAnswers(scored, setting.n_items)
+    check = TimedAnswers(scored, setting.n_items, setting.relevant.take(rows))
     conditions = dataclasses.replace(conditions, check=check)
     search: Search = retriever.search
     if load.resident:
@@ -87,8 +93,11 @@ def measure_load(
             conditions, prepare=retriever.to_device, finish=retriever.to_host
         )
     sent = setting.queries.take(rows)
+    forget_device_peak(spec.device)
+    peak = PhasePeak(may_sample=False)
     with workplace.watch() as watch:
         timing = run_load(load, search, sent, spec.k, clock, conditions)
+    peak_bytes, device_bytes = peak.stop(), peak_device_bytes(spec.device)
     facts = Facts(
         timing=timing,
         profile=conditions.profile,
@@ -107,7 +116,10 @@ def measure_load(
     if number == 0 and not load.resident:  # stages are those of host memory to host memory
         stages, stage_warnings = stage_fields(retriever, sent, spec.k, clock, load.call_size)
     reasons = reasons_against(facts)
+    before = setting.peaks["peak_device_bytes"]
     fields = {
+        "peak_host_bytes": max(peak_bytes, setting.peaks["peak_host_bytes"] or 0),
+        "peak_device_bytes": None if device_bytes is None else max(device_bytes, before or 0),
         "status": Status.INVALID if reasons else Status.OK,
         "reason": "; ".join(reasons) or None,
         "warnings": (*watch.seen.warnings, *warnings_of(facts), *stage_warnings),

@@ -53,7 +53,10 @@ def measure_point(
     peaks = _peaks(spec, offline, peak.stop())  # before the harness scores exhaustively
     counters = {name: count - before[name] for name, count in _counters(retriever).items()}
     quality = assess(spec, retriever, parts.test, n_items, answers)
-    setting = Setting(retriever, parts.test.queries, n_items, answers, quality.faults, look)
+    setting = Setting(
+        retriever, parts.test.queries, n_items, answers, quality.faults, look,
+        parts.test.relevant, peaks,
+    )  # fmt: skip
     passes = [
         measure_load(spec, number, setting, clock, workplace) for number in range(len(spec.loads))
     ]
@@ -62,7 +65,6 @@ def measure_point(
         **_identity(spec, place),
         **_quality_fields(quality, len(answers)),
         **_surroundings(spec),
-        **peaks,
         **offline_fields(retriever, offline),
         "search": search,
         "data_hash": parts.data_hash,

@@ -84,7 +84,7 @@ class ServeAnswer:
     steady_bytes: int
     mapped_bytes: int
     search_peak_bytes: int
-    held_bytes: int
+    held_bytes: int | None
     logical_bytes: int
     growth_bytes: int
     device_context_bytes: int | None
@@ -134,7 +134,7 @@ def serve(request: ServeRequest) -> ServeAnswer:
         empty_bytes=empty,
         steady_bytes=steady,
         mapped_bytes=mapped,
-        held_bytes=held.host_bytes + held.device_bytes,
+        held_bytes=held.host_bytes + held.device_bytes if held.is_whole else None,
         logical_bytes=_logical_bytes(retriever, settings),
         growth_bytes=growth,
         device_context_bytes=None if meter is None else meter.context_bytes,

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.interactions import Queries
 from harness.measure.held import account_warning
-from harness.measure.memory import SAMPLED
+from harness.measure.memory import SAMPLED, status_bytes
 from harness.measure.phases import Phases
 from harness.retriever import Capability, Retriever
 from harness.run.query_files import save_queries
@@ -60,6 +60,10 @@ def measure_served(
     folder = saved_folder(spec, place)
     remove_saved(spec, place)
     memory: dict[str, int | None] = dict(Served().memory)
+    limit, held = spec.memory_limit_bytes, status_bytes("RssAnon")
+    if limit is not None and 2 * held > limit:  # the limit is the method's, not its second copy's
+        lacking = f"memory_limit_mb = {limit / 1e6:g} leaves no room for a second process"
+        return Served(memory, (f"the saved index was not measured: {lacking}",))
     try:
         saved, asked = folder / "method", folder / "queries"
         saved.mkdir(parents=True)
@@ -82,7 +86,8 @@ def measure_served(
 def warnings_of(answer: ServeAnswer) -> tuple[str, ...]:
     """Return what a reader of the numbers should know."""
     warnings = []
-    if apart := account_warning(answer.logical_bytes, answer.held_bytes):
+    held = answer.held_bytes
+    if held is not None and (apart := account_warning(answer.logical_bytes, held)):
         warnings.append(apart)
     if answer.growth_bytes:
         warnings.append(f"memory grew by {answer.growth_bytes} bytes a query while searching")

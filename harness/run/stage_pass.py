@@ -20,6 +20,7 @@ def stage_fields(
 
     A method that raises here has its error counted in the timed pass; here it is a warning.
     """
+    batch = batch or len(queries)  # 0: all in one call
     n = min(len(queries), N_SINGLES if batch == 1 else N_BATCHES * batch)
     try:
         times = time_stages(retriever, queries.take(np.arange(n)), k, clock, batch=batch)

@@ -16,6 +16,7 @@ from harness.compare.noise import (
     noise_warning,
     refusals,
 )
+from harness.errors import RecordError
 from harness.noise_floor import NoiseFloor
 from harness.record import Record
 
@@ -177,3 +178,26 @@ def test_halves_of_a_busy_machine_are_counted():
     ]
     assert noise_floor(records, 2).points[0].n_busy == 3
     assert noise_floor(rounds(100.0, 110.0, 110.0, 100.0), 2).points[0].n_busy == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(("points", 0, "spreads", "qps", "sigma"), "x"), (("machine",), []), (("points",), 3)],
+)
+def test_a_damaged_floor_is_refused(path, value):
+    """A text for a number, a list for an object: an error of ours, no traceback later."""
+    rounds = [replace(BASE, repeat=n, qps=100.0 + n % 2) for n in range(4)]
+    values = json.loads(noise_floor(rounds, 2).to_json())
+    place = values
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(RecordError, match="is no noise floor"):
+        NoiseFloor.from_json(json.dumps(values))
+
+
+def test_the_rate_of_arrivals_is_no_measurement():
+    """A server at a given rate answers as many as come: its QPS carries no ±."""
+    load = {"kind": "server", "rate": 50.0}
+    rounds = [replace(BASE, load=load, repeat=n, qps=50.0 + n % 2) for n in range(4)]
+    assert noise_of([rounds[0]], noise_floor(rounds, 2)) == [None]

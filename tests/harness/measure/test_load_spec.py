@@ -18,6 +18,7 @@ from harness.measure.load_spec import LoadSpec
         ({"kind": "server", "rate": 1.0, "max_p99_s": 1.0}, "a server must have one of the two"),
         ({"kind": "server", "rate": 0.0}, "rate = 0.0 must be above 0"),
         ({"kind": "server", "rate": float("inf")}, "rate = inf must be above 0 and finite"),
+        ({"kind": "server", "rate": 1e-10}, "rate = 1e-10 must lie in 0.001 to 1e"),
         ({"kind": "server", "rate": float("nan")}, "rate = nan must be above 0"),
         ({"kind": "server", "max_p99_s": -1.0}, "max_p99_s = -1.0 must be above 0"),
         ({"mix": "zipf", "zipf_exponent": 0.0}, "zipf_exponent = 0.0 must be above 0"),

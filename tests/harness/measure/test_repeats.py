@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from harness.measure.clock import Clock
-from harness.measure.repeats import AGAIN, LEAST, LIMIT, CacheEmptier, measure_repeats
+from harness.measure.repeats import (
+    AGAIN,
+    LEAST,
+    LIMIT,
+    CacheEmptier,
+    filled_by_batch,
+    measure_repeats,
+)
 from harness.measure.sending import Inbox, Target
 from harness.topk import TopK
 
@@ -152,3 +159,29 @@ def test_a_real_cache_is_caught_on_the_real_clock(queries):
     found = measure_repeats(Target(search, queries(16), 1, Clock()), Inbox(1), CacheEmptier())
     assert found.emptied
     assert found.ratio > 3
+
+
+def batch_memory(seen, seconds=0.005):
+    """Return seconds of a call: next to nothing for users that came in a batch before."""
+
+    def cost(number, users):
+        if len(users) > 1:
+            seen.update(users.tolist())
+        return 1e-6 if users[0] in seen else seconds
+
+    return cost
+
+
+def test_a_cache_that_only_batches_fill_is_caught(service):
+    """Single queries never fill it; those of a batch are thousands of times as fast after it."""
+    ratio = filled_by_batch(service(batch_memory(set())).target(128), Inbox(3), lambda: None)
+    assert ratio == pytest.approx(5000)
+
+
+def test_an_honest_batch_leaves_nothing_behind(service):
+    """Equal times are no finding; nor is what emptying the processor's caches takes away."""
+    assert filled_by_batch(service(0.001).target(128), Inbox(3), never) is None
+    warm = set()
+    one = service(batch_memory(warm))
+    assert filled_by_batch(one.target(128), Inbox(3), warm.clear) is None
+    assert filled_by_batch(service(0.001).target(4 * LEAST - 1), Inbox(3), never) is None

@@ -12,7 +12,7 @@ from harness.measure.validity import Facts, reasons_against, warnings_of
 
 def timing(n=1000, each_s=0.02, **options):
     return Timing(
-        rows=np.zeros(n, np.int64),
+        rows=np.arange(n),
         total_s=n * each_s,
         warm_up_s=1.0,
         latencies_s=np.full(n, each_s),
@@ -41,6 +41,10 @@ def test_nothing_speaks_against_a_good_pass():
     ("options", "reasons"),
     [
         ({"list_faults": ["3 duplicate ids in lists"]}, ["3 duplicate ids in lists"]),
+        (
+            {"timing": timing(fell_behind="overloaded: answered 170 of 200 queries/s")},
+            ["overloaded: answered 170 of 200 queries/s"],
+        ),
         ({"n_differ": 2}, ["2 of 1000 timed answers differ from the scored"]),
         ({"timed_faults": ["1 NaN scores"]}, ["while timed: 1 NaN scores"]),
         ({"n_checked": 0}, ["no timed answer was compared with the scored"]),
@@ -103,6 +107,13 @@ def test_a_server_without_a_sustained_rate_has_no_pass_to_fault():
     )
     assert against(timing=nothing) == []
     assert warned(timing=nothing) == ["none did"]
+
+
+def test_few_different_queries_are_a_warning():
+    """A thousand sends of 50 queries: the percentiles are of 50."""
+    few = dataclasses.replace(timing(), rows=np.arange(1000) % 50)
+    (warning,) = warned(timing=few)
+    assert warning.startswith("50 different queries were sent")
 
 
 def test_a_coarse_clock_is_a_warning():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from harness.lists import Lists
 from harness.run.timed_answers import TimedAnswers
 from harness.topk import TopK
 
@@ -30,6 +31,27 @@ def test_the_same_answers_in_any_order_and_often_are_fine(check):
     for rows in ([3, 1, 1], list(range(9, -1, -1))):
         check(np.array(rows), answers(np.array(rows)))
     assert (check.n_checked, check.n_differ, check.faults) == (13, 0, ())
+
+
+def test_junk_among_ties_is_found_by_what_it_holds():
+    """All scores tie, so any items may stand for others; but the scored ones were relevant.
+
+    Items exchanged by chance gain as often as they lose, and pass.
+    """
+    n, k = 100, 3
+    random = np.random.default_rng(0)
+    ids = np.argsort(random.random((n, N_ITEMS)), axis=1)[:, :k]
+    scores = np.zeros((n, k), np.float32)
+    liked = Lists.of([sorted(random.permutation(N_ITEMS)[:8].tolist()) for _ in range(n)])
+    good = np.array([np.resize(liked.row(row), k) for row in range(n)])
+    other = np.argsort(random.random((n, N_ITEMS)), axis=1)[:, :k]
+    junk = TimedAnswers(TopK(good, scores), N_ITEMS, liked)
+    junk(np.arange(n), TopK(ids, scores))
+    assert junk.n_differ == 0
+    assert any("hold -" in one for one in junk.faults)
+    chance = TimedAnswers(TopK(ids, scores), N_ITEMS, liked)
+    chance(np.arange(n), TopK(other, scores))
+    assert (chance.n_differ, chance.faults) == (0, ())
 
 
 def test_other_ids_are_counted(check):
