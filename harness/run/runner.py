@@ -132,11 +132,19 @@ def run_trials(
         begun = time.monotonic()
         attempt = uuid.uuid4().hex[:12]
         place = Place(attempt, context.folder, context.data_root)
-        ending = execute(spec, place, listener.stage, log.append)
+        invalid: list[str] = []
+
+        def keep(record: Record, invalid: list[str] = invalid) -> None:
+            log.append(record)
+            if record.status == Status.INVALID:
+                invalid.append(record.reason or "")
+
+        ending = execute(spec, place, listener.stage, keep)
         remove_saved(spec, place)
         if ending.status is not Status.OK:
             log.append(failure_record(spec, attempt, context, ending))
-        listener.trial_ends(spec, ending, time.monotonic() - begun)
+        shown = Ending(Status.INVALID, invalid[0]) if invalid and ending.status == "ok" else ending
+        listener.trial_ends(spec, shown, time.monotonic() - begun)
         endings.append(ending)
     return endings
 

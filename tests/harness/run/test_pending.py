@@ -3,6 +3,7 @@
 import dataclasses
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from harness.measure.machine import code_hash, describe_environment, describe_ma
 from harness.record import Record, Status
 from harness.run import code, runner
 from harness.run.code import code_of
+from harness.run.ending import Ending
 from harness.run.runner import pending_trials
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "record-schema-2.json"
@@ -109,3 +111,25 @@ def test_a_package_without_an_init_is_code_too(monkeypatch, tmp_path):
         seen.append(code.module_hash("spread_out"))
     assert "unknown" not in seen
     assert seen[0] != seen[1] == seen[2]
+
+
+def test_an_invalid_trial_is_not_shown_as_ok(monkeypatch, tmp_path):
+    """Its process ended well; the listener hears what its records say."""
+    heard, kept = [], []
+    listener = SimpleNamespace(
+        trial_starts=lambda *_: None,
+        stage=lambda *_: None,
+        trial_ends=lambda spec, ending, seconds: heard.append((ending.status, ending.reason)),
+    )
+    invalid = record(status=Status.INVALID, reason="3 NaN scores")
+
+    def execute(spec, place, on_stage, on_record):
+        on_record(record())
+        on_record(invalid)
+        return Ending(Status.OK)
+
+    monkeypatch.setattr(runner, "execute", execute)
+    context = runner.RunContext(tmp_path, None, "", "")
+    ended = runner.run_trials([Trial()], context, SimpleNamespace(append=kept.append), listener)
+    assert heard == [(Status.INVALID, "3 NaN scores")]
+    assert (len(kept), [one.status for one in ended]) == (2, [Status.OK])
