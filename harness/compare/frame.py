@@ -7,7 +7,8 @@ Columns, in the order of the record:
 - the other mappings become one column per key, named ``field.key``: ``stages_s.encode``,
   ``offline_s.fit``, ``memory.disk_bytes``, ``isolation.pools.torch``; NaN where a record lacks it;
 - a metric ``m`` has the column ``m`` and, where an interval is known, ``m.low`` and ``m.high``;
-- ``qps_noise``: relative half-width of the 95 % interval of the QPS, from A/A pairs, or None.
+- ``qps_noise``, ``max_qps_noise``, ``latency_p50_s_noise``, ``latency_p99_s_noise``: relative
+  half-width of the field's 95 % interval, from A/A pairs, or None.
 
 `harness.compare.merging.merge_repeats` adds ``n_repeats`` and ``qps_repeats``.
 """
@@ -18,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.compare.noise import noise_of, noise_warning
+from harness.compare.noise import SHOWN, noise_of, noise_warning
 from harness.noise_floor import NoiseFloor
 from harness.record import Record
 
@@ -26,8 +27,9 @@ PARAMETERS = ("build", "search", "load")
 
 
 def to_frame(records: Sequence[Record], floor: NoiseFloor | None = None) -> pd.DataFrame:
-    """Return one row per record with the columns named above; ``floor`` gives ``qps_noise``."""
-    rows = []
+    """Return one row per record with the columns named above; ``floor`` gives the noise."""
+    others = {name: noise_of(records, floor, name) for name in SHOWN if name != "qps"}
+    rows: list[dict[str, Any]] = []
     for record, noise in zip(records, noise_of(records, floor), strict=True):
         row: dict[str, Any] = {}
         for name in record.__slots__:
@@ -42,6 +44,7 @@ def to_frame(records: Sequence[Record], floor: NoiseFloor | None = None) -> pd.D
             else:
                 row[name] = value
         row["qps_noise"] = noise
+        row |= {f"{name}_noise": values[len(rows)] for name, values in others.items()}
         if warning := noise_warning(noise):
             row["warnings"] = (*record.warnings, warning)
         rows.append(row)

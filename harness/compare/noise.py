@@ -16,6 +16,7 @@ from harness.noise_floor import NoiseFloor, PointNoise, Spread
 from harness.record import Record, Status
 from harness.stats import FloatValues
 
+SHOWN = ("qps", "max_qps", "latency_p50_s", "latency_p99_s")  # with a ± in tables
 MEASURED = ("qps", "max_qps", "latency_p50_s", "latency_p99_s", "fit_s", "build_s")
 SHORTEST_S = 1e-3  # a fit or build shorter than this did nothing: its ratio is the clock's
 LEVEL = 0.95
@@ -136,15 +137,17 @@ def noise_warning(half: float | None) -> str | None:
     return f"noisy machine: the A/A spread of the QPS is ±{half:.0%}, above ±{MAX_NOISE:.0%}"
 
 
-def noise_of(records: Sequence[Record], floor: NoiseFloor | None) -> list[float | None]:
-    """Return `half_width` of each record's QPS; None where the floor says nothing of it."""
+def noise_of(
+    records: Sequence[Record], floor: NoiseFloor | None, name: str = "qps"
+) -> list[float | None]:
+    """Return `half_width` of a field of each record; None where the floor says nothing of it."""
     if floor is None:
         return [None] * len(records)
-    known = {point_key(one): one.spreads["qps"] for one in floor.points if "qps" in one.spreads}
+    known = {point_key(one): one.spreads[name] for one in floor.points if name in one.spreads}
     return [
         half_width(known[key])
         if (key := point_key(record)) in known
-        and not record.load.get("rate")  # there the QPS is that of the arrivals
+        and not (name == "qps" and record.load.get("rate"))  # there it is that of the arrivals
         and not refusals(record, floor)
         else None
         for record in records

@@ -57,8 +57,8 @@ def noise_line(records: Sequence[Record], floor: NoiseFloor | None) -> str:
     if rest:
         rest += "; ".join(reasons) or "not in it"
     return (
-        f"QPS ± 95 % of one measurement, from {floor.n_pairs} A/A pairs in fresh processes, "
-        f"not from within a run ({measured}){rest}"
+        f"QPS, p50, p99 ± 95 % of one measurement, from {floor.n_pairs} A/A pairs in fresh "
+        f"processes, not from within a run ({measured}){rest}"
     )
 
 

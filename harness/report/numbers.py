@@ -75,16 +75,22 @@ def cell(value: Any, unit: float = 1.0, form: Callable[[float], str] = rounded) 
     return NOTHING if pd.isna(value) else form(float(value) / unit)
 
 
-def columns_of(frame: pd.DataFrame, columns: Iterable[Column]) -> dict[str, list[str]]:
-    """Return header -> cells, without the columns in which no row has a value."""
-    cells = {one.header: one.cells(frame) for one in columns}
+def columns_of(
+    frame: pd.DataFrame, columns: Iterable[Column], *, noisy: bool = False
+) -> dict[str, list[str]]:
+    """Return header -> cells, without the columns in which no row has a value.
+
+    With ``noisy`` a ± stands beside what the noise floor holds.
+    """
+    cells = {one.header: noisy_cells(frame, one) if noisy else one.cells(frame) for one in columns}
     return {header: ones for header, ones in cells.items() if any(x != NOTHING for x in ones)}
 
 
-def qps_cells(frame: pd.DataFrame) -> list[str]:
-    """Return the QPS, with ± from A/A pairs where a noise floor holds for the row."""
-    cells: Sequence[str] = Column("QPS", "qps").cells(frame)
+def noisy_cells(frame: pd.DataFrame, column: Column) -> list[str]:
+    """Return a column's cells, with ± from A/A pairs where a noise floor holds for the row."""
+    cells: Sequence[str] = column.cells(frame)
+    noises = frame.get(f"{column.name}_noise", pd.Series([None] * len(frame)))
     return [
         one if pd.isna(noise) or one == NOTHING else f"{one} ±{percent(float(noise))}"
-        for one, noise in zip(cells, frame["qps_noise"], strict=True)
+        for one, noise in zip(cells, noises, strict=True)
     ]

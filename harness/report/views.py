@@ -15,8 +15,8 @@ from harness.report.numbers import (
     Column,
     cell,
     columns_of,
+    noisy_cells,
     percent,
-    qps_cells,
     rounded,
     signed_percent,
 )
@@ -70,7 +70,7 @@ def _main(frame: pd.DataFrame, metrics: Sequence[str]) -> Cells:
     return {
         "setting": describe_setting(frame),
         **{metric: metric_cells(frame, metric) for metric in metrics},
-        "QPS": qps_cells(frame),
+        "QPS": noisy_cells(frame, Column("QPS", "qps")),
         **columns_of(frame, columns),
     }
 
@@ -103,8 +103,8 @@ def _speed(frame: pd.DataFrame, metrics: Sequence[str]) -> Cells:
         "setting": describe_setting(frame, with_load=False),
         "scenario": [scenario(load) for load in frame["load"]],
         **columns_of(frame, (Column("offered QPS", "offered_qps"),)),
-        "QPS": qps_cells(frame),
-        **columns_of(frame, columns),
+        "QPS": noisy_cells(frame, Column("QPS", "qps")),
+        **columns_of(frame, columns, noisy=True),
     }
     if (frame["n_repeats"] > 1).any():
         cells["repeats"] = [_repeats(rates) for rates in frame["qps_repeats"]]

@@ -217,3 +217,17 @@ def test_the_table_of_a_floor_says_what_is_missing():
     assert "1 % [0.5 %, 6 %]" in row
     assert row.endswith("2 [1]")
     assert "[1] failed: killed by SIGKILL" in text
+
+
+def test_percentiles_carry_their_noise_where_speed_is_looked_at():
+    """p50 and p99 of pairs that differ by 2 and by 4 %: each with its own ±, only in that view."""
+    rounds = [
+        replace(
+            BASE, repeat=n, qps=100.0, latency_p50_s=1e-3 * (1 + 0.02 * (n % 2)),
+            latency_p99_s=2e-3 * (1 + 0.04 * (n % 2)),
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    frame = to_frame([rounds[0]], noise_floor(rounds, 2))
+    assert render(frame, [], "text", view="speed").count("±") == 3
+    assert render(frame, [], "text").count("±") == 1
