@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
 import torch
 
 RESET = "5"  # proc(5): "the peak resident set size is reset to the current value"
@@ -40,6 +41,17 @@ def status_bytes(name: str) -> int:
     lines = (SELF / "status").read_text().splitlines()
     (size,) = (line.split()[1] for line in lines if line.startswith(f"{name}:"))
     return int(size) * 1024
+
+
+def room_bytes(limit_bytes: int | None) -> int:
+    """Return a quarter of the memory that is available, half of what a limit leaves if less.
+
+    What the harness may take beside a method without being felt.
+    """
+    room = psutil.virtual_memory().available // 4
+    if limit_bytes is None:
+        return room
+    return min(room, max(0, limit_bytes - status_bytes("VmRSS")) // 2)
 
 
 def anonymous_bytes() -> int:

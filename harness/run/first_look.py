@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 
 from harness.interactions import Queries
 from harness.measure.clock import Clock
 from harness.measure.cold import N_COLD, Cold, measure_cold
-from harness.measure.memory import status_bytes
+from harness.measure.memory import room_bytes
 from harness.measure.repeats import Repeats, filled_by_batch, measure_repeats
 from harness.measure.sending import Inbox, Target
 from harness.measure.warm_up import warm_up
@@ -64,7 +63,7 @@ def look_first(
     singles = [early.queries.take(np.array([row])) for row in range(n_cold)]
     warm_up(early, singles, inbox, 0.0)
     new = Target(retriever.search, queries.take(order[n_cold:][:N_NEW]), spec.k, clock)
-    repeats = measure_repeats(new, inbox, empty_caches, _room_bytes(spec))
+    repeats = measure_repeats(new, inbox, empty_caches, room_bytes(spec.memory_limit_bytes))
     last = Target(
         retriever.search, queries.take(order[n_cold + N_NEW :][:N_BATCHED]), spec.k, clock
     )
@@ -75,11 +74,3 @@ def look_first(
     known = [one for one in (before, repeats.ratio) if one is not None]
     worst = max(known, default=None)
     return FirstLook(cold, repeats, worst, inbox.n_errors, inbox.first_error)
-
-
-def _room_bytes(spec: TrialSpec) -> int:
-    """Return a quarter of the memory that is available, half of what a limit leaves if less."""
-    room = psutil.virtual_memory().available // 4
-    if spec.memory_limit_bytes is None:
-        return room
-    return min(room, max(0, spec.memory_limit_bytes - status_bytes("VmRSS")) // 2)

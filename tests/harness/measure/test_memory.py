@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from harness.measure.memory import PhasePeak, sum_mapped
+from harness.measure.memory import PhasePeak, room_bytes, status_bytes, sum_mapped
 
 CHILD = """
 import sys
@@ -135,3 +135,11 @@ def test_what_is_mapped_is_not_anonymous(tmp_path):
     assert first < 4e6
     assert abs(then - 40e6) < 2e6
     assert anonymous < 4e6
+
+
+def test_room_is_what_a_limit_leaves():
+    """Half of what is above the resident set now; nothing below it; a share of the machine else."""
+    resident = status_bytes("VmRSS")
+    assert room_bytes(resident + 64_000_000) == pytest.approx(32_000_000, abs=8_000_000)
+    assert room_bytes(resident // 2) == 0
+    assert room_bytes(None) > 64_000_000
