@@ -1,5 +1,6 @@
 """Flat, IVF and HNSW as retrievers: search over vectors that come with the data."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,9 @@ class VectorRetriever(Retriever):
     _index: VectorIndex
     _vectors: FloatArray | None = None
 
+    @abstractmethod
     def _new_index(self) -> VectorIndex:
         """Return an empty index, as the build parameters say."""
-        raise NotImplementedError
 
     def _tune(self) -> None:
         """Hand the search parameters to the index; an exact one has none."""

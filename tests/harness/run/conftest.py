@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -370,3 +371,36 @@ def make_suite(tmp_path):
         return path
 
     return make
+
+
+def runs(pid):
+    """Return whether a process runs; a zombie does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def is_alive():
+    """Return what says whether a process runs, by the kernel, not by the code under test."""
+    return runs
+
+
+@pytest.fixture
+def marked():
+    """Return what finds the running processes that carry the marker of an attempt."""
+
+    def find(attempt):
+        sign = f"MATCHBENCH_ATTEMPT={attempt}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                is_ours = sign in (path / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            found += [path.name] if is_ours and runs(path.name) else []
+        return found
+
+    return find

@@ -15,17 +15,10 @@ def run(path, out, *more):
     return main(["run", str(path), "--out", str(out), *more])
 
 
-def is_alive(pid):
-    """Return whether a process runs; a zombie does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-        return status.rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 @pytest.mark.parametrize("method", ["eats_memory", "eats_memory_in_a_child"])
-def test_memory_is_limited_for_all_processes_together(plugin, make_suite, tmp_path, method):
+def test_memory_is_limited_for_all_processes_together(
+    plugin, make_suite, tmp_path, method, is_alive
+):
     """The record names the limit and what was held; nothing of the trial lives on.
 
     10 MB every 10 ms or more: two looks, 50 ms apart, find it well before it doubles the limit.
@@ -49,7 +42,7 @@ def test_pages_shared_by_fork_count_once(plugin, make_suite, tmp_path):
     assert run(path, tmp_path / "out") == 0
 
 
-def test_an_orphan_that_holds_the_channel_holds_nothing_up(plugin, make_suite, tmp_path):
+def test_an_orphan_that_holds_the_channel_holds_nothing_up(plugin, make_suite, tmp_path, is_alive):
     """A trial that ends well ends at once, and what it leaves behind ends with it."""
     begun = time.monotonic()
     path = make_suite("leaves_an_orphan", extra="time_limit_s = 100")

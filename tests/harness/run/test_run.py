@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,28 +15,6 @@ from harness.store.journal import NAME, read_records
 
 def run(path, out, *more):
     return main(["run", str(path), "--out", str(out), *more])
-
-
-def is_alive(pid):
-    """Return whether a process runs; a zombie does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-        return status.rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def marked(attempt):
-    """Return the processes that carry the marker of an attempt; zombies do not count."""
-    sign = f"MATCHBENCH_ATTEMPT={attempt}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            is_ours = sign in (path / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        found += [path.name] if is_ours and is_alive(path.name) else []
-    return found
 
 
 def test_a_good_run_leaves_a_full_record(plugin, make_suite, tmp_path, capsys):
@@ -111,7 +88,7 @@ def test_other_data_are_other_work(plugin, make_suite, tmp_path):
     ],
 )
 def test_a_bad_trial_is_a_record_and_the_rest_goes_on(
-    plugin, make_suite, tmp_path, capsys, method, status, reason
+    plugin, make_suite, tmp_path, capsys, method, status, reason, marked
 ):
     """The trial's record says why; the next trial ends well; the status of the run is 1."""
     assert run(make_suite(method, "counting"), tmp_path / "out") == 1
@@ -131,7 +108,9 @@ def test_a_failed_trial_is_not_tried_again(plugin, make_suite, tmp_path):
     assert len(read_records(out)) == 2
 
 
-def test_a_hanging_trial_ends_at_its_limit_with_its_children(plugin, make_suite, tmp_path):
+def test_a_hanging_trial_ends_at_its_limit_with_its_children(
+    plugin, make_suite, tmp_path, is_alive, marked
+):
     """The time limit ends every process of the trial and becomes a record that names it.
 
     One child is in the worker's group, one in a session of its own, one is an orphan in another.
@@ -147,7 +126,7 @@ def test_a_hanging_trial_ends_at_its_limit_with_its_children(plugin, make_suite,
     assert bad.isolation["limits"]["time_limit_s"] == 12
 
 
-def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path):
+def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path, is_alive):
     """The run is killed in its second trial; the worker dies with it; a new start goes on."""
     out = tmp_path / "out"
     path = make_suite("counting", "hangs", extra="time_limit_s = 600")
@@ -168,7 +147,7 @@ def test_kill_9_loses_only_the_trial_in_flight(plugin, make_suite, tmp_path):
     assert plugin.read_text().split().count("fit") == 1
 
 
-def test_kill_9_ends_a_worker_that_keeps_its_interpreter(plugin, make_suite, tmp_path):
+def test_kill_9_ends_a_worker_that_keeps_its_interpreter(plugin, make_suite, tmp_path, is_alive):
     """No Python thread of the worker can run; it and its child end with the run all the same."""
     path = make_suite("keeps_the_interpreter", extra="time_limit_s = 600")
     command = [sys.executable, "-m", "harness", "run", str(path), "--out", str(tmp_path / "out")]
