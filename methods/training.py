@@ -1,8 +1,9 @@
 """The training loop shared by learned methods: epochs, early stop on validation, one seed."""
 
+import contextlib
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -101,6 +102,31 @@ def train_model(
     rate falls as if all epochs were to come, so a refit goes the way that the fit went. On the CPU
     the same seed, data and parameters give the same weights, whatever ran before in the process.
     """
+    with _adding_in_order(model):
+        return _train(model, train, validation, params, seed, progress, stop_after)
+
+
+@contextlib.contextmanager
+def _adding_in_order(model: RankingModel) -> Iterator[None]:
+    """Let torch's CPU operations add in a fixed order: threads otherwise add as they come."""
+    before = torch.are_deterministic_algorithms_enabled()
+    on_host = next(model.parameters()).device.type == "cpu"
+    torch.use_deterministic_algorithms(before or on_host)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _train(
+    model: RankingModel,
+    train: Interactions,
+    validation: HeldOut | None,
+    params: TrainingParams,
+    seed: int,
+    progress: Progress,
+    stop_after: int | None,
+) -> Trained:
     torch.manual_seed(derive_seed(seed, "torch"))
     random = generator(seed, "batches")
     sampler = NegativeSampler(train, params.n_negatives, generator(seed, "negatives"))

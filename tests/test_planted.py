@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from harness.data.best_possible import BestPossible
 from harness.data.catalog import DATASETS, load_log
@@ -80,3 +81,18 @@ def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
     dense = method.search(queries, 50)
     assert not differing_rows(served, dense).any()
     np.testing.assert_array_equal(served.ids, dense.ids)  # and ties go the same way
+
+
+def test_two_threads_learn_the_same_twice():
+    """On a log large enough that torch splits its sums over threads, to the last bit."""
+    parts = parts_of("planted_log", n_users=400, n_items=500)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, second = (
+            trained("sparcode", parts, epochs=3, warm_up=1, anneal=1).search(parts.test.queries, 50)
+            for _ in range(2)
+        )
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(first.scores, second.scores)

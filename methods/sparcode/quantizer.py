@@ -135,11 +135,17 @@ class ProductQuantizer(nn.Module):
         return number
 
     def _totals(self, parts: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how often each codeword is used, (K, M, N), and the sum of what uses it.
+
+        By `index_add_`, which adds in order on the CPU: `index_put_` adds in whatever order its
+        threads come, and training would not be the same twice.
+        """
         token, part = self._grid(codes)
-        counts = torch.zeros_like(self.counts)
-        counts.index_put_((token, part, codes), torch.ones_like(parts[..., 0]), accumulate=True)
-        sums = torch.zeros_like(self.sums)
-        sums.index_put_((token, part, codes), parts, accumulate=True)
+        place = ((token * codes.shape[2] + part) * self.n_codewords + codes).flatten()
+        counts, sums = torch.zeros_like(self.counts), torch.zeros_like(self.sums)
+        counts.view(-1).index_add_(0, place, torch.ones_like(parts[..., 0]).flatten())
+        width = parts.shape[-1]
+        sums.view(-1, width).index_add_(0, place, parts.reshape(-1, width))
         return counts, sums
 
     def _grid(self, codes: Tensor) -> tuple[Tensor, Tensor]:
