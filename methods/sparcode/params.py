@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from methods.sparcode.model import ModelSettings
+from methods.sparcode.model.model import ModelSettings
 from methods.training import TrainingParams
 
 

@@ -14,9 +14,10 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
-from methods.sparcode.code_postings import best_postings, nearest_codes
+from methods.sparcode.index.code_postings import best_postings, nearest_codes
+from methods.sparcode.index.postings import Postings
 from methods.sparcode.kmeans import spherical_kmeans
-from methods.sparcode.merge import Postings, merge_into
+from methods.sparcode.serving.merge import merge_into
 
 KIND = "posting_lists"
 

@@ -14,13 +14,14 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.batches import serving_history
-from methods.sparcode.device_merge import DeviceMerge
-from methods.sparcode.encoder import CodeEncoder, codes_of_log
-from methods.sparcode.fallback import PopularityFallback
-from methods.sparcode.inverted_index import build_postings, join
-from methods.sparcode.merge import Postings, add_rows, merge_lists
-from methods.sparcode.model import SparCodeModel
+from methods.sparcode.index.build import build_postings, join
+from methods.sparcode.index.postings import Postings
+from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.params import SparCodeParams, SparCodeSearch
+from methods.sparcode.serving.device_merge import DeviceMerge
+from methods.sparcode.serving.encoder import CodeEncoder, codes_of_log
+from methods.sparcode.serving.fallback import PopularityFallback
+from methods.sparcode.serving.merge import add_rows, merge_lists
 from methods.training import train_model
 
 KIND = "sparcode"  # of what is saved

@@ -15,7 +15,7 @@ from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
 from harness.topk import PAD_ID
 from methods.batches import Batch
-from methods.sparcode.model import SparCodeModel
+from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.retriever import SparCode, SparCodeParams, SparCodeSearch
 
 SMALL = SparCodeParams(

@@ -14,11 +14,11 @@ from harness.fields import Fields, describe_fields, empty_fields
 from harness.interactions import Interactions
 from harness.lists import FloatArray, IntArray, Lists
 from methods.encoders.state import load_state, state_arrays
-from methods.sparcode.interaction import TokenSide
-from methods.sparcode.inverted_index import CodeSides
-from methods.sparcode.model import ModelSettings, SparCodeModel
-from methods.sparcode.quantizer import ProductQuantizer
-from methods.sparcode.tokenizer import Tokenizer
+from methods.sparcode.index.build import CodeSides
+from methods.sparcode.model.interaction import TokenSide
+from methods.sparcode.model.model import ModelSettings, SparCodeModel
+from methods.sparcode.model.quantizer import ProductQuantizer
+from methods.sparcode.model.tokenizer import Tokenizer
 
 ENCODED_AT_ONCE = 1024
 MODULES = ("tokenizer", "quantizer", "side")

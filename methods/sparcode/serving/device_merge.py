@@ -2,8 +2,8 @@
 
 A batch of queries has a dense row of scores each. The lists of all queries at one of the K places
 are added at once: within one list no item occurs twice, so no two additions of such a step meet,
-and each item's sum is formed in the order of `methods.sparcode.merge`, bit for bit. Memory: 12
-bytes per query of a block and item, blocks bounded by `BLOCK_SCORES`.
+and each item's sum is formed in the order of `methods.sparcode.serving.merge`, bit for bit. Memory:
+12 bytes per query of a block and item, blocks bounded by `BLOCK_SCORES`.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.lists import IntArray, Lists
 from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK
-from methods.sparcode.merge import Postings
+from methods.sparcode.index.postings import Postings
 
 BLOCK_SCORES = 1 << 28  # dense scores held on the device at once: 1 GiB of float32
 _LOW_BITS = (1 << 32) - 1
@@ -38,7 +38,7 @@ class DeviceMerge:
     def merge(
         self, lists: IntArray, hidden: Lists, k: int, mark: Mark = no_mark
     ) -> tuple[TopK, int, int]:
-        """Return what `methods.sparcode.merge.merge_lists` returns, ``lists`` int64 (n, K).
+        """Return what `methods.sparcode.serving.merge.merge_lists` returns, ``lists`` int64 (n, K).
 
         ``mark`` is told where `transfer` and `scoring` end; the best are part of the latter.
         """

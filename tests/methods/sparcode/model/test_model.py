@@ -9,7 +9,7 @@ import torch
 from harness.testing import tiny_log
 from methods.batches import epoch_batches
 from methods.negatives import NegativeSampler
-from methods.sparcode.model import SparCodeModel
+from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.retriever import SparCodeParams
 
 PARAMS = SparCodeParams(

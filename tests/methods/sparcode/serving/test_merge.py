@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from harness.lists import Lists
 from harness.topk import select_top_k
-from methods.sparcode.merge import Postings, add_rows, merge_lists
+from methods.sparcode.index.postings import Postings
+from methods.sparcode.serving.merge import add_rows, merge_lists
 
 
 def postings_of(rows):

@@ -5,7 +5,7 @@ import torch
 
 from harness.fields import Categorical, Fields, MultiValued
 from harness.lists import Lists
-from methods.sparcode.distinct import distinct_tokens
+from methods.sparcode.model.distinct import distinct_tokens
 
 FIELDS = Fields(
     4,

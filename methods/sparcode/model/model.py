@@ -12,10 +12,10 @@ from harness.lists import Lists
 from methods.batches import Batch
 from methods.encoders.item import ItemFeatures
 from methods.negatives import Negatives
-from methods.sparcode.distinct import distinct_tokens
-from methods.sparcode.interaction import MLPInteraction
-from methods.sparcode.quantizer import ProductQuantizer
-from methods.sparcode.tokenizer import Tokenizer
+from methods.sparcode.model.distinct import distinct_tokens
+from methods.sparcode.model.interaction import MLPInteraction
+from methods.sparcode.model.quantizer import ProductQuantizer
+from methods.sparcode.model.tokenizer import Tokenizer
 from methods.training import RankingModel
 
 QUANTILE_SAMPLE = 1 << 18  # scores per token that the bias is set by, about

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.lists import Lists
-from methods.sparcode import device_merge
-from methods.sparcode.device_merge import DeviceMerge
-from methods.sparcode.merge import Postings, merge_lists
+from methods.sparcode.index.postings import Postings
+from methods.sparcode.serving import device_merge
+from methods.sparcode.serving.device_merge import DeviceMerge
+from methods.sparcode.serving.merge import merge_lists
 
 DEVICES = [
     "cpu",

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.sparcode import code_postings
-from methods.sparcode.code_postings import best_postings, nearest_codes
+from methods.sparcode.index import code_postings
+from methods.sparcode.index.code_postings import best_postings, nearest_codes
 
 
 def silent(done, total):

@@ -2,7 +2,7 @@
 
 import torch
 
-from methods.sparcode.quantizer import ProductQuantizer
+from methods.sparcode.model.quantizer import ProductQuantizer
 
 
 def quantizer_of(words, *, n_tokens=1, n_parts=1, decay=0.9):

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.lists import FloatArray
 from harness.stages import Mark, no_mark
-from methods.sparcode.merge import Postings
+from methods.sparcode.index.postings import Postings
 
 BLOCK_SCORES = 1 << 24  # dense scores held at once while building: 64 MB
 Report = Callable[[int, int], None]

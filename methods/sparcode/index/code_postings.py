@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.lists import FloatArray, IntArray
-from methods.sparcode.merge import Postings
+from methods.sparcode.index.postings import Postings
 
 BLOCK_SCORES = 1 << 24  # inner products held at once: 64 MB
 Report = Callable[[int, int], None]

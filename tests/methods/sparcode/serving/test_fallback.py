@@ -7,8 +7,8 @@ from harness.interactions import Interactions, Queries
 from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
 from harness.topk import PAD_ID, TopK, select_top_k
-from methods.sparcode.fallback import PopularityFallback
 from methods.sparcode.retriever import SparCode, SparCodeParams, SparCodeSearch
+from methods.sparcode.serving.fallback import PopularityFallback
 
 # counts: item 0 once, 1 three times, 2 twice, 3 never, 4 twice
 LOG = Interactions(Lists.of([[1, 2], [1, 4, 2], [0, 1, 4]]), 5)

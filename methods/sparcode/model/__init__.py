@@ -1,0 +1,1 @@
+"""The model: tokenizer, quantiser, interaction, and the sparse score that they add up to."""

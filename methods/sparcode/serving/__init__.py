@@ -1,0 +1,1 @@
+"""Serving: queries to codes, codes to lists, lists to the best items."""
