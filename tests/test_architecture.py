@@ -39,7 +39,7 @@ HOMES = {
     "threadpoolctl": ("harness/measure/",),
 }
 FAMILIES = ("two_tower", "sparcode", "classical")
-SHARED_FAMILIES = ("ann", "encoders")
+SHARED_FAMILIES = ("ann", "encoders", "interactions")
 
 
 def sources():

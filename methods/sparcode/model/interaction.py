@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from methods.sparcode.model.split_mlp import split_mlp
+from methods.interactions.split_mlp import split_mlp
 
 
 class TokenSide(nn.Module):

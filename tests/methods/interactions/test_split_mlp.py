@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from methods.interactions.split_mlp import split_mlp
 from methods.sparcode.model.interaction import MLPInteraction
-from methods.sparcode.model.split_mlp import split_mlp
 
 
 def sides(n_r=5, n_s=7, hidden=6, device="cpu"):

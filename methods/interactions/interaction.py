@@ -1,0 +1,36 @@
+"""Interaction: what every scorer of (token, item) pairs offers to training and to the index."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+Sides = tuple[Tensor, ...]
+
+
+class Interaction(nn.Module, ABC):
+    """s(token, item), arranged so that what one side brings is computed once, not per pair.
+
+    A side is a tuple of tensors whose first dimension counts tokens, or items. Scores are linear
+    memory in pairs at best: callers block `pairs`, never the model.
+    """
+
+    @abstractmethod
+    def of_tokens(self, tokens: Tensor) -> Sides:
+        """Return what tokens (n, D) bring."""
+
+    @abstractmethod
+    def of_items(self, features: Tensor) -> Sides:
+        """Return what item features bring, (m, width); see `methods.encoders.item`."""
+
+    @abstractmethod
+    def pairs(self, tokens: Sides, items: Sides) -> Tensor:
+        """Return the score of every token with every item, (n, m)."""
+
+    @abstractmethod
+    def own(self, tokens: Sides, items: Sides) -> Tensor:
+        """Return the score of each token with the item of the same row, (n,)."""
+
+
+def take(sides: Sides, rows: Tensor | slice) -> Sides:
+    """Return some rows of a side."""
+    return tuple(one[rows] for one in sides)
