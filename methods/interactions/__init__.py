@@ -1,1 +1,1 @@
-"""Interactions: scores of (token, item) as rich as training affords, since none is served online."""
+"""Interactions: scores of (token, item) as rich as training affords; none is served online."""

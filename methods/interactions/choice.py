@@ -13,4 +13,4 @@ INTERACTIONS: dict[str, type[Interaction]] = {"dot": Dot, "mlp": MLP}
 
 def make_interaction(name: str, dim: int, item_width: int, hidden: int) -> Interaction:
     """Return the interaction of that name; ``hidden`` is its width, whatever it is the width of."""
-    return INTERACTIONS[name](dim, item_width, hidden)  # type: ignore[call-arg]
+    return INTERACTIONS[name](dim, item_width, hidden)
