@@ -38,6 +38,11 @@ class FieldEmbeddings(nn.Module):
         """Return one (n, dim) tensor per column, in the order of the fields."""
         return [self._embed(self.tables[_key(name)], columns[name]) for name in self.names]
 
+    def rows(self, name: str, ids: Tensor) -> Tensor:
+        """Return the vectors of ids (n,) of one categorical field, (n, dim)."""
+        vectors: Tensor = self.tables[_key(name)](ids)
+        return vectors
+
     def _embed(self, table: nn.Module, column: Tensor | Bags) -> Tensor:
         if isinstance(column, Bags):
             return mean_of_bags(column, table.weight)  # type: ignore[arg-type]

@@ -1,60 +1,125 @@
-"""Parameters of SparCode: of its index, and of a search."""
+"""Parameters of SparCode: of its model and index, and of a search."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from methods.sparcode.model.model import ModelSettings
+from methods.interactions.choice import InteractionName
+from methods.sparcode.model.settings import (
+    Codebooks,
+    FieldTokens,
+    Gradient,
+    ModelSettings,
+    TokenizerName,
+)
 from methods.training import TrainingParams
+
+MOST_CODES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class SparCodeParams(TrainingParams):
-    """Size and sparsity; and how to train, see `methods.training.TrainingParams`.
+    """Model, sparsity and index; and how to train, see `methods.training.TrainingParams`.
 
     Attributes
     ----------
     dim : D, length of a token and of every embedding before it.
-    n_heads : learned tokens of a query; with ``field_tokens``, each of its fields adds one (K_u).
     hidden : units of the hidden layer of tokenizer and interaction.
+    tokenizer : how the history becomes tokens: ``heads``, ``attention`` or ``residual``.
+    n_heads : tokens that are learned of the history (K); of a residual tokenizer its levels.
+    field_tokens : ``fields``: a token for each field of the query. ``pairs``: and for each pair of
+        categorical ones. ``none``: fields are mixed into the heads.
+    interaction : what scores (token, item); see `methods.interactions.choice`.
     n_parts, n_codewords : M and N; a token's code is one of N^M.
-    density : share of (token, item) pairs that keep a positive score.
-    warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
+    shared_codebooks : one set of codebooks for all tokens, as in the paper, or one each.
+    n_nearest : codes of a token (J); 1 is the paper's hard assignment.
+    temperature : of the weights of several codes, at first, in units of the mean squared distance
+        of a token to its nearest code.
+    gumbel : scale of Gumbel noise on the choice of codewords in training, in the same units.
+    gradient : what a token learns by: ``straight_through`` or ``rotation`` of its codes' gradient,
+        or the ``weights`` of several codes alone.
+    codebooks : codewords follow ``averages`` of their tokens, or their own ``gradient``.
+    decay : of the averages.
     commitment : beta, weight of the commitment loss.
-    decay : of the codebooks' moving averages.
+    density : share of (code, item) pairs that are positive when biases are set.
+    warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
+    finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code.
+    unquantised_weight : of the loss of the unquantised score once there are codes.
+    top_per_code : postings of a list, at most; 0 for no limit.
+    budget : postings of all lists, at most, the best by score; 0 for no limit.
+    max_per_item : lists that an item may be in, its best; 0 for no limit.
+    neighbours : near codes of each code in use that get a list too, where codes have parts.
+    scores : how lists hold scores: ``packed`` whole numbers, 4 bytes a posting, or ``float32``.
     """
 
     dim: int = 64
-    n_heads: int = 2
-    field_tokens: bool = True
     hidden: int = 64
-    n_parts: int = 2
-    n_codewords: int = 64
-    density: float = 0.5
-    warm_up: int = 2
-    anneal: int = 3
-    commitment: float = 1.0
+    tokenizer: TokenizerName = "heads"
+    n_heads: int = 2
+    field_tokens: FieldTokens = "fields"
+    interaction: InteractionName = "mlp"
+    n_parts: int = 1
+    n_codewords: int = 256
+    shared_codebooks: bool = False
+    n_nearest: int = 4
+    temperature: float = 1.0
+    gumbel: float = 0.0
+    gradient: Gradient = "weights"
+    codebooks: Codebooks = "averages"
     decay: float = 0.99
+    commitment: float = 0.25
+    density: float = 0.25
+    warm_up: int = 4
+    anneal: int = 2
+    finish: int = 0
+    unquantised_weight: float = 0.5
+    top_per_code: int = 0
+    budget: int = 0
+    max_per_item: int = 0
+    neighbours: int = 0
+    scores: Literal["packed", "float32"] = "packed"
 
     def __post_init__(self) -> None:
-        self.check_positive("field_tokens", "anneal")
+        zero = ("anneal", "finish", "gumbel", "commitment", "unquantised_weight", "neighbours")
+        limits = ("top_per_code", "budget", "max_per_item")
+        flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
+        self.check_positive(*zero, *limits, *flags, "codebooks", "scores")
+        for name in (*zero, *limits):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")
         if self.dim % self.n_parts:
             raise ValueError(f"dim = {self.dim} must be a multiple of n_parts = {self.n_parts}")
-        if self.warm_up < 1 or self.anneal < 0 or self.warm_up + self.anneal >= self.epochs:
+        if self.warm_up + self.anneal + self.finish >= self.epochs:
             raise ValueError(
-                f"warm_up = {self.warm_up} must be at least 1, anneal = {self.anneal} at least 0, "
-                f"and together below epochs = {self.epochs}"
+                f"warm_up = {self.warm_up}, anneal = {self.anneal} and finish = {self.finish} "
+                f"must together stay below epochs = {self.epochs}"
             )
         if self.density > 1 or self.decay >= 1:
             raise ValueError(
                 f"density = {self.density} must be at most 1, decay = {self.decay} below 1"
             )
-        if self.n_codewords**self.n_parts > 1 << 20:
-            raise ValueError(f"n_codewords^n_parts = {self.n_codewords**self.n_parts} exceeds 2^20")
+        self._check_codes()
+
+    def _check_codes(self) -> None:
+        n_codes = self.n_codewords**self.n_parts
+        if n_codes > MOST_CODES:
+            raise ValueError(f"n_codewords^n_parts = {n_codes} exceeds 2^20")
+        if self.n_nearest > n_codes:
+            raise ValueError(f"n_nearest = {self.n_nearest} exceeds the {n_codes} codes")
+        if self.n_nearest == 1 and self.gradient == "weights":
+            raise ValueError(
+                "gradient = 'weights' needs n_nearest above 1: the weight of one code is constant"
+            )
+        if self.finish and not self.top_per_code:
+            raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")
 
     @property
     def model(self) -> ModelSettings:
         """Return what the model takes."""
-        return ModelSettings(**{name: getattr(self, name) for name in ModelSettings.__slots__})
+        own = [name for name in ModelSettings.__slots__ if name != "finish_from"]
+        finish_from = self.epochs - self.finish if self.finish else -1
+        return ModelSettings(
+            **{name: getattr(self, name) for name in own}, finish_from=finish_from
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +128,25 @@ class SparCodeSearch:
 
     Attributes
     ----------
-    scoring : ``served``: the inverted index alone. ``quantised``: the same model's score of every
-        item, from the codes. ``unquantised``: from the tokens before they became codes.
+    scoring : ``served``: the inverted index. ``quantised``: the same model's score of every item,
+        from the codes. ``unquantised``: the plain sum over the tokens before they became codes.
+    rescore : what orders the candidates of the index anew: nothing, the inner ``dot`` product of
+        the interaction, or the ``full`` unquantised score.
+    candidates : R, how many candidates are scored again.
+    cut : postings read of each list, at most, its best first; 0 for all.
     fallback : what fills a list with fewer than k positive scores: nothing, or popular items.
     """
 
     scoring: Literal["served", "quantised", "unquantised"] = "served"
+    rescore: Literal["none", "dot", "full"] = "none"
+    candidates: int = 300
+    cut: int = 0
     fallback: Literal["none", "popularity"] = "none"
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1 or self.cut < 0:
+            raise ValueError(
+                f"candidates = {self.candidates} must be at least 1, cut = {self.cut} at least 0"
+            )
+        if self.rescore != "none" and self.scoring != "served":
+            raise ValueError(f"rescore = {self.rescore!r} needs scoring = 'served'")

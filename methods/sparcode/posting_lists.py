@@ -16,8 +16,8 @@ from harness.topk import TopK
 from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
 from methods.sparcode.index.code_postings import best_postings, nearest_codes
 from methods.sparcode.index.postings import Postings
-from methods.sparcode.kmeans import spherical_kmeans
 from methods.sparcode.serving.merge import merge_into
+from methods.sparcode.spherical_kmeans import spherical_kmeans
 
 KIND = "posting_lists"
 

@@ -1,90 +1,75 @@
-"""The model: y(q, i) = sum_k ReLU(s(T_k(q), i) + b), trained from tokens to codes."""
-
-from dataclasses import dataclass
+"""The model: y(q, i) = sum over codes of w * ReLU(s(code, i) + b), trained from tokens to codes."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.fields import Fields
 from harness.interactions import Interactions
-from harness.lists import Lists
 from methods.batches import Batch
 from methods.encoders.item import ItemFeatures
+from methods.interactions.choice import make_interaction
+from methods.interactions.interaction import Sides, take
+from methods.losses import sampled_softmax
 from methods.negatives import Negatives
-from methods.sparcode.model.distinct import distinct_tokens
-from methods.sparcode.model.interaction import MLPInteraction
-from methods.sparcode.model.quantizer import ProductQuantizer
-from methods.sparcode.model.tokenizer import Tokenizer
+from methods.sparcode.model.encoder import Encoder, Tokens
+from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
+from methods.sparcode.model.settings import ModelSettings
 from methods.training import RankingModel
 
-QUANTILE_SAMPLE = 1 << 18  # scores per token that the bias is set by, about
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
-    """Size and schedule; the words are those of `methods.sparcode.retriever.SparCodeParams`."""
-
-    dim: int
-    n_heads: int
-    field_tokens: bool
-    hidden: int
-    n_parts: int
-    n_codewords: int
-    decay: float
-    commitment: float
-    density: float
-    warm_up: int
-    anneal: int
+QUANTILE_SAMPLE = 1 << 22  # scores per group that the bias is set by, about
+MASK_SCORES = 1 << 25  # scores held at once while the mask of final lists is made
 
 
 class SparCodeModel(RankingModel):
-    """Tokenizer, quantiser, interaction and the bias that makes the scores sparse.
+    """Encoder, interaction and the bias that makes the scores of codes sparse.
 
-    Training has three phases, none of which the paper's known parts prescribe. *Warm-up*: tokens
-    are not quantised and scores add up without a ReLU, so that no gradient is cut off before the
-    scores mean something. *Annealing*: k-means sets the codebooks, the biases b (one per token)
-    are set to leave a share ``density`` of (token, item) pairs positive, and what lies below zero
-    counts with a slope that is halved each epoch; b is learned from here on. *Codes*:
-    the slope is 0, and the trained score is the served one.
+    Training has phases, none of which the paper's known parts prescribe. *Warm-up*: tokens are not
+    quantised and scores add up without a ReLU, so that no gradient is cut off before the scores
+    mean something. *Annealing*: k-means sets the codebooks, the biases b (one per group of codes)
+    are set to leave a share ``density`` of (code, item) pairs positive, and what lies below zero
+    counts with a slope that is halved each epoch; b is learned from here on. *Codes*: the slope is
+    0, and the trained score is the served one. *Finish* (by option, the last epochs): each code
+    keeps the ``top_per_code`` items that its list will hold, and what is not stored scores zero, so
+    that training sees what serving does.
+
+    The unquantised score, the plain sum of s(token, i), stays part of the loss with a weight, for
+    it is what candidates are scored again by.
     """
 
     slope: Tensor
     quantised: Tensor
+    stored: Tensor
+    restarts: Tensor
 
     def __init__(self, train: Interactions, settings: ModelSettings, device: str) -> None:
         """Take sizes and fields from a training log."""
         super().__init__()
-        one = settings
-        self.settings = settings
+        self.settings, one = settings, settings
         self.items = ItemFeatures(train, one.dim, device)
-        self.tokenizer = Tokenizer(
-            train.query_schema, one.dim, one.n_heads, one.hidden, one.field_tokens, device
-        )
-        self.quantizer = ProductQuantizer(
-            self.tokenizer.n_tokens, one.dim, one.n_parts, one.n_codewords, one.decay
-        )
-        self.interaction = MLPInteraction(one.dim, self.items.width, one.hidden)
-        self.bias = nn.Parameter(torch.zeros(self.tokenizer.n_tokens))
+        self.encoder = Encoder(train.query_schema, one, device)
+        self.interaction = make_interaction(one.interaction, one.dim, self.items.width, one.hidden)
+        self.bias = nn.Parameter(torch.zeros(self.encoder.n_groups))
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("stored", torch.zeros((0, 0), dtype=torch.bool), persistent=False)
+        self.register_buffer("restarts", torch.zeros((), dtype=torch.int64))
         self._all = torch.arange(train.n_items, device=device)
-        self.n_restarts = 0
         self.to(device)
 
-    def tokens(self, history: Lists, fields: Fields | None) -> Tensor:
-        """Return the tokens before quantisation, (n, K, dim)."""
-        tokens: Tensor = self.tokenizer(history, fields, self.items.history_table())
-        return tokens
+    def tokens(self, batch: Batch) -> Tokens:
+        """Return the tokens of a batch, before quantisation."""
+        inputs = self.encoder.query.inputs(batch.history, batch.fields)
+        return self.encoder.tokens(inputs, self.items.history_table())
 
-    def catalogue(self) -> Tensor:
-        """Return the features of all items, (n_items, width)."""
-        features: Tensor = self.items(self._all)
-        return features
+    def item_sides(self) -> Sides:
+        """Return what all items bring to the interaction."""
+        return self.interaction.of_items(self.items(self._all))
 
     @property
     def is_warming_up(self) -> bool:
-        """See `RankingModel`: until there are codes and no slope, the score is not served."""
+        """See `RankingModel`: until the score is the one that will be served, it does not count."""
+        if self.settings.finish_from >= 0 and self.stored.numel() == 0:
+            return True
         return not bool(self.quantised) or bool(self.slope > 0)
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
@@ -94,47 +79,125 @@ class SparCodeModel(RankingModel):
             return
         self.slope.fill_(0.5 ** (phase + 1) if phase < self.settings.anneal else 0.0)
         with torch.no_grad():
-            tokens = torch.cat([self.tokens(one.history, one.fields) for one in recent])
+            self.eval()
+            tokens = [self.tokens(one) for one in recent]
+            vectors = torch.cat([one.quantisable for one in tokens])
             if not self.quantised:
-                self.quantizer.fit_codebooks(tokens)
+                self.encoder.quantizer.fit_codebooks(vectors)
                 self.quantised.fill_(True)
-                self._set_bias(tokens)
+                self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
             else:
-                self.n_restarts += self.quantizer.restart_dead(tokens)
+                self.restarts += self.encoder.quantizer.restart_dead(vectors)
+            if 0 <= self.settings.finish_from <= epoch:
+                self._store_lists()
+            self.train()
 
     def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
-        """See `RankingModel`; what is added is the commitment loss."""
+        """See `RankingModel`; added are the commitment loss and that of the unquantised score."""
         device = self._all.device
-        tokens = self.tokens(batch.history, batch.fields)
-        extra = tokens.new_zeros(())
-        if self.quantised:
-            tokens, _, distance = self.quantizer(tokens)
-            extra = self.settings.commitment * distance
-        targets = self.items(torch.from_numpy(batch.targets).to(device))
-        others = self.items(torch.from_numpy(negatives.items).to(device))
-        some = distinct_tokens(tokens, batch.fields, self.tokenizer.fields_of_tokens)
-        scores = self.interaction.all_pairs(some.vectors[:, None], others).squeeze(1)  # (R, m)
-        negative = some.sum_of(self._activate(scores + self.bias[some.owners, None]))
-        own = self.interaction.own_pairs(tokens, targets)  # (n, K)
-        return self._activate(own + self.bias).sum(1), negative, extra
+        targets = torch.from_numpy(batch.targets).to(device)
+        others = torch.from_numpy(negatives.items).to(device)
+        both = self.interaction.of_items(self.items(torch.cat((targets, others))))
+        n = len(targets)
+        target_sides, other_sides = take(both, slice(0, n)), take(both, slice(n, None))
+        tokens = self.tokens(batch)
+        rows = token_rows(self.encoder, tokens)
+        if not self.quantised:
+            own, negative = self._scores(rows, target_sides, other_sides)
+            return own, negative, own.new_zeros(())
+        extra = tokens.quantisable.new_zeros(())
+        if self.settings.unquantised_weight > 0:
+            own, negative = self._scores(rows, target_sides, other_sides)
+            is_target = targets[:, None] == others[None, :]
+            plain = sampled_softmax(own, negative, negatives.log_expected.to(device), is_target)
+            extra = self.settings.unquantised_weight * plain
+        assigned = self.encoder.assign(tokens)
+        if self.settings.codebooks == "averages" or self.settings.gradient != "weights":
+            extra = extra + self.settings.commitment * assigned.commitment
+        make = code_rows if self.settings.gradient == "weights" else passed_rows
+        rows = make(self.encoder, assigned, tokens.given)
+        own, negative = self._sparse_scores(rows, target_sides, other_sides, targets, others)
+        return own, negative, extra
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`; of codes once there are codes, else of tokens."""
-        tokens = self.tokens(batch.history, batch.fields)
-        if self.quantised:
-            tokens = self.quantizer(tokens).vectors
-        scores = self.interaction.all_pairs(tokens, self.catalogue())
-        return self._activate(scores + self.bias[:, None]).sum(1)
+        tokens, items = self.tokens(batch), self.item_sides()
+        if not self.quantised:
+            return self.unquantised_scores(tokens, items)
+        return self.quantised_scores(tokens, items)
+
+    def unquantised_scores(self, tokens: Tokens, items: Sides) -> Tensor:
+        """Return the sum of s(token, i), (n, n_items)."""
+        rows = token_rows(self.encoder, tokens)
+        return rows.sum_of(self.interaction.pairs(self.interaction.of_tokens(rows.vectors), items))
+
+    def quantised_scores(self, tokens: Tokens, items: Sides) -> Tensor:
+        """Return the weighted sum of ReLU(s(code, i) + b), (n, n_items), of what is stored."""
+        rows = code_rows(self.encoder, self.encoder.assign(tokens), tokens.given)
+        scores = self.interaction.pairs(self.interaction.of_tokens(rows.vectors), items)
+        scores = self._activate(scores + self.bias[rows.groups, None])
+        if self.stored.numel():
+            scores = scores * self.stored[rows.codes]
+        return rows.sum_of(scores)
+
+    def _scores(self, rows: Rows, targets: Sides, others: Sides) -> tuple[Tensor, Tensor]:
+        """Return the plain sums for each query's own target (n,) and the negatives (n, m)."""
+        sides = self.interaction.of_tokens(rows.vectors)
+        negative = rows.sum_of(self.interaction.pairs(sides, others))
+        own = self._own(sides, rows, targets)
+        return (own * rows.weights).sum(1), negative
+
+    def _sparse_scores(
+        self, rows: Rows, target_sides: Sides, other_sides: Sides, targets: Tensor, others: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        sides = self.interaction.of_tokens(rows.vectors)
+        bias = self.bias[rows.groups]
+        scores = self._activate(self.interaction.pairs(sides, other_sides) + bias[:, None])
+        own = self._activate(self._own(sides, rows, target_sides) + bias[rows.places])
+        if self.stored.numel():
+            scores = scores * self.stored[rows.codes[:, None], others]
+            own = own * self.stored[rows.codes[rows.places], targets[:, None]]
+        return (own * rows.weights).sum(1), rows.sum_of(scores)
+
+    def _own(self, sides: Sides, rows: Rows, targets: Sides) -> Tensor:
+        """Return the score of each of a query's rows with its own target, (n, L)."""
+        n, length = rows.places.shape
+        items = tuple(one.repeat_interleave(length, dim=0) for one in targets)
+        return self.interaction.own(take(sides, rows.places.reshape(-1)), items).view(n, length)
 
     def _activate(self, scores: Tensor) -> Tensor:
         """Return ReLU(scores), below zero with the slope of the phase."""
         return functional.leaky_relu(scores, float(self.slope))
 
-    def _set_bias(self, tokens: Tensor) -> None:
-        """Set b so that a share ``density`` of each token's scores is positive; (n, K, dim)."""
-        few = max(1, QUANTILE_SAMPLE // len(self._all))
-        chosen = tokens[torch.randint(len(tokens), (few,), device=tokens.device)]
-        scores = self.interaction.all_pairs(self.quantizer.snap(chosen), self.catalogue())
-        flat = scores.transpose(0, 1).flatten(1)  # (K, few * n_items)
-        kth = max(1, round((1 - self.settings.density) * flat.shape[1]))
-        self.bias.copy_(-flat.kthvalue(kth, dim=1).values)
+    def _set_bias(self, tokens: Tokens) -> None:
+        """Set b so that a share ``density`` of each group's scores is positive, by its codes' use.
+
+        Codes count as often as queries have them.
+        """
+        few = torch.randperm(len(tokens.given), device=self._all.device)[:1024]
+        some = Tokens(tokens.quantisable[few], tokens.given[few])
+        rows = code_rows(self.encoder, self.encoder.assign(some), some.given)
+        items = self.item_sides()
+        sides = self.interaction.of_tokens(rows.vectors)
+        for group in range(self.encoder.n_groups):
+            own = torch.nonzero(rows.groups == group).squeeze(1)
+            most = max(1, QUANTILE_SAMPLE // len(self._all))
+            own = own[torch.randperm(len(own), device=own.device)[:most]]
+            if len(own) == 0:
+                continue
+            scores = self.interaction.pairs(take(sides, own), items).flatten()
+            kth = min(len(scores), max(1, round((1 - self.settings.density) * len(scores))))
+            self.bias[group] = -scores.kthvalue(kth).values
+
+    def _store_lists(self) -> None:
+        """Mark for every code the items that its list will hold, bool (n_codes, n_items)."""
+        n_codes, n_items = int(self.encoder.starts[-1]), len(self._all)
+        stored = torch.zeros((n_codes, n_items), dtype=torch.bool, device=self._all.device)
+        items, step = self.item_sides(), max(1, MASK_SCORES // n_items)
+        for start in range(0, n_codes, step):
+            codes = torch.arange(start, min(start + step, n_codes), device=self._all.device)
+            sides = self.interaction.of_tokens(self.encoder.vectors(codes))
+            scores = self.interaction.pairs(sides, items)
+            best = scores.topk(min(self.settings.top_per_code, n_items), dim=1)
+            stored[start : start + len(codes)].scatter_(1, best.indices, True)
+        self.stored = stored

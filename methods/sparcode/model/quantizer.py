@@ -1,177 +1,296 @@
-"""Quantizer: tokens -> product-quantised codes, with codebooks that follow the tokens."""
+"""Quantizer: tokens -> the nearest of product-quantised codes, one or several, with weights."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from methods.sparcode.model.kmeans import kmeans
+from methods.sparcode.model.settings import ModelSettings
+from methods.sparcode.model.straight_through import rotated, straight
+
 RESTART_BELOW = 0.1  # of the mean use of a codeword: one used less is dead
 SAME = 1e-5  # of the mean length of a codebook's words: words no further apart are one
 FAR = 1e6  # in every coordinate: where no token is
 
 
-class Quantized(NamedTuple):
-    """What quantisation gives.
+class Assigned(NamedTuple):
+    """The codes of tokens.
 
-    ``vectors`` (n, K, D): the codewords, with the gradient of the tokens (straight through).
-    ``codes`` int64 (n, K, M). ``commitment``: mean squared distance of tokens to their codewords.
+    ``codes`` int64 (n, K, J): composite numbers below N^M of the J nearest codes, nearest first.
+    ``weights`` (n, K, J), of a token summing to 1, with gradient. ``vectors`` (n, K, J, D): the
+    codes' vectors, with the gradient that the settings say. ``commitment``: mean squared distance
+    of tokens to their nearest codes.
     """
 
-    vectors: Tensor
     codes: Tensor
+    weights: Tensor
+    vectors: Tensor
     commitment: Tensor
 
 
-class ProductQuantizer(nn.Module):
-    """Each of K tokens is split into M parts; part m becomes the nearest of N codewords.
+class Quantizer(nn.Module):
+    """Each of K tokens becomes its J nearest of N^M codes.
 
-    A code is the tuple of M codewords. Codebooks move by exponential averages of the parts assigned
-    to them, the tokens by the commitment loss and the straight-through gradient. The paper shares
-    M codebooks among all tokens; ours are per token, for tokens of unlike sources (a field, the
-    history) lie in unlike places.
+    A token is split into M parts; a code is a tuple of M codewords, one of N for each part, and the
+    squared distance to a code is the sum over its parts, so the J nearest codes are found exactly
+    among the J nearest codewords of each part. Weights are a softmax over minus the squared
+    distance, divided by a temperature that is learned from a start in units of the mean distance.
+    With J = 1 it is the paper's quantiser.
+
+    Codewords follow the parts assigned to them by exponential averages, and tokens follow by the
+    commitment loss and a gradient that is passed through (straight, or rotated); or codewords are
+    parameters like any other. The paper shares the M codebooks among all tokens; by default ours
+    are per token, for tokens of unlike sources lie in unlike places. With a residual tokenizer each
+    token encodes what the codes of the tokens before it left over.
 
     References
     ----------
     Su et al., SIGIR 2023, section on the quantiser; van den Oord et al., NeurIPS 2017, appendix A.1
-    for averages; Jégou et al., TPAMI 2011, for product codes.
+    for averages; Jégou et al., TPAMI 2011, for product codes; Fifty et al., ICLR 2025, for the
+    rotated gradient. Several codes with weights, codebooks per token, the k-means start: ours.
     """
 
     codebooks: Tensor
     counts: Tensor
     sums: Tensor
 
-    def __init__(
-        self, n_tokens: int, dim: int, n_parts: int, n_codewords: int, decay: float
-    ) -> None:
+    def __init__(self, n_tokens: int, settings: ModelSettings) -> None:
         """Start with empty codebooks; `fit_codebooks` fills them."""
         super().__init__()
-        self.n_parts, self.n_codewords, self.decay = n_parts, n_codewords, decay
-        shape = (n_tokens, n_parts, n_codewords)
-        self.register_buffer("codebooks", torch.zeros(*shape, dim // n_parts))
+        one = settings
+        self.n_tokens, self.settings = n_tokens, settings
+        self.n_books = min(n_tokens, 1) if one.shared_codebooks else n_tokens
+        self.is_residual = one.tokenizer == "residual"
+        shape = (self.n_books, one.n_parts, one.n_codewords)
+        books = torch.zeros(*shape, one.dim // one.n_parts)
+        if one.codebooks == "gradient":
+            self.codebooks = nn.Parameter(books)
+        else:
+            self.register_buffer("codebooks", books)
         self.register_buffer("counts", torch.zeros(*shape))
-        self.register_buffer("sums", torch.zeros(*shape, dim // n_parts))
+        self.register_buffer("sums", torch.zeros_like(books))
+        self.log_temperature = nn.Parameter(torch.zeros(self.n_books))
 
-    def forward(self, tokens: Tensor) -> Quantized:
-        """Quantise (n, K, D); in training mode the codebooks follow."""
+    @property
+    def n_codes(self) -> int:
+        """Return N^M, the codes of one codebook."""
+        return int(self.settings.n_codewords**self.settings.n_parts)
+
+    def forward(self, tokens: Tensor) -> Assigned:
+        """Assign tokens (n, K, D); in training mode averages follow."""
+        if not self.is_residual:
+            return self._assign(tokens, torch.arange(self.n_tokens, device=tokens.device))
+        levels, left = [], tokens[:, :1]
+        for level in range(self.n_tokens):
+            found = self._assign(left, torch.tensor([level], device=tokens.device))
+            levels.append(found)
+            mean = (found.weights.unsqueeze(-1) * found.vectors).sum(2)
+            left = left - mean.detach()
+        return Assigned(
+            torch.cat([one.codes for one in levels], dim=1),
+            torch.cat([one.weights for one in levels], dim=1),
+            torch.cat([one.vectors for one in levels], dim=1),
+            torch.stack([one.commitment for one in levels]).mean(),
+        )
+
+    def _assign(self, tokens: Tensor, which: Tensor) -> Assigned:
+        books = self.books_of(which)
         parts = self.split(tokens)
-        codes = self.nearest(parts.detach())
-        chosen = self.look_up(codes)
+        digits, _ = nearest_codes(
+            parts.detach(),
+            self.codebooks[books].detach(),
+            self.settings.n_nearest,
+            self._noise(books),
+        )
+        chosen = self.look_up(digits, books)  # (n, K, J, D)
         if self.training:
-            self.follow(parts.detach(), codes)
-        vectors = tokens + (chosen - tokens).detach()
-        return Quantized(vectors, codes, ((tokens - chosen.detach()) ** 2).mean())
+            self.follow(parts.detach(), digits[:, :, 0], books)
+        gaps = ((tokens.unsqueeze(2) - chosen) ** 2).sum(-1)
+        scale = self.log_temperature[books].exp().view(1, -1, 1)
+        weights = torch.softmax(-gaps / scale.clamp_min(1e-12), dim=-1)
+        commitment = ((tokens - chosen[:, :, 0].detach()) ** 2).mean()
+        return Assigned(self.composite(digits), weights, self._passed(tokens, chosen), commitment)
+
+    def _passed(self, tokens: Tensor, chosen: Tensor) -> Tensor:
+        """Return the chosen vectors with the gradient of the settings."""
+        if self.settings.gradient == "weights":
+            return chosen
+        through = straight if self.settings.gradient == "straight_through" else rotated
+        return through(tokens.unsqueeze(2).expand_as(chosen), chosen)
+
+    def _noise(self, books: Tensor) -> Tensor | None:
+        """Return the scale of Gumbel noise on minus squared distances, (K,), or None."""
+        if not self.training or self.settings.gumbel == 0.0:
+            return None
+        return self.settings.gumbel * self.log_temperature[books].detach().exp()
+
+    def books_of(self, which: Tensor) -> Tensor:
+        """Return the codebook of each token."""
+        return torch.zeros_like(which) if self.settings.shared_codebooks else which
 
     def split(self, tokens: Tensor) -> Tensor:
         """Return the M parts of tokens (n, K, D), (n, K, M, D / M)."""
-        return tokens.reshape(*tokens.shape[:2], self.n_parts, self.codebooks.shape[-1])
+        return tokens.reshape(*tokens.shape[:2], self.settings.n_parts, -1)
 
-    def snap(self, tokens: Tensor) -> Tensor:
-        """Return the codewords nearest to tokens (n, K, D), without gradient; nothing follows."""
-        return self.look_up(self.nearest(self.split(tokens.detach())))
+    def look_up(self, digits: Tensor, books: Tensor) -> Tensor:
+        """Return the vectors of digits (n, K, J, M) in the books (K,), (n, K, J, D)."""
+        part = torch.arange(digits.shape[3], device=digits.device)
+        return self.codebooks[books.view(1, -1, 1, 1), part, digits].flatten(3)
 
-    def nearest(self, parts: Tensor) -> Tensor:
-        """Return the nearest codeword of each part by squared L2, int64 (n, K, M).
+    def vectors(self, book: int, codes: Tensor) -> Tensor:
+        """Return the vectors of composite numbers (u,) of one codebook, (u, D)."""
+        digits = torch.stack(self._digits(codes), dim=-1)  # (u, M)
+        return self.look_up(digits[:, None, None], codes.new_tensor([book])).flatten(1)
 
-        |x - c|^2 = |x|^2 - 2 <x, c> + |c|^2, of which the first term does not matter.
+    def composite(self, digits: Tensor) -> Tensor:
+        """Return one number per code, int64 (n, K, J), from digits (n, K, J, M) in base N."""
+        number = digits[..., 0]
+        for part in range(1, self.settings.n_parts):
+            number = number * self.settings.n_codewords + digits[..., part]
+        return number
+
+    def _digits(self, codes: Tensor) -> list[Tensor]:
+        found, rest = [], codes
+        for _ in range(self.settings.n_parts):
+            found.append(rest % self.settings.n_codewords)
+            rest = rest // self.settings.n_codewords
+        return found[::-1]
+
+    @torch.no_grad()
+    def follow(self, parts: Tensor, digits: Tensor, books: Tensor) -> None:
+        """Move averages of counts and sums by one step, and with them the codewords.
+
+        ``parts`` (n, K, M, d), ``digits`` (n, K, M) of the nearest codes, ``books`` (K,).
         """
-        cross = torch.einsum("nkmd,kmjd->nkmj", parts, self.codebooks)  # (n, K, M, N)
-        return ((self.codebooks**2).sum(-1) - 2 * cross).argmin(dim=-1)
+        counts, sums = self._totals(parts, digits, books)
+        decay = self.settings.decay
+        seen = torch.zeros(self.n_books, device=parts.device)
+        seen[books] = 1.0  # a residual level moves only its own averages
+        step = ((1 - decay) * seen).view(-1, 1, 1)
+        self.counts.add_(step * (counts - self.counts))
+        self.sums.add_(step.unsqueeze(-1) * (sums - self.sums))
+        if self.settings.codebooks == "averages":
+            used = (self.counts > 1e-8) & (step > 0)
+            means = self.sums / self.counts.clamp_min(1e-8).unsqueeze(-1)
+            self.codebooks.copy_(torch.where(used.unsqueeze(-1), means, self.codebooks))
 
-    def look_up(self, codes: Tensor) -> Tensor:
-        """Return the vectors of codes (n, K, M), (n, K, D)."""
-        token, part = self._grid(codes)
-        return self.codebooks[token, part, codes].flatten(2)
+    @torch.no_grad()
+    def fit_codebooks(self, tokens: Tensor) -> None:
+        """Set codebooks by k-means on tokens (n, K, D), and temperatures by the mean distance."""
+        left = tokens[:, 0]
+        for token in range(self.n_tokens):
+            own = left if self.is_residual else tokens[:, token]
+            book = self.books_of(torch.tensor([token], device=tokens.device))
+            if token == 0 or not self.settings.shared_codebooks:
+                self._fit_book(int(book), own if self.is_residual else self._pool(tokens, own))
+            parts, words = self.split(own[:, None]), self.codebooks[book].detach()
+            digits, gaps = nearest_codes(parts, words, 1, None)
+            mean = gaps.mean().clamp_min(1e-8)
+            self.log_temperature[book] = (mean * self.settings.temperature).log()
+            left = left - self.look_up(digits, book)[:, 0, 0]
 
-    def follow(self, parts: Tensor, codes: Tensor) -> None:
-        """Move the averages of counts and sums by one step, and the codewords with them."""
-        counts, sums = self._totals(parts, codes)
-        self.counts.mul_(self.decay).add_(counts, alpha=1 - self.decay)
-        self.sums.mul_(self.decay).add_(sums, alpha=1 - self.decay)
-        used = self.counts > 1e-8
-        means = self.sums / self.counts.clamp_min(1e-8).unsqueeze(-1)
-        self.codebooks.copy_(torch.where(used.unsqueeze(-1), means, self.codebooks))
+    def _pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+        """Return what a codebook is fitted to: a token's own, or all tokens that share it."""
+        return tokens.flatten(0, 1) if self.settings.shared_codebooks else own
 
-    def fit_codebooks(self, tokens: Tensor, n_iterations: int = 10) -> None:
-        """Set the codebooks by k-means on tokens (n, K, D), from spread-out starts."""
-        parts = self.split(tokens.detach())
-        self.codebooks.copy_(_spread_starts(parts, self.n_codewords))
-        for _ in range(n_iterations):
-            counts, sums = self._totals(parts, self.nearest(parts))
-            means = sums / counts.clamp_min(1).unsqueeze(-1)
-            self.codebooks.copy_(torch.where((counts > 0).unsqueeze(-1), means, self.codebooks))
-        counts, sums = self._totals(parts, self.nearest(parts))
-        self.counts.copy_(counts / len(tokens))
-        self.sums.copy_(sums / len(tokens))
+    def _fit_book(self, book: int, tokens: Tensor) -> None:
+        """Set one codebook from tokens (n, D)."""
+        parts = self.split(tokens[:, None])[:, 0]  # (n, M, d)
+        for part in range(self.settings.n_parts):
+            words, counts = kmeans(parts[:, part], self.settings.n_codewords)
+            self.codebooks.data[book, part] = words
+            self.counts[book, part] = counts / counts.sum()
+            self.sums[book, part] = words * self.counts[book, part].unsqueeze(-1)
 
+    @torch.no_grad()
     def restart_dead(self, tokens: Tensor) -> int:
         """Move codewords that are hardly used to tokens drawn from (n, K, D); return how many."""
-        parts = self.split(tokens.detach())
+        if self.is_residual:
+            return 0  # what a level sees is not at hand here
+        parts = self.split(tokens)
         share = self.counts / self.counts.sum(-1, keepdim=True).clamp_min(1e-8)
-        token, part, word = torch.nonzero(share < RESTART_BELOW / self.n_codewords, as_tuple=True)
-        rows = torch.randint(len(parts), (token.numel(),), device=parts.device)
+        dead = share < RESTART_BELOW / self.settings.n_codewords
+        book, part, word = torch.nonzero(dead, as_tuple=True)
+        rows = torch.randint(len(parts), (book.numel(),), device=parts.device)
+        if self.settings.shared_codebooks:
+            token = torch.randint(self.n_tokens, (book.numel(),), device=parts.device)
+        else:
+            token = book
         fresh = parts[rows, token, part]
-        weight = self.counts.sum(-1)[token, part] / self.n_codewords
-        self.codebooks[token, part, word] = fresh
-        self.counts[token, part, word] = weight
-        self.sums[token, part, word] = fresh * weight.unsqueeze(-1)
-        return int(token.numel())
+        weight = self.counts.sum(-1)[book, part] / self.settings.n_codewords
+        self.codebooks.data[book, part, word] = fresh
+        self.counts[book, part, word] = weight
+        self.sums[book, part, word] = fresh * weight.unsqueeze(-1)
+        return int(book.numel())
 
+    def health(self) -> tuple[float, float]:
+        """Return codewords in use and their perplexity, means over codebooks and parts."""
+        share = self.counts / self.counts.sum(-1, keepdim=True).clamp_min(1e-8)
+        used = (share >= RESTART_BELOW / self.settings.n_codewords).sum(-1).float().mean()
+        entropy = -(share * share.clamp_min(1e-30).log()).sum(-1)
+        return float(used), float(entropy.exp().mean())
+
+    @torch.no_grad()
     def retire_duplicates(self) -> None:
         """Put codewords out of reach that repeat an earlier one of their codebook.
 
-        A field of few values leaves most of its codewords at the same few places. Which of two
-        equal ones is nearest would be for rounding to say, and a code that no training query had
-        has no list.
+        Which of two equal ones is nearest would be for rounding to say.
         """
         gaps = torch.cdist(self.codebooks, self.codebooks)  # (K, M, N, N)
         scale = self.codebooks.norm(dim=-1).mean(dim=-1)[..., None, None]
-        self.codebooks[(gaps <= SAME * scale).tril(-1).any(-1)] = FAR
+        self.codebooks.data[(gaps <= SAME * scale).tril(-1).any(-1)] = FAR
 
-    def composite(self, codes: Tensor) -> Tensor:
-        """Return one number per code, int64 (n, K): token * N^M + the parts' digits in base N."""
-        number = torch.arange(codes.shape[1], device=codes.device).expand(codes.shape[:2])
-        for part in range(self.n_parts):
-            number = number * self.n_codewords + codes[:, :, part]
-        return number
-
-    def _totals(self, parts: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    def _totals(self, parts: Tensor, digits: Tensor, books: Tensor) -> tuple[Tensor, Tensor]:
         """Return how often each codeword is used, (K, M, N), and the sum of what uses it.
 
         By `index_add_`, which adds in order on the CPU: `index_put_` adds in whatever order its
         threads come, and training would not be the same twice.
         """
-        token, part = self._grid(codes)
-        place = ((token * codes.shape[2] + part) * self.n_codewords + codes).flatten()
+        n_parts, n_words = self.settings.n_parts, self.settings.n_codewords
+        part = torch.arange(n_parts, device=parts.device)
+        place = ((books.view(1, -1, 1) * n_parts + part) * n_words + digits).flatten()
         counts, sums = torch.zeros_like(self.counts), torch.zeros_like(self.sums)
-        counts.view(-1).index_add_(0, place, torch.ones_like(parts[..., 0]).flatten())
+        counts.view(-1).index_add_(0, place, torch.ones_like(place, dtype=counts.dtype))
         width = parts.shape[-1]
-        sums.view(-1, width).index_add_(0, place, parts.reshape(-1, width))
+        sums.view(-1, width).index_add_(0, place, parts.reshape(-1, width).to(sums.dtype))
         return counts, sums
 
-    def _grid(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        _, n_tokens, n_parts = codes.shape
-        token = torch.arange(n_tokens, device=codes.device).view(1, -1, 1).expand(codes.shape)
-        part = torch.arange(n_parts, device=codes.device).view(1, 1, -1).expand(codes.shape)
-        return token, part
 
+def nearest_codes(
+    parts: Tensor, books: Tensor, n_nearest: int, noise: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return digits (n, K, J, M) of the nearest codes, nearest first, and squared distances.
 
-def _spread_starts(parts: Tensor, n_codewords: int) -> Tensor:
-    """Choose starting codewords among (n, K, M, d), each by lot weighted by squared distance.
+    |x - c|^2 = |x|^2 - 2 <x, c> + |c|^2 for each part; the J best tuples of parts are built up one
+    part at a time from the J best so far and the J best codewords of the next, which loses none.
 
-    Arthur and Vassilvitskii, SODA 2007 (k-means++). Returns (K, M, n_codewords, d).
+    Parameters
+    ----------
+    parts, books : (n, K, M, d), (K, M, N, d).
+    noise : (K,) scales of Gumbel noise added to minus the distances of codewords, or None.
     """
-    points = parts.permute(1, 2, 0, 3)  # (K, M, n, d)
-    n_tokens, n_parts, n, _ = points.shape
-    first = torch.randint(n, (n_tokens, n_parts, 1), device=points.device)
-    chosen = [_pick(points, first)]
-    distance = ((points - chosen[0]) ** 2).sum(-1)  # (K, M, n)
-    for _ in range(n_codewords - 1):
-        weights = (distance + 1e-12).flatten(0, 1)
-        index = torch.multinomial(weights, 1).view(n_tokens, n_parts, 1)
-        chosen.append(_pick(points, index))
-        distance = torch.minimum(distance, ((points - chosen[-1]) ** 2).sum(-1))
-    return torch.cat(chosen, dim=2)
+    cross = torch.einsum("nkmd,kmjd->nkmj", parts, books)  # (n, K, M, N)
+    gaps = (parts**2).sum(-1, keepdim=True) - 2 * cross + (books**2).sum(-1)
+    if noise is not None:
+        drawn = -torch.log(-torch.log(torch.rand_like(gaps).clamp(1e-10, 1 - 1e-7)))
+        gaps = gaps - noise.view(1, -1, 1, 1) * drawn
+    count = min(n_nearest, gaps.shape[-1])
+    best, words = _smallest(gaps, count)  # (n, K, M, j)
+    total, digits = best[:, :, 0], words[:, :, 0].unsqueeze(-1)
+    for part in range(1, parts.shape[2]):
+        sums = (total.unsqueeze(-1) + best[:, :, part].unsqueeze(-2)).flatten(2)
+        total, place = _smallest(sums, min(n_nearest, sums.shape[-1]))
+        old, new = place // count, place % count
+        digits = digits.gather(2, old.unsqueeze(-1).expand(-1, -1, -1, digits.shape[-1]))
+        digits = torch.cat((digits, words[:, :, part].gather(2, new).unsqueeze(-1)), dim=-1)
+        count = best.shape[-1]
+    return digits, total
 
 
-def _pick(points: Tensor, index: Tensor) -> Tensor:
-    return points.gather(2, index.unsqueeze(-1).expand(-1, -1, -1, points.shape[-1]))
+def _smallest(gaps: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    if count == 1:
+        found = gaps.min(dim=-1, keepdim=True)
+        return found.values, found.indices
+    found = gaps.topk(count, dim=-1, largest=False, sorted=True)
+    return found.values, found.indices

@@ -1,57 +1,78 @@
-"""Tokenizer: what is known of a query -> K token vectors."""
+"""Tokenizer: what is known of a query -> token vectors to be quantised."""
+
+import math
 
 import torch
 from torch import Tensor, nn
 
-from harness.fields import Fields
-from harness.lists import Lists
-from methods.encoders.query import QueryFeatures, mlp
+from methods.encoders.query import mlp
+from methods.encoders.tensors import Bags
+from methods.sparcode.model.settings import ModelSettings
 
 
 class Tokenizer(nn.Module):
-    """K = n_heads + (one per field of the query side, if asked for) tokens of ``dim``.
+    """K tokens of ``dim`` from the history and, mixed in, fields.
 
-    A head is an orthogonal projection of the history's mean, one of its own per head so that heads
-    start out different, plus its part of a perceptron. With field tokens, a field's token is the
-    field's own vector and the heads are left to the history: a head that sees fields as well would
-    need a code for each of their combinations. Without, the perceptron sees the fields too.
+    *heads*: a head is an orthogonal projection of the history's mean, its own per head so that
+    heads start out different, plus its part of a perceptron. *attention*: a learned query per head
+    weighs the items of the history before they are projected. *residual*: one vector, the history's
+    mean plus a perceptron's part, of which the quantiser makes K levels, each for what the levels
+    before left over.
+
+    Without field tokens the perceptron sees the fields too. With them a categorical field is a
+    token that needs no quantiser (`FieldCodes`), any other field is one more token here, and the
+    heads are left to the history: a head that sees fields as well would need a code for each of
+    their combinations.
     """
 
-    def __init__(
-        self,
-        schema: Fields | None,
-        dim: int,
-        n_heads: int,
-        hidden: int,
-        field_tokens: bool,
-        device: str,
-    ) -> None:
-        """Take names, kinds and sizes of the query side's fields; rows are not looked at."""
+    def __init__(self, settings: ModelSettings, n_fields: int, own_fields: list[int]) -> None:
+        """Take the number of the query side's fields, and which of them are tokens here."""
         super().__init__()
-        self.query = QueryFeatures(schema, dim, device)
-        self.n_heads, self.dim = n_heads, dim
-        self.n_field_tokens = self.query.n_parts - 1 if field_tokens else 0
-        self.projections = nn.Parameter(torch.empty(n_heads, dim, dim))
-        for head in range(n_heads):
-            nn.init.orthogonal_(self.projections[head])
-        self.n_mixed = self.query.n_parts - self.n_field_tokens
-        self.mixture = mlp(self.n_mixed * dim, hidden, n_heads * dim)
+        dim, one = settings.dim, settings
+        self.dim, self.kind, self.n_heads = dim, one.tokenizer, one.n_heads
+        self.own_fields = own_fields
+        self.n_mixed = 1 if one.field_tokens != "none" else 1 + n_fields
+        n_out = 1 if one.tokenizer == "residual" else one.n_heads
+        self.mixture = mlp(self.n_mixed * dim, one.hidden, n_out * dim)
+        if one.tokenizer != "residual":
+            self.projections = nn.Parameter(torch.empty(n_out, dim, dim))
+            for head in range(n_out):
+                nn.init.orthogonal_(self.projections[head])
+        if one.tokenizer == "attention":
+            self.queries = nn.Parameter(torch.randn(n_out, dim) / math.sqrt(dim))
 
     @property
     def n_tokens(self) -> int:
-        """Return K."""
-        return self.n_heads + self.n_field_tokens
+        """Return K, the tokens to be quantised; of a residual tokenizer its levels."""
+        return self.n_heads + len(self.own_fields)
 
-    @property
-    def fields_of_tokens(self) -> list[str | None]:
-        """Return for each token the field that it is the vector of; None for a head."""
-        names = self.query.fields.names[: self.n_field_tokens]
-        return [None] * self.n_heads + list(names)
+    def forward(self, parts: Tensor, history: Bags, item_table: Tensor) -> Tensor:
+        """Return tokens (n, K, dim), (n, 1, dim) of a residual tokenizer.
 
-    def forward(self, history: Lists, fields: Fields | None, item_table: Tensor) -> Tensor:
-        """Return tokens, (n, K, dim); ``item_table`` is (n_items, dim)."""
-        parts = self.query(history, fields, item_table)  # (n, 1 + n_fields, dim)
-        projected = torch.einsum("nd,hde->nhe", parts[:, 0], self.projections)
-        mixed = self.mixture(parts[:, : self.n_mixed].flatten(1)).view(-1, self.n_heads, self.dim)
-        heads = projected + mixed
-        return torch.cat((heads, parts[:, 1:]), dim=1) if self.n_field_tokens else heads
+        ``parts`` (n, 1 + n_fields, dim) are those of `QueryFeatures`, the history's mean first.
+        """
+        mixed = self.mixture(parts[:, : self.n_mixed].flatten(1)).unflatten(1, (-1, self.dim))
+        if self.kind == "residual":
+            return parts[:, :1] + mixed
+        pooled = parts[:, :1].expand(-1, self.n_heads, -1)
+        if self.kind == "attention":
+            pooled = self._attend(history, item_table)
+        heads = torch.einsum("nhd,hde->nhe", pooled, self.projections) + mixed
+        return torch.cat([heads, *(parts[:, 1 + one, None] for one in self.own_fields)], dim=1)
+
+    def _attend(self, history: Bags, item_table: Tensor) -> Tensor:
+        """Return one weighted mean of the history per head, (n, n_heads, dim); zeros of none."""
+        n = history.offsets.numel()
+        total = history.offsets.new_tensor([history.ids.numel()])
+        lengths = torch.diff(torch.cat((history.offsets, total)))
+        longest = int(lengths.max()) if n else 0
+        if longest == 0:
+            return item_table.new_zeros((n, self.n_heads, self.dim))
+        at = torch.arange(longest, device=lengths.device)
+        here = at < lengths[:, None]  # (n, longest)
+        places = (history.offsets[:, None] + at).clamp_max(history.ids.numel() - 1)
+        items = item_table[history.ids[places]]  # (n, longest, dim)
+        logits = torch.einsum("nld,hd->nhl", items, self.queries.to(items.dtype))
+        logits = (logits / math.sqrt(self.dim)).masked_fill(~here[:, None], -torch.inf)
+        weights = torch.softmax(logits, dim=-1).nan_to_num(0.0)  # an empty history has no weights
+        return weights @ items

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from methods.sparcode import kmeans
-from methods.sparcode.kmeans import assign, spherical_kmeans
+from methods.sparcode.spherical_kmeans import assign, spherical_kmeans
 
 
 def unit(values):

@@ -1,0 +1,41 @@
+"""k-means of the parts of tokens, from spread-out starts."""
+
+import torch
+from torch import Tensor
+
+SAMPLE = 1 << 15  # points that take part, at most
+
+
+def kmeans(points: Tensor, n_words: int, n_iterations: int = 10) -> tuple[Tensor, Tensor]:
+    """Return codewords (n_words, d) for points (n, d), and how many points each is nearest to.
+
+    At most `SAMPLE` points take part, drawn by lot. A word that no point is nearest to stays.
+
+    References
+    ----------
+    Lloyd, 1982; starts by Arthur and Vassilvitskii, SODA 2007 (k-means++).
+    """
+    if len(points) > SAMPLE:
+        points = points[torch.randperm(len(points), device=points.device)[:SAMPLE]]
+    words = _spread_starts(points, n_words)
+    counts = points.new_zeros(n_words)
+    for step in range(n_iterations + 1):
+        nearest = (-2 * points @ words.T + (words**2).sum(-1)).argmin(-1)
+        counts = points.new_zeros(n_words).index_add_(0, nearest, torch.ones_like(points[:, 0]))
+        if step == n_iterations:
+            break
+        sums = torch.zeros_like(words).index_add_(0, nearest, points)
+        words = torch.where(counts.unsqueeze(-1) > 0, sums / counts.clamp_min(1)[:, None], words)
+    return words, counts
+
+
+def _spread_starts(points: Tensor, n_words: int) -> Tensor:
+    """Choose starts among points, each by lot weighted by squared distance to those before."""
+    chosen = torch.randint(len(points), (1,), device=points.device)
+    distance = ((points - points[chosen]) ** 2).sum(-1)
+    places = [chosen]
+    for _ in range(n_words - 1):
+        chosen = torch.multinomial(distance + 1e-12, 1)
+        places.append(chosen)
+        distance = torch.minimum(distance, ((points - points[chosen]) ** 2).sum(-1))
+    return points[torch.cat(places)].clone()

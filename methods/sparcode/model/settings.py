@@ -1,0 +1,39 @@
+"""What the model takes: sizes, forms and schedule."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from methods.interactions.choice import InteractionName
+
+TokenizerName = Literal["heads", "attention", "residual"]
+FieldTokens = Literal["none", "fields", "pairs"]
+Gradient = Literal["straight_through", "rotation", "weights"]
+Codebooks = Literal["averages", "gradient"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The words are those of `methods.sparcode.params.SparCodeParams`."""
+
+    dim: int
+    hidden: int
+    tokenizer: TokenizerName
+    n_heads: int
+    field_tokens: FieldTokens
+    interaction: InteractionName
+    n_parts: int
+    n_codewords: int
+    shared_codebooks: bool
+    n_nearest: int
+    temperature: float
+    gumbel: float
+    gradient: Gradient
+    codebooks: Codebooks
+    decay: float
+    commitment: float
+    density: float
+    warm_up: int
+    anneal: int
+    finish_from: int
+    unquantised_weight: float
+    top_per_code: int
