@@ -51,6 +51,7 @@ class SparCodeModel(RankingModel):
 
     slope: Tensor
     quantised: Tensor
+    n_restarts: Tensor
 
     def __init__(self, train: Interactions, settings: ModelSettings, device: str) -> None:
         """Take sizes and fields from a training log."""
@@ -69,7 +70,7 @@ class SparCodeModel(RankingModel):
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
         self._all = torch.arange(train.n_items, device=device)
-        self.n_restarts = 0
+        self.register_buffer("n_restarts", torch.zeros((), dtype=torch.int64))
         self.to(device)
 
     def tokens(self, history: Lists, fields: Fields | None) -> Tensor:

@@ -52,9 +52,11 @@ class ProductQuantizer(nn.Module):
         self.register_buffer("sums", torch.zeros(*shape, dim // n_parts))
 
     def forward(self, tokens: Tensor) -> Quantized:
-        """Quantise (n, K, D); in training mode the codebooks follow."""
+        """Quantise (n, K, D) in float32, whatever autocast; in training the codebooks follow."""
+        tokens = tokens.float()
         parts = self.split(tokens)
-        codes = self.nearest(parts.detach())
+        with torch.autocast(tokens.device.type, enabled=False):  # the codes that serving gives
+            codes = self.nearest(parts.detach())
         chosen = self.look_up(codes)
         if self.training:
             self.follow(parts.detach(), codes)
