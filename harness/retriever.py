@@ -15,7 +15,7 @@ compute metrics. It never mutates what it is given.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -54,10 +54,16 @@ class Footprint:
     ----------
     index_bytes : bytes of everything that search touches: vectors, lists, encoder weights.
     details : further numbers worth a record (codes in use, postings, epochs trained), by name.
+    history : ``fit`` and ``refit`` of a method that trains in epochs -> of each epoch what is worth
+        a record (loss, validation score, codes in use), by name.
+    taken_over_s : ``fit`` and ``refit`` -> seconds that an interrupted attempt had spent on what
+        this one took over from `Retriever.checkpoint_folder`; a phase from the start is not there.
     """
 
     index_bytes: int
     details: Mapping[str, float] = field(default_factory=dict)
+    history: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    taken_over_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class Retriever(ABC):
@@ -75,6 +81,8 @@ class Retriever(ABC):
     search_stages, build_stages : the stages that search and build mark, of `harness.stages`.
     mark : called with a stage's name where that stage ends; the harness listens, or nobody does.
         What was done since the mark before (or since the call began) counts for the stage.
+    checkpoint_folder : where `fit` and `refit` may leave their state, and find what an interrupted
+        attempt at the same work left; None, unless the harness sets it. It may not exist yet.
     """
 
     BuildParams: ClassVar[type[Any]] = NoParams
@@ -103,6 +111,7 @@ class Retriever(ABC):
         self.seed = seed
         self.progress = progress
         self.mark: Mark = no_mark
+        self.checkpoint_folder: Path | None = None
 
     @abstractmethod
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:

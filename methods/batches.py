@@ -1,8 +1,10 @@
 """Training events -> batches of (query, target item), the target never in its own history."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from harness.fields import Fields
@@ -26,48 +28,96 @@ class Batch:
     fields: Fields | None
 
 
-def epoch_batches(
-    train: Interactions, batch_size: int, max_history: int, random: np.random.Generator
-) -> Iterator[Batch]:
-    """Yield every training event once as a target, in random order.
+class EpochBatches:
+    """The batches of one epoch: every training event is a target once, in random order.
 
     In an ordered log the history is the ``max_history`` events before the target. In any other
     log it is as many of the user's other events, drawn anew each epoch. An event with the target's
     own item is left out of the history, so a repeated item cannot give the target away.
+
+    All that is random is drawn at the start, so a batch may be made more than once.
     """
-    order = random.permutation(train.n_events)
-    shuffled = np.arange(train.n_events)
-    if not train.ordered:
-        keys = random.random(train.n_events)
-        shuffled = np.lexsort((keys, train.user_ids))  # each user's events in random order
-    for start in range(0, train.n_events, batch_size):
-        places = order[start : start + batch_size]
-        yield _make_batch(train, shuffled, places, max_history)
+
+    def __init__(
+        self, train: Interactions, batch_size: int, max_history: int, random: np.random.Generator
+    ) -> None:
+        """Draw the order of targets and, of a log without order, that of each user's events."""
+        self._train, self._batch_size, self._max_history = train, batch_size, max_history
+        self._order = random.permutation(train.n_events)
+        self._users = train.user_ids
+        self._has_fields = train.query_schema is not None
+        self._shuffled: IntArray | None = None
+        self._items = np.require(train.item_ids, np.int64, ["C", "W"])  # as the kernel takes it
+        if not train.ordered:
+            keys = random.random(train.n_events)
+            self._shuffled = np.lexsort((keys, self._users))  # each user's events in random order
+            self._items = train.item_ids[self._shuffled]
+
+    def __len__(self) -> int:
+        return math.ceil(self._train.n_events / self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self[place] for place in range(len(self)))
+
+    def __getitem__(self, place: int) -> Batch:
+        """Return batch ``place``, from 0."""
+        start = place * self._batch_size
+        places = self._order[start : start + self._batch_size]
+        users, train = self._users[places], self._train
+        first, after = train.events.indptr[users], train.events.indptr[users + 1]
+        history = Lists(
+            *_histories(self._items, places, first, after, self._max_history, train.ordered)
+        )
+        fields = None
+        if self._has_fields:
+            events = places if self._shuffled is None else self._shuffled[places]
+            fields = train.query_fields(events)
+        return Batch(self._items[places], history, fields)
 
 
-def _make_batch(
-    train: Interactions, shuffled: IntArray, places: IntArray, max_history: int
-) -> Batch:
-    events = shuffled[places]
-    users = np.searchsorted(train.events.indptr, places, side="right") - 1
-    first, after = train.events.indptr[users], train.events.indptr[users + 1]
-    if train.ordered:
-        lengths = np.minimum(places - first, max_history)
-    else:
-        lengths = np.minimum(after - first - 1, max_history)
-    rows = np.repeat(np.arange(places.size), lengths)
-    step = np.arange(rows.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    if train.ordered:
-        where = places[rows] - lengths[rows] + step
-    else:  # the events after the target, going round: never the target itself
-        where = first[rows] + (places[rows] - first[rows] + 1 + step) % (after - first)[rows]
-    targets = train.item_ids[events]
-    items = train.item_ids[shuffled[where]]
-    kept = items != targets[rows]
-    history = Lists.from_pairs(rows[kept], items[kept], places.size)
-    return Batch(targets, history, train.query_fields(events))
+def epoch_batches(
+    train: Interactions, batch_size: int, max_history: int, random: np.random.Generator
+) -> Iterator[Batch]:
+    """Yield the batches of one epoch; see `EpochBatches`."""
+    yield from EpochBatches(train, batch_size, max_history, random)
 
 
 def serving_history(queries: Queries, ordered: bool, max_history: int) -> Lists:
     """Return the history a query is encoded from: the last events of an ordered log, else all."""
     return queries.history.tail(max_history) if ordered else queries.history
+
+
+# With a signature numba compiles on import, so that no timed fit pays for it.
+_V = "int64[::1]"
+
+
+@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},int64,boolean)", cache=True, nogil=True)
+def _histories(
+    items: IntArray,
+    places: IntArray,
+    first: IntArray,
+    after: IntArray,
+    max_history: int,
+    ordered: bool,
+) -> tuple[IntArray, IntArray]:
+    """Return ``indptr`` (n + 1,) and ``ids`` of the histories of the targets at n places.
+
+    ``items`` are those of all events, each user's between its ``first`` and ``after``. Of an
+    ordered log the events before the target are taken; of another those after it, going round,
+    which never come to the target itself.
+    """
+    n = places.size
+    lengths = places - first if ordered else after - first - 1
+    lengths = np.minimum(lengths, max_history)
+    indptr, ids = np.zeros(n + 1, np.int64), np.empty(lengths.sum(), np.int64)
+    count = 0
+    for row in range(n):
+        target = items[places[row]]
+        start = places[row] - lengths[row] if ordered else places[row] + 1
+        for where in range(start, start + lengths[row]):
+            item = items[where if where < after[row] else where - (after[row] - first[row])]
+            if item != target:
+                ids[count] = item
+                count += 1
+        indptr[row + 1] = count
+    return indptr, ids[:count].copy()

@@ -17,10 +17,13 @@ from harness.lists import FloatArray
 
 
 def split_mlp(a: Tensor, b: Tensor, w: Tensor) -> Tensor:
-    """Return (n_r, n_s) from a (n_r, H), b (n_s, H) and w (H,); differentiable in all three."""
+    """Return (n_r, n_s) from a (n_r, H), b (n_s, H) and w (H,); differentiable in all three.
+
+    On the CPU in float32, also of inputs that autocast made bfloat16.
+    """
     if a.device.type != "cpu":
         return torch.relu(a[:, None] + b[None]) @ w
-    scores: Tensor = _SplitMLP.apply(a, b, w)  # type: ignore[no-untyped-call]
+    scores: Tensor = _SplitMLP.apply(a.float(), b.float(), w.float())  # type: ignore[no-untyped-call]
     return scores
 
 

@@ -22,7 +22,13 @@ from methods.sparcode.serving.device_merge import DeviceMerge
 from methods.sparcode.serving.encoder import CodeEncoder, codes_of_log
 from methods.sparcode.serving.fallback import PopularityFallback
 from methods.sparcode.serving.merge import add_rows, merge_lists
-from methods.training import train_model
+from methods.training import (
+    Checkpointing,
+    Trained,
+    histories,
+    seconds_taken_over,
+    train_model,
+)
 
 KIND = "sparcode"  # of what is saved
 
@@ -103,17 +109,29 @@ class SparCode(Retriever):
         torch.manual_seed(self.seed)
         self._log = train
         self._model = SparCodeModel(train, params.model, self.device)
+        phase = "fit" if stop_after is None else "refit"
+        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
         trained = train_model(
-            self._model, train, validation, params, self.seed, self.progress, stop_after
+            self._model,
+            train,
+            validation,
+            params,
+            self.seed,
+            self.progress,
+            stop_after,
+            checkpoints,
         )
         self._epochs = trained.epochs
+        if stop_after is None:
+            self._trainings: dict[str, Trained] = {}
+        self._trainings[phase] = trained
 
     def build(self) -> None:
         """Make a posting list for each code that a training query uses."""
         log = self._log
         self._n_items, self._ordered = log.n_items, log.ordered
         self._encoder = CodeEncoder.of(self._model, log.query_schema)
-        self._restarts = self._model.n_restarts
+        self._restarts = int(self._model.n_restarts)
         self.mark("item_vectors")
         codes = codes_of_log(self._encoder, log, self.build_params.max_history)
         used, uses = np.unique(codes, return_counts=True)
@@ -221,6 +239,7 @@ class SparCode(Retriever):
             "ordered": self._ordered,
             "epochs": self._epochs,
             "restarts": self._restarts,
+            "history": histories(self._trainings),
             "encoder": self._encoder.facts(),
         }
         save_arrays(folder, KIND, arrays, facts)
@@ -230,6 +249,7 @@ class SparCode(Retriever):
         arrays, facts = load_arrays(folder, KIND)
         self._n_items, self._ordered = int(facts["n_items"]), bool(facts["ordered"])
         self._epochs, self._restarts = int(facts["epochs"]), int(facts["restarts"])
+        self._trainings = Trained.of_histories(facts["history"])
         self._encoder = CodeEncoder.of_arrays(
             arrays, facts["encoder"], self.build_params.model, self.device
         )
@@ -262,6 +282,8 @@ class SparCode(Retriever):
                 "bias": float(self._encoder.bias.mean()),
                 "restarts": self._restarts,
             },
+            histories(self._trainings),
+            seconds_taken_over(self._trainings),
         )
 
     def _bytes_touched(self) -> int:

@@ -20,7 +20,14 @@ from methods.ann.vector_index import VectorIndex
 from methods.batches import serving_history
 from methods.encoders.query import Inputs
 from methods.encoders.state import load_state, state_arrays
-from methods.training import TrainingParams, train_model
+from methods.training import (
+    Checkpointing,
+    Trained,
+    TrainingParams,
+    histories,
+    seconds_taken_over,
+    train_model,
+)
 from methods.two_tower.towers import QueryTower, TwoTowerModel
 
 KIND = "two_tower"  # of what is saved
@@ -97,10 +104,22 @@ class TwoTower(Retriever):
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
         self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
+        phase = "fit" if stop_after is None else "refit"
+        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
         trained = train_model(
-            self._model, train, validation, params, self.seed, self.progress, stop_after
+            self._model,
+            train,
+            validation,
+            params,
+            self.seed,
+            self.progress,
+            stop_after,
+            checkpoints,
         )
         self._epochs = trained.epochs
+        if stop_after is None:
+            self._trainings: dict[str, Trained] = {}
+        self._trainings[phase] = trained
 
     def build(self) -> None:
         """Compute all item vectors and hand them to the exact index."""
@@ -172,7 +191,12 @@ class TwoTower(Retriever):
             **state_arrays(self._query_tower, "query_tower"),
         }
         schema = describe_fields(self._query_schema)
-        facts = {"fields": schema, "ordered": self._ordered, "epochs": self._epochs}
+        facts = {
+            "fields": schema,
+            "ordered": self._ordered,
+            "epochs": self._epochs,
+            "history": histories(self._trainings),
+        }
         save_arrays(folder, KIND, arrays, facts)
 
     def load(self, folder: Path) -> None:
@@ -180,6 +204,7 @@ class TwoTower(Retriever):
         arrays, facts = load_arrays(folder, KIND)
         params, self._query_schema = self.build_params, empty_fields(facts["fields"])
         self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
         self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
@@ -195,4 +220,9 @@ class TwoTower(Retriever):
         """Return the bytes of item vectors and of the weights that encode a query."""
         encoder = [self._item_table, *self._query_tower.parameters()]
         weights = sum(one.numel() * 4 for one in encoder)
-        return Footprint(self._index.nbytes + weights, {"epochs": float(self._epochs)})
+        return Footprint(
+            self._index.nbytes + weights,
+            {"epochs": float(self._epochs)},
+            histories(self._trainings),
+            seconds_taken_over(self._trainings),
+        )

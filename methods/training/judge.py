@@ -1,0 +1,55 @@
+"""The judge: one number for a model, from a fixed sample of the validation queries."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from harness.interactions import HeldOut, Interactions
+from harness.lists import FloatArray, IntArray
+from harness.seeding import generator
+from methods.batches import Batch, serving_history
+from methods.training.model import RankingModel
+
+VALIDATION_QUERIES = 1000  # scored exhaustively after each epoch, at most
+SCORED_AT_ONCE = 128
+
+
+def judge_of(
+    model: RankingModel, validation: HeldOut, train: Interactions, max_history: int, seed: int
+) -> Callable[[], float]:
+    """Return a function that scores the model on a fixed sample of the validation queries.
+
+    It is the mean of 1 / log2(1 + rank) over held-out items, higher is better.
+    """
+    chosen = generator(seed, "validation").permutation(len(validation))[:VALIDATION_QUERIES]
+    blocks = [
+        chosen[start : start + SCORED_AT_ONCE] for start in range(0, len(chosen), SCORED_AT_ONCE)
+    ]
+
+    def judge() -> float:
+        model.eval()
+        with torch.no_grad():
+            gains = [_discounts(model, validation, rows, train, max_history) for rows in blocks]
+        return float(np.concatenate(gains).mean())
+
+    return judge
+
+
+def _discounts(
+    model: RankingModel, validation: HeldOut, rows: IntArray, train: Interactions, max_history: int
+) -> FloatArray:
+    """Return 1 / log2(1 + rank) of each held-out item among all items that may be returned.
+
+    It is the gain of NDCG without a cut, so that every held-out item speaks.
+    """
+    queries, relevant = validation.queries.take(rows), validation.relevant.take(rows)
+    history = serving_history(queries, train.ordered, max_history)
+    scores = model.all_scores(Batch(np.zeros(0, np.int64), history, queries.fields)).cpu()
+    scores[queries.hidden.rows, queries.hidden.ids] = -torch.inf
+    of_relevant = scores[relevant.rows, relevant.ids]
+    above = (scores[relevant.rows] > of_relevant[:, None]).sum(dim=1)
+    tied = (scores[relevant.rows] == of_relevant[:, None]).sum(dim=1) - 1
+    rank = 1 + above + tied / 2  # a model that ties everything is not called perfect
+    discounts: FloatArray = (1 / torch.log2(1 + rank)).numpy()
+    return discounts

@@ -1,0 +1,40 @@
+"""RankingModel: what the loop trains."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from methods.batches import Batch
+from methods.negatives import Negatives
+
+
+class RankingModel(nn.Module, ABC):
+    """What the loop trains: scores of (query, item), dense, differentiable.
+
+    Whatever training changes is a parameter or a buffer (or `torch.nn.Module.get_extra_state`): a
+    checkpoint holds nothing else of a model, nor do the weights that are kept of the best epoch.
+    """
+
+    def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
+        """Prepare for an epoch, counted from 0; ``recent`` are batches to look at."""
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Return whether the model is not yet what it will serve; its score does not count."""
+        return False
+
+    @abstractmethod
+    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scores of the targets (n,), of the negatives (n, m), and a loss to add."""
+
+    @abstractmethod
+    def all_scores(self, batch: Batch) -> Tensor:
+        """Return the scores that search stands for, of every item, (n, n_items)."""
+
+    def epoch_facts(self) -> Mapping[str, float]:
+        """Return facts of the epoch just trained, by name; they are shown and recorded.
+
+        ``epoch``, ``learning_rate``, ``loss`` and ``validation`` are the loop's own.
+        """
+        return {}

@@ -1,0 +1,192 @@
+"""Training: one training under way: its epochs, what is kept of them, and its whole state."""
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.interactions import Interactions
+from harness.progress import Progress
+from harness.seeding import derive_seed, generator
+from methods.batches import Batch, EpochBatches
+from methods.losses import sampled_softmax
+from methods.negatives import Negatives, NegativeSampler
+from methods.training.ahead import convert_step, made_ahead
+from methods.training.model import RankingModel
+from methods.training.params import TrainingParams
+from methods.training.trained import Trained
+
+RECENT_BATCHES = 8  # shown to the model when an epoch begins
+N_AHEAD = 4  # batches that wait for a GPU
+TELL_EVERY_S = 2.0  # how an epoch goes
+
+
+class Training:
+    """Epochs of one model over one log.
+
+    Attributes
+    ----------
+    n_epochs : to come at most. The learning rate falls over ``params.epochs``.
+    epoch : epochs done.
+    trained : how they went.
+    """
+
+    def __init__(
+        self, model: RankingModel, train: Interactions, params: TrainingParams, seed: int, n: int
+    ) -> None:
+        """Seed everything that draws; ``n`` epochs are to come at most."""
+        torch.manual_seed(derive_seed(seed, "torch"))
+        self.n_epochs, self.epoch, self.trained = n, 0, Trained()
+        self._model, self._log, self._params = model, train, params
+        self._device = next(model.parameters()).device
+        self._random = generator(seed, "batches")
+        self._negatives = generator(seed, "negatives")
+        self._sampler = NegativeSampler(train, params.n_negatives, self._negatives)
+        self._optimizer = _optimizer_of(model, params)
+        self._recent: list[Batch] = []
+        self._order = ""  # state of the batches' generator before the epoch last done
+        self._best = -np.inf
+        self._kept: dict[str, Any] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether all epochs are done, or patience has ended."""
+        impatient = self.epoch - self.trained.epochs >= self._params.patience
+        return self.epoch >= self.n_epochs or (self._kept is not None and impatient)
+
+    def run_epoch(self, judge: Callable[[], float] | None, progress: Progress) -> None:
+        """Train one epoch, judge the model and keep its weights if they are the best yet."""
+        params, rate = self._params, self._params.learning_rate
+        rate *= 1 - 0.9 * self.epoch / max(params.epochs - 1, 1)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._model.begin_epoch(self.epoch, self._recent)
+        facts = {"epoch": self.epoch + 1.0, "learning_rate": rate, "loss": self._steps(progress)}
+        self.epoch += 1
+        if judge is not None:
+            facts["validation"] = self._judge(judge)
+        facts |= {name: float(value) for name, value in self._model.epoch_facts().items()}
+        self.trained.history.append(facts)
+        progress("train", self.epoch, self.n_epochs, _in_words(facts))
+
+    def finish(self) -> Trained:
+        """Leave the kept weights in the model, those of the last epoch if none are kept."""
+        if self._kept is None:
+            self.trained.epochs = self.n_epochs
+        else:
+            self._model.load_state_dict(self._kept)
+        self._model.eval()
+        return self.trained
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next epoch depends on, tensors and plain values."""
+        on_gpu = self._device.type == "cuda"
+        return {
+            "epoch": self.epoch,
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self._device) if on_gpu else None,
+            "order": self._order,
+            "negatives": json.dumps(self._negatives.bit_generator.state),
+            "best": self._best,
+            "kept": self._kept,
+            "kept_epochs": self.trained.epochs,
+            "validation": self.trained.validation,
+            "history": self.trained.history,
+        }
+
+    def take_over(self, state: dict[str, Any]) -> None:
+        """Become the training whose `state` this is; the recent batches are made once more."""
+        self.epoch, self._best, self._kept = state["epoch"], state["best"], state["kept"]
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.trained = Trained(state["kept_epochs"], state["validation"], state["history"])
+        self._negatives.bit_generator.state = json.loads(state["negatives"])
+        self._random.bit_generator.state = json.loads(state["order"])
+        batches = self._draw_order()
+        self._recent = [batches[place] for place in range(len(batches))[-RECENT_BATCHES:]]
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"], self._device)
+
+    def _draw_order(self) -> EpochBatches:
+        self._order = json.dumps(self._random.bit_generator.state)
+        params = self._params
+        return EpochBatches(self._log, params.batch_size, params.max_history, self._random)
+
+    def _steps(self, progress: Progress) -> float:
+        """Make a step of every batch and return the mean loss of an example."""
+        batches = self._draw_order()
+        self._model.train()
+        self._recent, told = [], time.monotonic()
+        total = torch.zeros((), device=self._device)
+        for number, (batch, negatives) in enumerate(self._feed(batches), 1):
+            total += self._step(batch, negatives) * len(batch.targets)
+            self._recent = [*self._recent[1 - RECENT_BATCHES :], batch]
+            if time.monotonic() - told >= TELL_EVERY_S:
+                told = time.monotonic()
+                note = f"step {number} of {len(batches)}"
+                progress("train", self.epoch, self.n_epochs, note)
+        return float(total) / max(self._log.n_events, 1)
+
+    def _feed(self, batches: EpochBatches) -> Iterator[tuple[Batch, Negatives]]:
+        """Yield each batch with its negatives; for a GPU another thread makes them ahead."""
+        steps = ((batch, self._sampler.draw()) for batch in batches)
+        if self._device.type == "cpu":
+            return steps
+        return made_ahead(map(convert_step, steps), N_AHEAD)
+
+    def _step(self, batch: Batch, negatives: Negatives) -> torch.Tensor:
+        """Make a step and return the loss, a scalar on the device."""
+        reduced = self._params.precision == "bfloat16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=reduced):
+            positive, negative, extra = self._model.batch_scores(batch, negatives)
+        targets, items, log_expected = (
+            one.to(self._device, non_blocking=True)
+            for one in (
+                torch.from_numpy(batch.targets),
+                torch.from_numpy(negatives.items),
+                negatives.log_expected,
+            )
+        )
+        is_target = targets[:, None] == items[None, :]
+        loss = sampled_softmax(positive.float(), negative.float(), log_expected, is_target) + extra
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return loss.detach()
+
+    def _judge(self, judge: Callable[[], float]) -> float:
+        score = judge()
+        self.trained.validation.append(score)
+        if score > self._best and not self._model.is_warming_up:
+            self._best, self.trained.epochs = score, self.epoch
+            self._kept = copy.deepcopy(self._model.state_dict())
+        return score
+
+
+def _optimizer_of(model: RankingModel, params: TrainingParams) -> torch.optim.Optimizer:
+    if params.weight_decay > 0:
+        return torch.optim.AdamW(
+            model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        )
+    return torch.optim.Adam(model.parameters(), lr=params.learning_rate)
+
+
+def _in_words(facts: dict[str, float]) -> str:
+    """Return the facts of an epoch in a line, the validation score first.
+
+    >>> _in_words({"epoch": 3.0, "learning_rate": 0.1, "loss": 2.5, "validation": 0.25})
+    'validation 0.2500, loss 2.5000'
+    """
+    shown = {**{name: facts[name] for name in ("validation",) if name in facts}, **facts}
+    return ", ".join(
+        f"{name} {value:.0f}" if value.is_integer() else f"{name} {value:.4f}"
+        for name, value in shown.items()
+        if name not in ("epoch", "learning_rate")
+    )
