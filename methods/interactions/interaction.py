@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 Sides = tuple[Tensor, ...]
 
+START = 0.01  # scale of what stands beside a dot product when training begins: near nothing
+
 
 class Interaction(nn.Module, ABC):
     """s(token, item), arranged so that what one side brings is computed once, not per pair.
