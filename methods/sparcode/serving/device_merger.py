@@ -25,7 +25,7 @@ SORT_COST = 10  # places of a dense row that cost as much as one posting sorted,
 class DeviceMerger:
     """Packed posting lists on a device, and the merge of some of them per query.
 
-    Memory: 4 bytes a posting, 8 bytes a list and 8 bytes an item; while merging, what the way
+    Memory: 4 bytes a posting, 8 a list and 8 an item; while merging, what the way
     taken needs: rows of 4 bytes an item for each running program of the Triton kernel (no more
     than `triton_merge.SCRATCH_BYTES`, kept), or the blocks of torch operations bounded above.
     """
@@ -55,6 +55,8 @@ class DeviceMerger:
         hidden: Lists,
         k: int,
         mark: Mark = no_mark,
+        *,
+        cut: int | None = None,
     ) -> tuple[TopK, int, int]:
         """Return the k best items of each query, the postings read and the candidates met.
 
@@ -67,8 +69,9 @@ class DeviceMerger:
         weights : float32 (n, L), not negative, or None where all are 1. A weight is rounded to 15
             bits after the point, w, and a posting counts ``(impact * w + 2^14) >> 15``.
         hidden : n lists of items that may not be returned.
+        cut : postings of each list to read at most, those of the largest impact; None reads all.
         """
-        batch = self.place(lists, weights, hidden)
+        batch = self.place(lists, weights, hidden, cut=cut)
         mark("transfer")
         found = self.merge_placed(batch, k)
         mark("scoring")
@@ -77,9 +80,16 @@ class DeviceMerger:
         mark("transfer")
         return best, *counts
 
-    def place(self, lists: IntArray, weights: FloatArray | None, hidden: Lists) -> Batch:
-        """Return the queries on the device, for `merge_placed`."""
-        return place_batch(self.postings, lists, weights, hidden)
+    def place(
+        self,
+        lists: IntArray,
+        weights: FloatArray | None,
+        hidden: Lists,
+        *,
+        cut: int | None = None,
+    ) -> Batch:
+        """Return the queries on the device, for `merge_placed`; the arguments are `merge`'s."""
+        return place_batch(self.postings, lists, weights, hidden, cut)
 
     def merge_placed(self, batch: Batch, k: int, way: Way | None = None) -> Found:
         """Return the k best items of queries on the device; nothing of size leaves it.

@@ -13,6 +13,7 @@ from methods.sparcode.index.packed import PackedPostings
 WEIGHT_BITS = 15  # after the point of a list's weight
 ID_BITS = 32  # low bits of a key, which hold an item
 LOW = (1 << ID_BITS) - 1
+NO_CUT = (1 << 31) - 1
 
 
 class DevicePostings(NamedTuple):
@@ -23,7 +24,7 @@ class DevicePostings(NamedTuple):
     starts : int64 (n_lists + 1,).
     entries : int32 (n_postings,), the bits of the uint32 entries.
     items, places : int32 (n_items,), the item at a place and the place of an item.
-    scale : float64 (1,), the score of one unit of impact.
+    scale : float32 (1,), the score of one unit of impact.
     impact_bits : low bits of an entry that hold the impact.
     """
 
@@ -42,7 +43,7 @@ class DevicePostings(NamedTuple):
             torch.from_numpy(packed.entries.view(np.int32)).to(device),
             torch.from_numpy(packed.items).to(device),
             torch.from_numpy(packed.places).to(device),
-            torch.tensor([packed.scale], dtype=torch.float64, device=device),
+            torch.tensor([packed.scale], dtype=torch.float32, device=device),
             packed.impact_bits,
         )
 
@@ -57,11 +58,12 @@ class DevicePostings(NamedTuple):
         tensors = (self.starts, self.entries, self.items, self.places, self.scale)
         return sum(one.numel() * one.element_size() for one in tensors)
 
-    def lengths(self, lists: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where each list starts and how long it is, both int64, 0 where ``lists`` is -1."""
+    def spans(self, lists: Tensor, cut: int) -> tuple[Tensor, Tensor]:
+        """Return where each list starts and how much of it is read, int64, 0 where it is -1."""
         known = lists.clamp(min=0)
         first = self.starts[known]
-        return first, torch.where(lists >= 0, self.starts[known + 1] - first, 0)
+        lengths = (self.starts[known + 1] - first).clamp(max=cut)
+        return first, torch.where(lists >= 0, lengths, 0)
 
 
 class Batch(NamedTuple):
@@ -75,6 +77,7 @@ class Batch(NamedTuple):
     hidden : int32 (n_hidden,), places.
     hidden_rows : int64 (n_hidden,), the query of each hidden place.
     most : no query of the batch reads more postings.
+    cut : postings of each list that are read at most, the first ones.
     """
 
     lists: Tensor
@@ -83,6 +86,7 @@ class Batch(NamedTuple):
     hidden: Tensor
     hidden_rows: Tensor
     most: int
+    cut: int
 
     def rows(self, first: int, last: int) -> "Batch":
         """Return queries ``first`` to ``last``, the latter left out; reads two numbers back."""
@@ -94,6 +98,7 @@ class Batch(NamedTuple):
             self.hidden[low:high],
             self.hidden_rows[low:high] - first,
             self.most,
+            self.cut,
         )
 
 
@@ -111,7 +116,11 @@ class Found(NamedTuple):
 
 
 def place_batch(
-    postings: DevicePostings, lists: IntArray, weights: FloatArray | None, hidden: Lists
+    postings: DevicePostings,
+    lists: IntArray,
+    weights: FloatArray | None,
+    hidden: Lists,
+    cut: int | None,
 ) -> Batch:
     """Return the queries copied to where the lists are; the arguments are those of a merge."""
     device = postings.starts.device
@@ -121,7 +130,8 @@ def place_batch(
         whole = np.rint(weights * np.float32(1 << WEIGHT_BITS)).astype(np.int32)
         fixed = torch.from_numpy(np.ascontiguousarray(whole)).to(device)
     hidden_ids = torch.from_numpy(hidden.ids).to(device)
-    _, lengths = postings.lengths(placed)
+    reach = NO_CUT if cut is None else cut
+    _, lengths = postings.spans(placed, reach)
     most = int(lengths.sum(1).max()) if placed.numel() else 0
     return Batch(
         placed,
@@ -130,16 +140,17 @@ def place_batch(
         postings.places[hidden_ids],
         torch.from_numpy(hidden.rows).to(device),
         most,
+        reach,
     )
 
 
 def decode(keys: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Return ids and scores of keys ``sum << ID_BITS | (LOW - item)``; where the sum is 0, pads.
 
-    A score is the float64 product of sum and scale, rounded to float32 once.
+    A score is ``float32(sum) * float32(scale)``.
     """
     sums = keys >> ID_BITS
-    scores = (sums.to(torch.float64) * scale).to(torch.float32)
+    scores = sums.to(torch.float32) * scale
     found = sums > 0
     ids = torch.where(found, LOW - (keys & LOW), PAD_ID)
     return ids, torch.where(found, scores, PAD_SCORE)

@@ -41,7 +41,7 @@ class Spread(NamedTuple):
 def spread(postings: DevicePostings, batch: Batch) -> Spread:
     """Return every posting that the batch reads."""
     width = batch.lists.shape[1]
-    first, lengths = (one.flatten() for one in postings.lengths(batch.lists))
+    first, lengths = (one.flatten() for one in postings.spans(batch.lists, batch.cut))
     total = int(lengths.sum())
     device = lengths.device
     owner = torch.repeat_interleave(

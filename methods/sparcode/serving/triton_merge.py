@@ -33,7 +33,7 @@ LEAST_WIDTH, LEAST_BEST = 512, 16  # below these, one compiled kernel serves all
 
 if triton is not None:
 
-    @triton.jit(do_not_specialize=["n", "n_lists", "n_items", "k", "impact_bits"])
+    @triton.jit(do_not_specialize=["n", "n_lists", "n_items", "k", "cut", "impact_bits"])
     def _merge(
         starts: Any,
         entries: Any,
@@ -52,6 +52,7 @@ if triton is not None:
         n_lists: Any,
         n_items: Any,
         k: Any,
+        cut: Any,
         impact_bits: Any,
         impact_mask: Any,
         place_mask: Any,
@@ -79,7 +80,7 @@ if triton is not None:
                 if WEIGHTED:
                     factor = tl.load(weights + tl.cast(q, tl.int64) * n_lists + number)
                     weight = tl.where(at >= total, factor, weight)
-                total += (last - first).to(tl.int32)
+                total += tl.minimum(last - first, cut).to(tl.int32)
             there = at < total
             entry = tl.load(entries + here, mask=there, other=0)
             place = (entry >> impact_bits) & place_mask
@@ -120,12 +121,12 @@ if triton is not None:
             tl.debug_barrier()
             best = tl.load(mine + column, mask=column < tl.minimum(n_left, k), other=0)
             best = tl.sort(best, descending=True)
-            value = (best >> 32).to(tl.float64) * unit
+            value = (best >> 32).to(tl.float32) * unit
             is_one = best > 0
             identity = 0x7FFFFFFF - (best & 0x7FFFFFFF)
             out = tl.cast(q, tl.int64) * k + column
             tl.store(ids + out, tl.where(is_one, identity, -1), mask=column < k)
-            score = tl.where(is_one, value.to(tl.float32), float("-inf"))
+            score = tl.where(is_one, value, float("-inf"))
             tl.store(scores + out, score, mask=column < k)
             tl.store(counts + 2 * q, total.to(tl.int64))
             tl.store(counts + 2 * q + 1, (n_left + met).to(tl.int64))
@@ -222,6 +223,7 @@ class TritonMerge:
                 batch.lists.shape[1],
                 n_items,
                 k,
+                batch.cut,
                 bits,
                 (1 << bits) - 1,
                 (1 << (32 - bits)) - 1,
