@@ -4,7 +4,7 @@ A program holds all postings of its query in registers. It adds them by atomic a
 of the catalogue that is its own and all zero, then takes each sum out again by an atomic exchange
 with zero: of the postings of one item the first gets the sum and the others get zero, so nothing
 has to be sorted to find equal items, and the row is all zero again. The k best are found by
-bisection over keys ``sum << 32 | (largest id - item)``, which no two items share, written out and
+bisection over keys ``sum << id_bits | (largest id - item)``, which no two items share, written out and
 put in order. A program goes on to further queries, so there are as many rows as programs run at
 once, not as queries. Only places in use are touched: the cost does not grow with the catalogue,
 except that fewer of the touched places are in the cache.
@@ -33,7 +33,7 @@ LEAST_WIDTH, LEAST_BEST = 512, 16  # below these, one compiled kernel serves all
 
 if triton is not None:
 
-    @triton.jit(do_not_specialize=["n", "n_lists", "n_items", "k", "cut", "impact_bits"])
+    @triton.jit(do_not_specialize=["n", "n_lists", "n_items", "k", "cut", "impact_bits", "id_bits"])
     def _merge(
         starts: Any,
         entries: Any,
@@ -56,6 +56,8 @@ if triton is not None:
         impact_bits: Any,
         impact_mask: Any,
         place_mask: Any,
+        id_bits: Any,
+        id_mask: Any,
         WEIGHTED: tl.constexpr,  # noqa: N803  Triton's way to write what is known when compiling
         WIDTH: tl.constexpr,  # noqa: N803
         BEST: tl.constexpr,  # noqa: N803
@@ -72,15 +74,18 @@ if triton is not None:
             here = tl.zeros((WIDTH,), dtype=tl.int32)
             weight = tl.zeros((WIDTH,), dtype=tl.int32)
             total = tl.zeros((), dtype=tl.int32)
-            for number in range(n_lists):
-                one = tl.load(lists + tl.cast(q, tl.int64) * n_lists + number)
-                first = tl.load(starts + one, mask=one >= 0, other=0)
-                last = tl.load(starts + one + 1, mask=one >= 0, other=0)
-                here = tl.where(at >= total, at + (first.to(tl.int32) - total), here)
-                if WEIGHTED:
-                    factor = tl.load(weights + tl.cast(q, tl.int64) * n_lists + number)
-                    weight = tl.where(at >= total, factor, weight)
-                total += tl.minimum(last - first, cut).to(tl.int32)
+            for begin in range(0, n_lists, 8):
+                for step in tl.static_range(8):  # unrolled, so that one load waits for no other
+                    number = begin + step
+                    spot = tl.cast(q, tl.int64) * n_lists + number
+                    one = tl.load(lists + spot, mask=number < n_lists, other=-1)
+                    first = tl.load(starts + one, mask=one >= 0, other=0)
+                    last = tl.load(starts + one + 1, mask=one >= 0, other=0)
+                    here = tl.where(at >= total, at + (first.to(tl.int32) - total), here)
+                    if WEIGHTED:
+                        factor = tl.load(weights + spot, mask=number < n_lists, other=0)
+                        weight = tl.where(at >= total, factor, weight)
+                    total += tl.minimum(last - first, cut).to(tl.int32)
             there = at < total
             entry = tl.load(entries + here, mask=there, other=0)
             place = (entry >> impact_bits) & place_mask
@@ -103,7 +108,7 @@ if triton is not None:
             sums = tl.atomic_xchg(row + place, empty, mask=there, sem="relaxed")
             positive = there & (sums > 0)
             item = tl.load(items + place, mask=there, other=0)
-            key = (sums.to(tl.int64) << 32) | (0x7FFFFFFF - item).to(tl.int64)
+            key = (sums.to(tl.int64) << id_bits) | (n_items - 1 - item).to(tl.int64)
             key = tl.where(positive, key, 0)
             n_left = tl.sum(positive.to(tl.int32), 0)
             # The largest floor that k keys reach; all of them where there are no more than k.
@@ -121,9 +126,9 @@ if triton is not None:
             tl.debug_barrier()
             best = tl.load(mine + column, mask=column < tl.minimum(n_left, k), other=0)
             best = tl.sort(best, descending=True)
-            value = (best >> 32).to(tl.float32) * unit
+            value = (best >> id_bits).to(tl.float32) * unit
             is_one = best > 0
-            identity = 0x7FFFFFFF - (best & 0x7FFFFFFF)
+            identity = n_items - 1 - (best & id_mask)
             out = tl.cast(q, tl.int64) * k + column
             tl.store(ids + out, tl.where(is_one, identity, -1), mask=column < k)
             score = tl.where(is_one, value, float("-inf"))
@@ -203,7 +208,7 @@ class TritonMerge:
         ids = torch.empty((n, k), dtype=torch.int64, device=device)
         scores = torch.empty((n, k), dtype=torch.float32, device=device)
         counts = torch.empty((n, 2), dtype=torch.int64, device=device)
-        bits = postings.impact_bits
+        bits, id_bits = postings.impact_bits, n_items.bit_length()
         with torch.cuda.device(device):
             _merge[(programs,)](
                 postings.starts,
@@ -227,6 +232,8 @@ class TritonMerge:
                 bits,
                 (1 << bits) - 1,
                 (1 << (32 - bits)) - 1,
+                id_bits,
+                (1 << id_bits) - 1,
                 WEIGHTED=batch.weights is not None,
                 WIDTH=width,
                 BEST=best,
