@@ -27,7 +27,7 @@ from tabulate import tabulate
 
 from harness.measure.clock import clock_for
 from harness.measure.device import best_device, describe_device
-from methods.sparcode.serving.device_merger import DeviceMerger, to_host
+from methods.sparcode.serving.device_merger import WAYS, DeviceMerger, to_host
 from micro.device_merge_data import Setting, by_hand, make_packed, make_queries
 
 try:
@@ -137,19 +137,13 @@ def measure(rivals, clock):
     return seconds
 
 
-def ways_of(merger, placed, k):
-    """Return the ways there are to merge ``placed`` here."""
-    with_triton = merger.triton is not None and merger.triton.fits(placed, k)
-    return ["scatter", "sort", *(["triton"] if with_triton else [])]
-
-
 def agreed(merger, packed, size, setting):
     """Return the ways whose answers to CHECKED queries are the CPU's, ids and scores."""
     lists, hidden = make_queries(size.n_codes, CHECKED, setting.n_lists, seed=9)
     placed = merger.place(lists, None, hidden)
     ids, scores = by_hand(packed, lists, size.k)
     right = []
-    for way in ways_of(merger, placed, size.k):
+    for way in [one for one in WAYS if merger.can(one, placed, size.k)]:
         begun = time.perf_counter()
         found = guarded(f"{way} {setting}", merger.merge_placed, placed, size.k, way)
         if found is None:
@@ -211,9 +205,9 @@ def exact_rivals(device, n_items, n, k):
 
 
 def tune(merger, setting, size, clock, report):
-    """Time the kernel, resident, with other warps and programs at the largest batches."""
+    """Time the kernels, resident, with other warps and programs at the largest batches."""
     triton, ways = merger.triton, {}
-    most = triton.programs
+    most = triton.programs_with_row
     for batch in size.batches[-2:]:
         lists, hidden = make_queries(size.n_codes, batch, setting.n_lists)
         placed = merger.place(lists, None, hidden)
@@ -221,11 +215,11 @@ def tune(merger, setting, size, clock, report):
             for share in (1, 2, 4):
                 programs = max(1, most // share)
 
-                def work(width=width, programs=programs, placed=placed):
-                    triton.width_of_warp, triton.programs = width, programs
-                    merger.merge_placed(placed, size.k, "triton")
+                def rows(width=width, programs=programs, placed=placed):
+                    triton.width_of_warp, triton.programs_with_row = width, programs
+                    merger.merge_placed(placed, size.k, "triton_rows")
 
-                ways[f"{width} a warp, {programs} programs", batch] = work
+                ways[f"rows: {width} a warp, {programs} programs", batch] = rows
     for (name, batch), seconds in measure(ways, clock).items():
         qps = batch / statistics.median(seconds)
         report.add(setting=str(setting), batch=batch, way=name, mode="tune", qps=qps)
@@ -258,7 +252,7 @@ def one_setting(setting, size, device, clock, speed, report, options):
                 samples=len(seconds),
                 **({"limit": limit, "share": batch / middle / limit} if ours else {}),
             )
-    if options.tune and "triton" in ways:
+    if options.tune and "triton_rows" in ways:
         guarded("tuning", tune, merger, setting, size, clock, report)
 
 

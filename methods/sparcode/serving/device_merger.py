@@ -1,10 +1,10 @@
 """DeviceMerger: packed posting lists on a device, merged there for a batch of queries.
 
-Three ways lead to the same whole numbers, hence to the same ids and scores: the Triton kernel
+Four ways lead to the same whole numbers, hence to the same ids and scores: two Triton kernels
 (`triton_merge`), and torch operations by scatter or by sort (`torch_merge`).
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -16,9 +16,11 @@ from methods.sparcode.serving.packed_batch import Batch, DevicePostings, Found, 
 from methods.sparcode.serving.torch_merge import merge_by_scatter, merge_by_sort
 from methods.sparcode.serving.triton_merge import TritonMerge
 
-Way = Literal["triton", "sort", "scatter"]
+Way = Literal["triton_rows", "triton_sort", "sort", "scatter"]
+WAYS: tuple[Way, ...] = get_args(Way)
 BLOCK_SUMS = 1 << 27  # dense sums held at once: 0.5 GiB, and 1 GiB of keys
 BLOCK_POSTINGS = 1 << 24  # postings sorted at once: about 1.3 GiB in all
+FEW_ROWS = 8  # times fewer programs with a row than without: from there on sort, see `way`
 SORT_COST = 10  # places of a dense row that cost as much as one posting sorted, see `way`
 
 
@@ -26,7 +28,7 @@ class DeviceMerger:
     """Packed posting lists on a device, and the merge of some of them per query.
 
     Memory: 4 bytes a posting, 8 a list and 8 an item; while merging, what the way
-    taken needs: rows of 4 bytes an item for each running program of the Triton kernel (no more
+    taken needs: rows of 4 bytes an item for each program of the Triton kernel with rows (no more
     than `triton_merge.SCRATCH_BYTES`, kept), or the blocks of torch operations bounded above.
     """
 
@@ -97,9 +99,9 @@ class DeviceMerger:
         ``way`` names how; None chooses by `way`.
         """
         chosen = way or self.way(batch, k)
-        if chosen == "triton":
+        if chosen in ("triton_rows", "triton_sort"):
             assert self.triton is not None, "only chosen, or asked for, where it serves"
-            return self.triton.merge(batch, k)
+            return self.triton.merge(batch, k, sort=chosen == "triton_sort")
         merge = merge_by_scatter if chosen == "scatter" else merge_by_sort
         size = self.postings.n_items if chosen == "scatter" else max(batch.most, k)
         block = BLOCK_SUMS if chosen == "scatter" else BLOCK_POSTINGS
@@ -117,14 +119,27 @@ class DeviceMerger:
             torch.stack([one.n_candidates for one in parts]).sum(),
         )
 
+    def can(self, way: Way, batch: Batch, k: int) -> bool:
+        """Return whether a batch can be merged in this way on this device."""
+        if way in ("scatter", "sort"):
+            return True
+        return self.triton is not None and self.triton.fits(batch, k, sort=way == "triton_sort")
+
     def way(self, batch: Batch, k: int) -> Way:
         """Return how a batch is merged.
 
-        By Triton wherever it can be. Of the torch operations, a dense row costs a fixed number of
-        passes over n_items, and sorting some passes over the postings; `SORT_COST` is the ratio.
+        By Triton wherever it can be, with rows unless the catalogue is so large that few programs
+        would get one. Of the torch operations, a dense row costs a fixed number of passes over
+        n_items, and sorting some passes over the postings; `SORT_COST` is the ratio.
         """
-        if self.triton is not None and self.triton.fits(batch, k):
-            return "triton"
+        with_rows, sorting = (self.can(one, batch, k) for one in ("triton_rows", "triton_sort"))
+        if self.triton is not None and sorting:
+            few = FEW_ROWS * self.triton.programs_with_row < min(
+                self.triton.programs, len(batch.lists)
+            )
+            return "triton_sort" if few else "triton_rows"
+        if with_rows:
+            return "triton_rows"
         return "sort" if SORT_COST * batch.most < self.postings.n_items else "scatter"
 
 

@@ -78,6 +78,7 @@ class Batch(NamedTuple):
     hidden_rows : int64 (n_hidden,), the query of each hidden place.
     most : no query of the batch reads more postings.
     cut : postings of each list that are read at most, the first ones.
+    at_most_one : no weight is above 1, so a weighted impact has no more bits than an impact.
     """
 
     lists: Tensor
@@ -87,6 +88,7 @@ class Batch(NamedTuple):
     hidden_rows: Tensor
     most: int
     cut: int
+    at_most_one: bool
 
     def rows(self, first: int, last: int) -> "Batch":
         """Return queries ``first`` to ``last``, the latter left out; reads two numbers back."""
@@ -99,6 +101,7 @@ class Batch(NamedTuple):
             self.hidden_rows[low:high] - first,
             self.most,
             self.cut,
+            self.at_most_one,
         )
 
 
@@ -141,6 +144,7 @@ def place_batch(
         torch.from_numpy(hidden.rows).to(device),
         most,
         reach,
+        weights is None or float(weights.max(initial=0)) <= 1,
     )
 
 

@@ -1,6 +1,6 @@
 """The merge of packed posting lists by torch operations, in two ways: scatter, and sort.
 
-Sums are whole numbers, so the order of additions changes nothing, and both ways, the Triton kernel
+Sums are whole numbers, so the order of additions changes nothing, and both ways, the Triton kernels
 and the CPU kernel agree to the bit. *Scatter* adds into a dense row of the catalogue per query and
 ranks all of the row: its cost grows with n_items. *Sort* orders the postings of each query by item
 and adds up what is equal: its cost grows with the postings and knows no catalogue.

@@ -22,7 +22,8 @@ WAYS = [
     ("cpu", "sort"),
     pytest.param("cuda", "scatter", marks=[pytest.mark.gpu]),
     pytest.param("cuda", "sort", marks=[pytest.mark.gpu]),
-    pytest.param("cuda", "triton", marks=[pytest.mark.gpu, needs_triton]),
+    pytest.param("cuda", "triton_rows", marks=[pytest.mark.gpu, needs_triton]),
+    pytest.param("cuda", "triton_sort", marks=[pytest.mark.gpu, needs_triton]),
 ]
 
 
@@ -87,7 +88,10 @@ def random_queries(random, n, n_lists, n_columns, n_items, *, weighted, most_hid
 
 def assert_equals_by_hand(packed, device, way, lists, weights, hidden, k, cut=None):
     merger = DeviceMerger(packed, packed.items.size, device)
-    found = merger.merge_placed(merger.place(lists, weights, hidden, cut=cut), k, way)
+    batch = merger.place(lists, weights, hidden, cut=cut)
+    if not merger.can(way, batch, k):
+        pytest.skip(f"{way} does not serve {batch.most} postings")
+    found = merger.merge_placed(batch, k, way)
     ids, scores, n_postings, n_candidates = by_hand(packed, lists, weights, hidden, k, cut)
     best = to_host(found)
     np.testing.assert_array_equal(best.ids, ids)
@@ -135,22 +139,47 @@ def test_long_lists(device, way, weighted, n_items, longest, n_columns, k):
 
 @pytest.mark.gpu
 @needs_triton
-def test_programs_take_turns(monkeypatch):
-    """With rows for two programs only, 50 queries one after another leave nothing behind."""
+@pytest.mark.parametrize("way", ["triton_rows", "triton_sort"])
+def test_programs_take_turns(way, monkeypatch):
+    """Two programs answer 50 queries one after another, three times, and leave nothing behind."""
     random = np.random.default_rng(11)
     packed = random_packed(random, 30, 500, 90, 10, 5)
     queries = random_queries(random, 50, 30, 6, 500, weighted=False, most_hidden=60)
     monkeypatch.setattr(triton_merge, "SCRATCH_BYTES", 2 * 4 * 500)
     merger = DeviceMerger(packed, 500, "cuda")
-    assert merger.triton.programs == 2
+    assert merger.triton.programs_with_row == 2
+    merger.triton.programs = 2
     batch = merger.place(*queries)
     ids, scores, *counts = by_hand(packed, *queries, 20)
     for _ in range(3):
-        found = merger.merge_placed(batch, 20, "triton")
+        found = merger.merge_placed(batch, 20, way)
         np.testing.assert_array_equal(to_host(found).ids, ids)
         np.testing.assert_array_equal(to_host(found).scores, scores)
         assert [int(found.n_postings), int(found.n_candidates)] == counts
-    assert merger.nbytes == merger.postings.nbytes + 2 * 4 * 500
+    rows = 2 * 4 * 500 if way == "triton_rows" else 0
+    assert merger.nbytes == merger.postings.nbytes + rows
+
+
+@pytest.mark.gpu
+@needs_triton
+def test_rows_are_left_for_sorting_where_the_catalogue_is_large(monkeypatch):
+    """A batch that could fill the device, with rows for two programs, is sorted; one query not."""
+    packed = random_packed(np.random.default_rng(12), 30, 500, 90, 10, 5)
+    monkeypatch.setattr(triton_merge, "SCRATCH_BYTES", 2 * 4 * 500)
+    merger = DeviceMerger(packed, 500, "cuda")
+    for n, way in [(1, "triton_rows"), (17, "triton_sort")]:
+        assert merger.way(merger.place(np.zeros((n, 1), int), None, Lists.empty(n)), 5) == way
+
+
+def test_a_weight_above_one_is_known():
+    """Sorting in registers keeps a weighted impact in the bits of an impact: not with weight 2."""
+    merger = DeviceMerger(random_packed(np.random.default_rng(13), 3, 9, 4, 8, 3), 9, "cpu")
+    for weight, fits in [(1.0, True), (1.5, False)]:
+        weights = np.array([[weight, 0.5]], np.float32)
+        batch = merger.place(np.array([[0, 1]]), weights, Lists.empty(1))
+        assert batch.at_most_one is fits
+        assert TritonMerge.fits(batch, 5, sort=True) is fits
+        assert TritonMerge.fits(batch, 5, sort=False)
 
 
 @pytest.mark.parametrize(("device", "way"), WAYS[:2])
