@@ -34,6 +34,7 @@ HOMES = {
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
     "scipy": ("methods/", "harness/compare/"),
+    "triton": ("methods/sparcode/serving/triton_kernels.py",),
     "pynvml": ("harness/measure/nvml.py",),
     "psutil": ("harness/measure/",),
     "threadpoolctl": ("harness/measure/",),
