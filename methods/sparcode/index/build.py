@@ -1,16 +1,22 @@
-"""The inverted index: code -> the items with a positive score, and those scores."""
+"""The one-hidden-layer interaction with an inner product beside it, scored by a fused kernel."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
 import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from harness.lists import FloatArray
+from harness.lists import FloatArray, IntArray
 from harness.stages import Mark, no_mark
+from methods.sparcode.index.bounds import dot_bounds, split_mlp_bounds, sum_of_bounds
+from methods.sparcode.index.building import build_lists
+from methods.sparcode.index.cut import CutRules
 from methods.sparcode.index.postings import Postings
+from methods.sparcode.index.scorer import BlockBounds
 
-BLOCK_SCORES = 1 << 24  # dense scores held at once while building: 64 MB
 Report = Callable[[int, int], None]
 
 
@@ -35,14 +41,66 @@ class CodeSides:
 
     def scores(self, first: int, after: int) -> FloatArray:
         """Return ReLU(s + b) of codes first..after with every item, float32 (n, n_items)."""
-        return _scores(
+        scores = self.block(first, after, 0, len(self.item_hidden))
+        return np.maximum(scores, np.float32(0), out=scores)
+
+    def block(self, first: int, after: int, first_item: int, after_item: int) -> FloatArray:
+        """Return s + b of codes first..after with items first_item..after_item."""
+        return fused_scores(
             self.token_hidden[first:after],
             self.token_dot[first:after],
-            self.item_hidden,
-            self.item_dot,
+            self.item_hidden[first_item:after_item],
+            self.item_dot[first_item:after_item],
             self.weights,
             self.bias[first:after],
         )
+
+
+class FusedScorer:
+    """`CodeSides` as a `CodeScorer` on the host; a pair's score is the same whatever the block."""
+
+    pair_bytes = 4
+
+    def __init__(
+        self,
+        sides: CodeSides,
+        *,
+        item_ids: npt.NDArray[np.int32] | None = None,
+        bounded: bool = False,
+    ) -> None:
+        """Take sides whose items stand in the order of ``item_ids``, or of their ids.
+
+        Parameters
+        ----------
+        bounded : leave out blocks of items by their bounds; worth it where items stand in an order
+            such as `methods.sparcode.index.bounds.alike_order` gives, and lists are short.
+        """
+        self._sides, self.bounded = sides, bounded
+        self.n_codes, self.n_items = len(sides.token_hidden), len(sides.item_hidden)
+        self.item_ids = np.arange(self.n_items, dtype=np.int32) if item_ids is None else item_ids
+        self.device = torch.device("cpu")
+
+    def scores(self, first_code: int, after_code: int, first_item: int, after_item: int) -> Tensor:
+        """See `CodeScorer`."""
+        return torch.from_numpy(self._sides.block(first_code, after_code, first_item, after_item))
+
+    def upper_bounds(self, edges: IntArray) -> BlockBounds:
+        """See `CodeScorer`."""
+        one = self._sides
+        a, b, w, bias, c, d = (
+            torch.from_numpy(np.ascontiguousarray(side))
+            for side in (
+                one.token_hidden,
+                one.item_hidden,
+                one.weights,
+                one.bias,
+                one.token_dot,
+                one.item_dot,
+            )
+        )
+        return sum_of_bounds(
+            split_mlp_bounds(a, b, w, bias), dot_bounds(c, d, torch.zeros_like(bias))
+        )(edges)
 
 
 # With a signature numba compiles on import, so that no timed build pays for it.
@@ -50,7 +108,7 @@ _M, _V = "float32[:,::1]", "float32[::1]"
 
 
 @numba.njit(f"{_M}({_M},{_M},{_M},{_M},{_V},{_V})", parallel=True, fastmath=True, cache=True)
-def _scores(
+def fused_scores(
     token_hidden: FloatArray,
     token_dot: FloatArray,
     item_hidden: FloatArray,
@@ -68,36 +126,18 @@ def _scores(
             dot = np.float32(0.0)
             for d in range(token_dot.shape[1]):
                 dot += token_dot[r, d] * item_dot[s, d]
-            out[r, s] = max(total + dot + bias[r], np.float32(0.0))
+            out[r, s] = total + dot + bias[r]
     return out
 
 
 def build_postings(
-    sides: CodeSides, report: Report = lambda *_: None, mark: Mark = no_mark
+    sides: CodeSides,
+    report: Report = lambda *_: None,
+    mark: Mark = no_mark,
+    rules: CutRules | None = None,
 ) -> Postings:
-    """Return the posting list of every code, built in blocks of bounded memory.
-
-    ``mark`` hears of ``precompute``, the scores, and of ``index_build``, the lists.
-    """
-    n_codes, n_items = len(sides.token_hidden), len(sides.item_hidden)
-    rows = max(1, BLOCK_SCORES // n_items)
-    lengths, items, scores = [], [], []
-    for first in range(0, n_codes, rows):
-        block = sides.scores(first, min(first + rows, n_codes))
-        mark("precompute")
-        code, item = np.nonzero(block)
-        lengths.append(np.bincount(code, minlength=len(block)))
-        items.append(item.astype(np.int32))
-        scores.append(block[code, item])
-        mark("index_build")
-        report(min(first + rows, n_codes), n_codes)
-    counts = np.concatenate(lengths) if lengths else np.zeros(0, np.int64)
-    starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return Postings(
-        starts,
-        np.concatenate(items) if items else np.zeros(0, np.int32),
-        np.concatenate(scores) if scores else np.zeros(0, np.float32),
-    )
+    """Return the posting list of every code, see `methods.sparcode.index.building.build_lists`."""
+    return build_lists(FusedScorer(sides), rules, progress=report, mark=mark)
 
 
 def join(first: Postings, second: Postings) -> Postings:
