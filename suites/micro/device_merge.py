@@ -176,9 +176,10 @@ def merge_rivals(merger, ways, lists, hidden, k):
 
 
 def exact_search(queries, items, k, tf32):
-    """Return the k best inner products of each query, in blocks of 1,024 queries."""
+    """Return the k best inner products of each query, in blocks of 4 GiB of scores."""
     torch.backends.cuda.matmul.allow_tf32 = tf32
-    parts = [torch.topk(part @ items.T, k, dim=1) for part in queries.split(1024)]
+    block = max(1, (1 << 30) // len(items))
+    parts = [torch.topk(part @ items.T, k, dim=1) for part in queries.split(block)]
     torch.backends.cuda.matmul.allow_tf32 = False
     return parts
 
@@ -245,6 +246,7 @@ def one_setting(setting, size, device, clock, speed, report, options):
             q25, middle, q75 = (float(np.percentile(seconds, one)) for one in (25, 50, 75))
             ours = way in ways
             report.add(
+                n_items=size.n_items,
                 setting=str(setting) if ours else f"{size.n_items:,} x {DIM}",
                 batch=batch,
                 way=way,
@@ -268,8 +270,10 @@ def main():
     parser.add_argument("--small", action="store_true", help="seconds on a CPU")
     parser.add_argument("--tune", action="store_true", help="time variants of the Triton kernel")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="default: all")
+    parser.add_argument("--items", type=int, help="another size of the catalogue")
     options = parser.parse_args()
     size, device = SMALL if options.small else FULL, options.device
+    size = dataclasses.replace(size, n_items=options.items or size.n_items)
     clock, report = clock_for(device), Report(device, options.out)
     speed = bandwidth(device, clock)
     note(f"{report.facts}; a copy moves {speed / 1e9:,.0f} GB/s, read and written")
