@@ -14,7 +14,7 @@ MOST_SORTED = 1 << 12  # likewise where they are sorted: wider ones take minutes
 MOST_BEST = 1 << 11  # k
 SCRATCH_BYTES = 1 << 31  # rows of sums held at once, unless the device is small
 PROGRAMS = 8  # at most, to a multiprocessor
-LEAST_WIDTH, LEAST_BEST = 512, 16  # below these, one compiled kernel serves all
+LEAST_WIDTH, LEAST_BEST = 512, 128  # below these, one compiled kernel serves all
 
 
 def power_of_two(at_least: int) -> int:
