@@ -20,7 +20,7 @@ from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
 from methods.training.trained import Trained
 
-RECENT_BATCHES = 8  # shown to the model when an epoch begins
+RECENT_EXAMPLES = 1 << 15  # in the batches shown to the model when an epoch begins, at least 8
 N_AHEAD = 4  # batches that wait for a GPU
 TELL_EVERY_S = 2.0  # how an epoch goes
 
@@ -48,6 +48,7 @@ class Training:
         self._sampler = NegativeSampler(train, params.n_negatives, self._negatives)
         self._optimizer = _optimizer_of(model, params)
         self._recent: list[Batch] = []
+        self._n_recent = max(8, RECENT_EXAMPLES // params.batch_size)
         self._order = ""  # state of the batches' generator before the epoch last done
         self._best = -np.inf
         self._kept: dict[str, Any] | None = None
@@ -109,7 +110,7 @@ class Training:
         self._negatives.bit_generator.state = json.loads(state["negatives"])
         self._random.bit_generator.state = json.loads(state["order"])
         batches = self._draw_order()
-        self._recent = [batches[place] for place in range(len(batches))[-RECENT_BATCHES:]]
+        self._recent = [batches[place] for place in range(len(batches))[-self._n_recent :]]
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None:
             torch.cuda.set_rng_state(state["cuda"], self._device)
@@ -127,7 +128,7 @@ class Training:
         total = torch.zeros((), device=self._device)
         for number, (batch, negatives) in enumerate(self._feed(batches), 1):
             total += self._step(batch, negatives) * len(batch.targets)
-            self._recent = [*self._recent[1 - RECENT_BATCHES :], batch]
+            self._recent = [*self._recent[1 - self._n_recent :], batch]
             if time.monotonic() - told >= TELL_EVERY_S:
                 told = time.monotonic()
                 note = f"step {number} of {len(batches)}"
