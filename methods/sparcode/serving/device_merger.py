@@ -27,9 +27,9 @@ SORT_COST = 10  # places of a dense row that cost as much as one posting sorted,
 class DeviceMerger:
     """Packed posting lists on a device, and the merge of some of them per query.
 
-    Memory: 4 bytes a posting, 8 a list and 8 an item; while merging, what the way
-    taken needs: rows of 4 bytes an item for each program of the Triton kernel with rows (no more
-    than `triton_merge.SCRATCH_BYTES`, kept), or the blocks of torch operations bounded above.
+    Memory: 4 bytes a posting, 8 a list and 8 an item; while merging, what the way taken needs: rows
+    of 4 bytes an item for each program of the Triton kernel with rows (no more than
+    `triton_merge.SCRATCH_BYTES`, kept), or the blocks of torch operations bounded above.
     """
 
     def __init__(self, packed: PackedPostings, n_items: int, device: str) -> None:
@@ -130,7 +130,8 @@ class DeviceMerger:
 
         By Triton wherever it can be, with rows unless the catalogue is so large that few programs
         would get one. Of the torch operations, a dense row costs a fixed number of passes over
-        n_items, and sorting some passes over the postings; `SORT_COST` is the ratio.
+        n_items, and sorting some passes over the postings; `SORT_COST` is the ratio. It and
+        `FEW_ROWS` are estimates from bytes moved, not measured; they change the time, no result.
         """
         with_rows, sorting = (self.can(one, batch, k) for one in ("triton_rows", "triton_sort"))
         if self.triton is not None and sorting:
@@ -144,5 +145,15 @@ class DeviceMerger:
 
 
 def to_host(found: Found) -> TopK:
-    """Return ids and scores on the host."""
-    return TopK(found.ids.cpu().numpy(), found.scores.cpu().numpy())
+    """Return ids and scores on the host; from a GPU through page-locked memory, one wait for both.
+
+    Torch keeps page-locked memory for the next call, so only the first pays for locking it.
+    """
+    if not found.ids.is_cuda:
+        return TopK(found.ids.numpy(), found.scores.numpy())
+    ids, scores = (
+        torch.empty(one.shape, dtype=one.dtype, pin_memory=True).copy_(one, non_blocking=True)
+        for one in (found.ids, found.scores)
+    )
+    torch.cuda.current_stream(found.ids.device).synchronize()
+    return TopK(ids.numpy(), scores.numpy())

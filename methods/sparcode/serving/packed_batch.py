@@ -37,12 +37,12 @@ class DevicePostings(NamedTuple):
 
     @classmethod
     def of(cls, packed: PackedPostings, device: str) -> "DevicePostings":
-        """Return the lists copied to ``device``."""
+        """Return the lists copied to ``device``; they may be read-only, or lie in a mapped file."""
         return cls(
-            torch.from_numpy(packed.starts).to(device),
-            torch.from_numpy(packed.entries.view(np.int32)).to(device),
-            torch.from_numpy(packed.items).to(device),
-            torch.from_numpy(packed.places).to(device),
+            torch.tensor(packed.starts, device=device),
+            torch.tensor(packed.entries.view(np.int32), device=device),
+            torch.tensor(packed.items, device=device),
+            torch.tensor(packed.places, device=device),
             torch.tensor([packed.scale], dtype=torch.float32, device=device),
             packed.impact_bits,
         )
@@ -127,21 +127,21 @@ def place_batch(
 ) -> Batch:
     """Return the queries copied to where the lists are; the arguments are those of a merge."""
     device = postings.starts.device
-    placed = torch.from_numpy(np.ascontiguousarray(lists)).to(device)
+    placed = torch.tensor(lists, device=device)
     fixed = None
     if weights is not None:
         whole = np.rint(weights * np.float32(1 << WEIGHT_BITS)).astype(np.int32)
-        fixed = torch.from_numpy(np.ascontiguousarray(whole)).to(device)
-    hidden_ids = torch.from_numpy(hidden.ids).to(device)
+        fixed = torch.tensor(whole, device=device)
+    hidden_ids = torch.tensor(hidden.ids, device=device)
     reach = NO_CUT if cut is None else cut
     _, lengths = postings.spans(placed, reach)
     most = int(lengths.sum(1).max()) if placed.numel() else 0
     return Batch(
         placed,
         fixed,
-        torch.from_numpy(hidden.indptr).to(device),
+        torch.tensor(hidden.indptr, device=device),
         postings.places[hidden_ids],
-        torch.from_numpy(hidden.rows).to(device),
+        torch.tensor(hidden.rows, device=device),
         most,
         reach,
         weights is None or float(weights.max(initial=0)) <= 1,

@@ -243,6 +243,16 @@ def test_its_account_is_the_bytes_it_holds():
     assert DeviceMerger(packed, 10, "cpu").nbytes == expected
 
 
+def test_arrays_may_be_read_only_and_have_gaps():
+    """Lists of a mapped file, and queries that are a view, are taken without a warning."""
+    random = np.random.default_rng(14)
+    packed = random_packed(random, 8, 30, 20, 8, 3)
+    lists, weights, hidden = random_queries(random, 7, 8, 6, 30, weighted=True, most_hidden=10)
+    for array in (packed.starts, packed.entries, packed.items, packed.places, lists, hidden.ids):
+        array.setflags(write=False)
+    assert_equals_by_hand(packed, "cpu", "sort", lists[:, ::2], weights[:, ::2], hidden, 5)
+
+
 def test_lists_of_another_catalogue_are_refused():
     """The number of items is that of the lists."""
     packed = random_packed(np.random.default_rng(7), 2, 10, 4, 8, 3)
