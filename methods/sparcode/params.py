@@ -117,9 +117,7 @@ class SparCodeParams(TrainingParams):
         """Return what the model takes."""
         own = [name for name in ModelSettings.__slots__ if name != "finish_from"]
         finish_from = self.epochs - self.finish if self.finish else -1
-        return ModelSettings(
-            **{name: getattr(self, name) for name in own}, finish_from=finish_from
-        )
+        return ModelSettings(**{name: getattr(self, name) for name in own}, finish_from=finish_from)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,5 @@
+# ruff: noqa: ANN001, ANN201, ANN202  Triton reads annotations as names of its own
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, check-untyped-defs=False
 """Two Triton kernels that merge packed posting lists: a program merges a query, all in one.
 
 A program holds all postings of its query in registers and goes on to further queries. The kernels
@@ -14,8 +16,6 @@ In both the k best are found by bisection over keys ``sum << id_bits | (largest 
 no two items share, written out and put in order.
 """
 
-from typing import Any
-
 try:
     import triton
     import triton.language as tl
@@ -30,19 +30,19 @@ if triton is not None:
 
     @triton.jit
     def _read(
-        q: Any,
-        starts: Any,
-        entries: Any,
-        lists: Any,
-        weights: Any,
-        n_lists: Any,
-        cut: Any,
-        impact_bits: Any,
-        impact_mask: Any,
-        place_mask: Any,
+        q,
+        starts,
+        entries,
+        lists,
+        weights,
+        n_lists,
+        cut,
+        impact_bits,
+        impact_mask,
+        place_mask,
         WEIGHTED: tl.constexpr,  # noqa: N803  Triton's way to write what is known when compiling
         WIDTH: tl.constexpr,  # noqa: N803
-    ) -> Any:
+    ):
         """Return places and weighted impacts of a query's postings, and how many those are."""
         at = tl.arange(0, WIDTH)
         here = tl.zeros((WIDTH,), dtype=tl.int32)
@@ -69,20 +69,20 @@ if triton is not None:
 
     @triton.jit
     def _answer(
-        q: Any,
-        sums: Any,
-        place: Any,
-        items: Any,
-        scale: Any,
-        mine: Any,
-        ids: Any,
-        scores: Any,
-        n_items: Any,
-        k: Any,
-        id_bits: Any,
-        id_mask: Any,
+        q,
+        sums,
+        place,
+        items,
+        scale,
+        mine,
+        ids,
+        scores,
+        n_items,
+        k,
+        id_bits,
+        id_mask,
         BEST: tl.constexpr,  # noqa: N803
-    ) -> Any:
+    ):
         """Write the k best of a query; return how many items have a sum above zero."""
         item = tl.load(items + place, mask=sums > 0, other=0)
         key = (sums.to(tl.int64) << id_bits) | (n_items - 1 - item).to(tl.int64)
@@ -111,29 +111,29 @@ if triton is not None:
 
     @triton.jit(do_not_specialize=_NUMBERS)
     def merge_by_rows(
-        starts: Any,
-        entries: Any,
-        items: Any,
-        scale: Any,
-        lists: Any,
-        weights: Any,
-        hidden_starts: Any,
-        hidden: Any,
-        rows: Any,
-        found: Any,
-        ids: Any,
-        scores: Any,
-        counts: Any,
-        n: Any,
-        n_lists: Any,
-        n_items: Any,
-        k: Any,
-        cut: Any,
-        impact_bits: Any,
-        impact_mask: Any,
-        place_mask: Any,
-        id_bits: Any,
-        id_mask: Any,
+        starts,
+        entries,
+        items,
+        scale,
+        lists,
+        weights,
+        hidden_starts,
+        hidden,
+        rows,
+        found,
+        ids,
+        scores,
+        counts,
+        n,
+        n_lists,
+        n_items,
+        k,
+        cut,
+        impact_bits,
+        impact_mask,
+        place_mask,
+        id_bits,
+        id_mask,
         WEIGHTED: tl.constexpr,  # noqa: N803
         WIDTH: tl.constexpr,  # noqa: N803
         BEST: tl.constexpr,  # noqa: N803
@@ -173,35 +173,35 @@ if triton is not None:
             tl.debug_barrier()
 
     @triton.jit
-    def _add_equal(place_a: Any, sum_a: Any, place_b: Any, sum_b: Any) -> Any:
+    def _add_equal(place_a, sum_a, place_b, sum_b):
         """Return the later place, with both sums where it is the earlier too."""
         return place_b, tl.where(place_a == place_b, sum_a + sum_b, sum_b)
 
     @triton.jit(do_not_specialize=_NUMBERS)
     def merge_by_sort(
-        starts: Any,
-        entries: Any,
-        items: Any,
-        scale: Any,
-        lists: Any,
-        weights: Any,
-        hidden_starts: Any,
-        hidden: Any,
-        rows: Any,
-        found: Any,
-        ids: Any,
-        scores: Any,
-        counts: Any,
-        n: Any,
-        n_lists: Any,
-        n_items: Any,
-        k: Any,
-        cut: Any,
-        impact_bits: Any,
-        impact_mask: Any,
-        place_mask: Any,
-        id_bits: Any,
-        id_mask: Any,
+        starts,
+        entries,
+        items,
+        scale,
+        lists,
+        weights,
+        hidden_starts,
+        hidden,
+        rows,
+        found,
+        ids,
+        scores,
+        counts,
+        n,
+        n_lists,
+        n_items,
+        k,
+        cut,
+        impact_bits,
+        impact_mask,
+        place_mask,
+        id_bits,
+        id_mask,
         WEIGHTED: tl.constexpr,  # noqa: N803
         WIDTH: tl.constexpr,  # noqa: N803
         BEST: tl.constexpr,  # noqa: N803

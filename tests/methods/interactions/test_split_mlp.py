@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from methods.interactions.split_mlp import split_mlp
-from methods.sparcode.model.interaction import MLPInteraction
+from methods.interactions.mlp import MLP
 
 
 def sides(n_r=5, n_s=7, hidden=6, device="cpu"):
