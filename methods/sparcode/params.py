@@ -26,8 +26,9 @@ class SparCodeParams(TrainingParams):
     hidden : units of the hidden layer of tokenizer and interaction.
     tokenizer : how the history becomes tokens: ``heads``, ``attention`` or ``residual``.
     n_heads : tokens that are learned of the history (K); of a residual tokenizer its levels.
-    field_tokens : ``fields``: a token for each field of the query. ``pairs``: and for each pair of
-        categorical ones. ``none``: fields are mixed into the heads.
+    field_tokens : ``fields``: a token for each field of the query, heads see the history alone.
+        ``pairs``: and a token for each pair of categorical fields. ``none``: fields are mixed into
+        the heads. ``beside``: they are mixed into the heads, and have tokens.
     interaction : what scores (token, item); see `methods.interactions.choice`.
     n_parts, n_codewords : M and N; a token's code is one of N^M.
     shared_codebooks : one set of codebooks for all tokens, as in the paper, or one each.

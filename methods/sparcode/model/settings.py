@@ -6,7 +6,7 @@ from typing import Literal
 from methods.interactions.choice import InteractionName
 
 TokenizerName = Literal["heads", "attention", "residual"]
-FieldTokens = Literal["none", "fields", "pairs"]
+FieldTokens = Literal["none", "fields", "pairs", "beside"]
 Gradient = Literal["straight_through", "rotation", "weights"]
 Codebooks = Literal["averages", "gradient"]
 
