@@ -88,7 +88,7 @@ class Training:
         return {
             "epoch": self.epoch,
             "model": self._model.state_dict(),
-            "in_training_mode": self._model.training,  # `begin_epoch` may look, after a judge or not
+            "in_training_mode": self._model.training,  # not after a judge; `begin_epoch` meets it
             "optimizer": self._optimizer.state_dict(),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self._device) if on_gpu else None,
