@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from harness.errors import RecordError
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Status(StrEnum):
@@ -90,6 +90,8 @@ class Record:
     memory: Mapping[str, float | None] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
+    history: Mapping[str, Sequence[Mapping[str, float | None]]] = field(default_factory=dict)
+    taken_over_s: Mapping[str, float] = field(default_factory=dict)
     per_query: str | None = None
     started_at: str
     machine: Mapping[str, Any]

@@ -295,10 +295,13 @@ class RetrieverContract:
         assert seen == set(retriever.build_stages) <= set(BUILD_STAGES)
 
     def test_footprint_is_an_account(self, retriever: Retriever) -> None:
-        """Index bytes are a whole number; details are numbers by name."""
+        """Index bytes are a whole number; details and the history of epochs, numbers by name."""
         footprint = retriever.footprint()
         assert footprint.index_bytes >= 0
         assert all(np.isfinite(float(value)) for value in footprint.details.values())
+        epochs = [one for phase in footprint.history.values() for one in phase]
+        assert all(np.isfinite(float(value)) for one in epochs for value in one.values())
+        assert not footprint.taken_over_s  # nothing was there to be taken over
 
     def _same_account(self, first: Footprint, second: Footprint) -> None:
         assert first.index_bytes == second.index_bytes

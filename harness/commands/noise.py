@@ -35,7 +35,9 @@ def main(options: argparse.Namespace) -> int:
     folder: Path = options.out or RUNS / suite.name
     trials = repeated(planned, options.pairs)
     journal = Journal(folder / FOLDER)
-    context = RunContext(journal.folder, options.data_root, parts.protocol, parts.data_hash)
+    context = RunContext(
+        journal.folder, options.data_root, parts.protocol, parts.data_hash, options.force
+    )
     with journal.opened() as records:
         pending = trials
         if not options.force:

@@ -31,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
     folder: Path = options.out or RUNS / suite.name
     floor = floor_for(options.noise, folder)
     journal = Journal(folder)
-    context = RunContext(folder, options.data_root, parts.protocol, parts.data_hash)
+    context = RunContext(folder, options.data_root, parts.protocol, parts.data_hash, options.force)
     with journal.opened() as records:
         if journal.set_aside:
             _say(f"the last line of {journal.path} was cut; it now lies in {journal.set_aside}")

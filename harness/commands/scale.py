@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
         with memory_room(trials[0].memory_limit_bytes):
             parts = load_parts(suite.dataset, params, suite.split, options.data_root)
         check_against_data(suite, trials, parts)
-        return RunContext(folder, options.data_root, parts.protocol, parts.data_hash)
+        return RunContext(folder, options.data_root, parts.protocol, parts.data_hash, options.force)
 
     journal = Journal(folder)
     with journal.opened() as records:

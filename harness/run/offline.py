@@ -1,6 +1,7 @@
 """The offline part of a trial: fit, refit where declared, build; and what it adds to records."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,14 +83,17 @@ def offline_memory(
 def offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
     """Return the fields of a record that come from before the first query."""
     footprint = retriever.footprint()
+    seconds, earlier = dict(offline.seconds), footprint.taken_over_s
+    for phase, spent in earlier.items():
+        seconds[phase] += spent
     details = {name: float(value) for name, value in footprint.details.items()}
     logical, n_codes = footprint.index_bytes, details.get("codes_in_use")
     return {
-        "fit_s": offline.seconds["fit"],
-        "refit_s": offline.seconds.get("refit"),
-        "build_s": offline.seconds["build"],
+        "fit_s": seconds["fit"],
+        "refit_s": seconds.get("refit"),
+        "build_s": seconds["build"],
         "index_bytes": logical,
-        "offline_s": offline.seconds,
+        "offline_s": seconds,
         "offline_peak_bytes": offline.peak_bytes,
         "memory": {
             "logical_bytes": logical,
@@ -98,4 +102,23 @@ def offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
             "bytes_per_code": logical / n_codes if n_codes else None,
         },
         "details": details,
+        "history": {phase: _finite(epochs) for phase, epochs in footprint.history.items()},
+        "taken_over_s": dict(earlier),
     }
+
+
+def offline_warnings(retriever: Retriever) -> tuple[str, ...]:
+    """Return what a reader of seconds and peaks should know of a trial that was interrupted."""
+    return tuple(
+        f"{phase} went on from the checkpoint of an interrupted attempt: {spent:.3g} s of its "
+        "seconds were spent there, and its peak memory is that of this attempt"
+        for phase, spent in retriever.footprint().taken_over_s.items()
+    )
+
+
+def _finite(epochs: Sequence[Mapping[str, float]]) -> list[dict[str, float | None]]:
+    """Return the epochs with null for what is not finite, as the loss of a training that fails."""
+    return [
+        {name: float(value) if math.isfinite(value) else None for name, value in one.items()}
+        for one in epochs
+    ]

@@ -12,6 +12,7 @@ from harness.data.catalog import dataset_id
 from harness.measure.device import missing_device
 from harness.measure.machine import commit, describe_environment, describe_machine
 from harness.record import Record, Status, latest_attempts
+from harness.run.checkpoints import remove_checkpoints, remove_unless_it_goes_on
 from harness.run.code import code_of
 from harness.run.ending import Ending
 from harness.run.executor import execute
@@ -55,12 +56,14 @@ class RunContext:
     folder : where logs, per-query files and the journal go.
     data_root : where the data lie, or None for the default.
     split, data_hash : ids of the data, as in the records.
+    from_start : no trial takes over what an interrupted attempt left.
     """
 
     folder: Path
     data_root: Path | None
     split: str
     data_hash: str
+    from_start: bool = False
 
 
 def pending_trials(
@@ -125,7 +128,10 @@ def _is_complete(standing: Sequence[Record]) -> bool:
 def run_trials(
     trials: Sequence[TrialSpec], context: RunContext, log: Log, listener: Listener
 ) -> list[Ending]:
-    """Run the trials one after another; each leaves records, whatever happens to it."""
+    """Run the trials one after another; each leaves records, whatever happens to it.
+
+    A trial that was interrupted, or met a limit, goes on from the checkpoint that it left.
+    """
     endings = []
     for number, spec in enumerate(trials, 1):
         listener.trial_starts(number, len(trials), spec)
@@ -139,8 +145,11 @@ def run_trials(
             if record.status == Status.INVALID:
                 invalid.append(record.reason or "")
 
+        if context.from_start:
+            remove_checkpoints(spec, place)
         ending = execute(spec, place, listener.stage, keep)
         remove_saved(spec, place)
+        remove_unless_it_goes_on(spec, place, ending)
         if ending.status is not Status.OK:
             log.append(failure_record(spec, attempt, context, ending))
         shown = Ending(Status.INVALID, invalid[0]) if invalid and ending.status == "ok" else ending

@@ -12,10 +12,11 @@ from harness.measure.workplace import FIT, MEASURE, Workplace
 from harness.params import parse_params
 from harness.registry import load_method
 from harness.retriever import Retriever
+from harness.run.checkpoints import checkpoint_folder
 from harness.run.first_look import look_first
 from harness.run.inputs import load_parts
 from harness.run.messages import Sender
-from harness.run.offline import Offline, fit_and_build, offline_memory
+from harness.run.offline import Offline, fit_and_build, offline_memory, offline_warnings
 from harness.run.operating_point import measure_point
 from harness.run.plan import BEST_POSSIBLE
 from harness.run.served import measure_served
@@ -44,6 +45,7 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
     sender.stage("data", 0, 1)
     parts = load_parts(spec.dataset, spec.dataset_params, spec.split, place.data_root)
     retriever = make_retriever(spec, sender, parts.truth)
+    retriever.checkpoint_folder = checkpoint_folder(spec, place, parts.data_hash)
     clock, meter = clock_for(spec.device), device_meter(spec.device)
     phases = Phases(clock)
     seen = fit_and_build(spec, retriever, parts, phases, meter, sender)
@@ -55,7 +57,7 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
         phases.peak_bytes,
         offline_memory(phases, seen, served.memory),
         parts.full_train.n_items,
-        tuple(dict.fromkeys((*phases.warnings, *served.warnings))),
+        tuple(dict.fromkeys((*phases.warnings, *served.warnings, *offline_warnings(retriever)))),
         seen.allocator_bytes,
     )
     look = None

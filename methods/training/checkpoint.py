@@ -71,10 +71,8 @@ class Checkpointing:
             found = torch.load(self.path, map_location="cpu", weights_only=True)
             schema, there, state = found["schema"], found["identity"], found["state"]
         except Exception as error:  # torch raises whatever a damaged archive leads it to
-            message = str(error).partition("\n")[0]
-            raise MethodError(
-                f"{self.path}: is no checkpoint that can be read: {message}"
-            ) from error
+            why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise MethodError(f"{self.path}: is no checkpoint to go on from: {why}") from error
         if schema != SCHEMA:
             raise MethodError(f"{self.path}: has schema {schema!r}; this program reads {SCHEMA}")
         differing = [

@@ -20,7 +20,8 @@ class TrainingParams:
     max_history : items of a training history, at most.
     precision : ``bfloat16`` computes the scores of a step under torch's autocast: products of
         matrices are in bfloat16. Weights, gradients of weights, the optimiser, the loss, the
-        validation score and everything served stay float32.
+        validation score and everything served stay float32. It is for GPUs: on a CPU the
+        conversions cost more than the products gain, unless there are thousands of negatives.
     weight_decay : share of every weight, times the learning rate, that a step takes away (AdamW:
         Loshchilov and Hutter, ICLR 2019); 0 is Adam. A step decays every row of an embedding, also
         those that it does not use.

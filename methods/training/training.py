@@ -89,6 +89,7 @@ class Training:
         return {
             "epoch": self.epoch,
             "model": self._model.state_dict(),
+            "in_training_mode": self._model.training,  # not after a judge; `begin_epoch` meets it
             "optimizer": self._optimizer.state_dict(),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self._device) if on_gpu else None,
@@ -105,6 +106,7 @@ class Training:
         """Become the training whose `state` this is; the recent batches are made once more."""
         self.epoch, self._best, self._kept = state["epoch"], state["best"], state["kept"]
         self._model.load_state_dict(state["model"])
+        self._model.train(state["in_training_mode"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.trained = Trained(state["kept_epochs"], state["validation"], state["history"])
         self._negatives.bit_generator.state = json.loads(state["negatives"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.fields import Categorical, Fields
 from harness.interactions import Interactions, Queries
 from harness.lists import Lists
-from methods.batches import epoch_batches, serving_history
+from methods.batches import EpochBatches, epoch_batches, serving_history
 
 
 def log_of(lists, *, ordered, n_items=50, **fields):
@@ -90,3 +90,21 @@ def test_a_query_is_encoded_from_its_last_events_where_order_means_something(ord
     """Two items of history at most: the last two of an ordered log, all of another."""
     queries = Queries(np.array([0]), Lists.of([[1, 2, 3]]), Lists.empty(1))
     assert serving_history(queries, ordered, 2).row(0).tolist() == expected
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_batch_can_be_made_again(ordered):
+    """All that is random is drawn at the start of an epoch, whichever batch comes first."""
+    train = log_of([[5, 6, 7, 8, 9], [3, 4], [1, 2, 3, 4]], ordered=ordered)
+    batches = EpochBatches(train, 4, 3, np.random.default_rng(0))
+    backwards = [batches[place] for place in reversed(range(len(batches)))]
+    for one, other in zip(batches, reversed(backwards), strict=True):
+        assert one.targets.tolist() == other.targets.tolist()
+        assert one.history.ids.tolist() == other.history.ids.tolist()
+
+
+def test_a_log_that_cannot_be_written_to_gives_batches():
+    """As one that is mapped from a file."""
+    train = log_of([[5, 6, 7], [3, 4]], ordered=True)
+    train.events.ids.setflags(write=False)
+    assert len(examples(train)) == 5

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.retriever import Capability, Retriever
+from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 
 
@@ -294,6 +294,26 @@ class RaisesNowAndThen(Counting):
         return super().search(queries, k)
 
 
+class GoesOn(Counting):
+    """Leaves a checkpoint in its very first fit and hangs; says whether it took one over."""
+
+    def fit(self, train, validation=None):
+        left = self.checkpoint_folder / "state"
+        self.taken_over_s = {"fit": 100.0} if left.exists() else {}
+        super().fit(train, validation)
+        with open(os.environ["COUNTING_LOG"]) as log:
+            is_first = "left" not in log.read()
+        if is_first:
+            left.parent.mkdir(parents=True)
+            left.write_text("half of the work")
+            note("left")
+            time.sleep(600)
+
+    def footprint(self):
+        epochs = [{"epoch": 1, "loss": float("nan")}, {"epoch": 2, "loss": 0.5}]
+        return Footprint(0, {}, {"fit": epochs}, self.taken_over_s)
+
+
 class NotARetriever:
     pass
 '''
@@ -323,6 +343,7 @@ NAMES = {
     "other_when_alone": "OtherWhenAlone",
     "remembers": "Remembers",
     "raises_now_and_then": "RaisesNowAndThen",
+    "goes_on": "GoesOn",
     "not_a_retriever": "NotARetriever",
     "not_there": "Nothing",
 }

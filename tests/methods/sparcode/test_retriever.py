@@ -36,7 +36,7 @@ def random_model(train, params, seed):
     """Return a built retriever with random weights, codebooks and biases."""
     method = SparCode(params, seed=seed)
     torch.manual_seed(seed)
-    method._log, method._epochs = train, 0
+    method._log, method._epochs, method._trainings = train, 0, {}
     method._model = SparCodeModel(train, params.model, "cpu").eval()
     model = method._model
     model.quantizer.codebooks.normal_(std=0.1)

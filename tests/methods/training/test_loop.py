@@ -1,5 +1,6 @@
 """The training loop: what it keeps, when it stops, that a seed settles everything."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from harness.fields import Fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import Lists
 from harness.progress import silent
-from methods.training import RankingModel, TrainingParams, train_model
+from methods.training import RankingModel, TrainingParams, train_model, training
 
 N_ITEMS = 6
 TRAIN = Interactions(Lists.of([[0, 1, 2], [3, 4, 5]]), N_ITEMS)
@@ -89,7 +90,7 @@ def test_an_epoch_of_the_warm_up_is_never_kept():
 
 
 def test_without_validation_all_epochs_are_trained():
-    """The last epoch's weights are kept; the note of progress is empty."""
+    """The last epoch's weights are kept."""
     model = Scripted([1] * 8)
     trained, _ = train(model)
     assert (trained.epochs, trained.validation) == (8, [])
@@ -130,3 +131,71 @@ def test_training_lowers_the_loss():
     model = Scripted([1] * 8)
     train_model(model, Interactions(Lists.of([[0, 1, 2]] * 4), N_ITEMS), None, SETTINGS, 0, silent)
     assert model.weight[:3].min() > model.weight[3:].max()
+
+
+def test_weight_decay_is_that_of_adamw():
+    """A weight without a gradient shrinks by learning rate times decay a step, and only so."""
+    model = Scripted([1] * 8)
+    model.idle = nn.Parameter(torch.ones(2))
+    idle = 1.0
+
+    def scores(batch, negatives):
+        positive, negative, extra = Scripted.batch_scores(model, batch, negatives)
+        return positive, negative, extra + 0 * model.idle.sum()
+
+    model.batch_scores = scores
+    for epoch in range(8):
+        idle *= (1 - 0.1 * (1 - 0.9 * epoch / 7) * 0.25) ** 2  # two steps an epoch
+    train(model, dataclasses.replace(SETTINGS, weight_decay=0.25))
+    assert model.idle.tolist() == pytest.approx([idle] * 2)
+    model.idle = nn.Parameter(torch.ones(2))
+    train(model)
+    assert model.idle.tolist() == [1.0, 1.0]
+
+
+def test_the_history_tells_each_epoch():
+    """Loss over examples, rate, validation and the model's own facts; the note shows them."""
+    notes = []
+    model = Scripted([1] * 8)
+    model.epoch_facts = lambda: {"codes_in_use": 3 + int(model.epoch)}
+    trained = train_model(
+        model, TRAIN, held_out([[0]]), SETTINGS, 1, lambda *told: notes.append(told[3])
+    )
+    first, second, *_ = trained.history
+    assert list(first) == ["epoch", "learning_rate", "loss", "validation", "codes_in_use"]
+    assert first["learning_rate"] == 0.1
+    assert second["learning_rate"] == pytest.approx(0.1 * (1 - 0.9 / 7))
+    assert [one["codes_in_use"] for one in trained.history] == [3, 4, 5]  # patience 2, best first
+    assert [one["validation"] for one in trained.history] == trained.validation
+    assert notes[1] == f"validation 1, loss {second['loss']:.4f}, codes_in_use 4"
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_examples():
+    """With a rate too small to move anything: log of the number of items, of batches of 4 and 2."""
+    settings = dataclasses.replace(SETTINGS, epochs=1, learning_rate=1e-12)
+    trained, _ = train(Scripted([1]), settings)
+    assert trained.history[0]["loss"] == pytest.approx(math.log(N_ITEMS))
+
+
+def test_a_long_epoch_tells_how_far_it_is(monkeypatch):
+    """After each step, where two seconds have passed since the last word."""
+    monkeypatch.setattr(training, "TELL_EVERY_S", 0.0)
+    told = []
+    train_model(Scripted([1]), TRAIN, None, SETTINGS, 1, lambda *one: told.append(one), 1)
+    assert told[:2] == [("train", 0, 1, "step 1 of 2"), ("train", 0, 1, "step 2 of 2")]
+    assert told[2][:3] == ("train", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs = 0 must be above 0"),
+        ({"weight_decay": -0.1}, "weight_decay = -0.1 must be at least 0"),
+        ({"weight_decay": math.nan}, "weight_decay = nan must be at least 0"),
+    ],
+)
+def test_impossible_parameters_are_refused(changes, message):
+    """With the name, what was given and what was expected."""
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SETTINGS, **changes).check_positive()
+    dataclasses.replace(SETTINGS, weight_decay=0.0).check_positive()
