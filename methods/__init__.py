@@ -4,6 +4,7 @@ CATALOG = {
     "popularity": "methods.classical.popularity:Popularity",
     "item_knn": "methods.classical.item_knn:ItemKNN",
     "two_tower": "methods.two_tower.retriever:TwoTower",
+    "all_to_all": "methods.all_to_all.retriever:AllToAll",
     "sparcode": "methods.sparcode.retriever:SparCode",
     "flat": "methods.ann.retriever:Flat",
     "ivf": "methods.ann.retriever:IVF",

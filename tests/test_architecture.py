@@ -39,7 +39,7 @@ HOMES = {
     "psutil": ("harness/measure/",),
     "threadpoolctl": ("harness/measure/",),
 }
-FAMILIES = ("two_tower", "sparcode", "classical")
+FAMILIES = ("two_tower", "all_to_all", "sparcode", "classical")
 SHARED_FAMILIES = ("ann", "encoders", "interactions")
 
 

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from methods.interactions.interaction import Sides
 
-HOST_NUMBERS = 1 << 19  # held at once on the CPU: 2 MiB of float32, about a core's cache
+HOST_NUMBERS = 1 << 20  # held at once on the CPU: 4 MiB of float32, about a core's cache
 DEVICE_NUMBERS = 1 << 27  # held at once on any other device: 512 MiB of float32
 
 Score = Callable[[Sides, Sides], Tensor]

@@ -85,8 +85,10 @@ class MixtureOfLogits(Interaction):
         return functional.normalize(projected.view(-1, n_parts, self.hidden), dim=2)
 
     def _block(self, tokens: Sides, items: Sides) -> Tensor:
-        left, right = tokens[0].transpose(0, 1)[:, None], items[0].permute(1, 2, 0)
-        cosines = (left @ right).flatten(0, 1)  # (n_p, r, c)
+        left, right = (one[0].transpose(0, 1) for one in (tokens, items))  # (parts, r or c, hidden)
+        products = left.flatten(0, 1) @ right.flatten(0, 1).T
+        shape = (*left.shape[:2], *right.shape[:2])
+        cosines = products.view(shape).transpose(1, 2).flatten(0, 1)  # (n_p, r, c)
         gate = tokens[1].T[:, :, None] * items[1].T[:, None]
         return self._mixed(cosines.flatten(1), gate.flatten(1)).view(cosines.shape[1:])
 

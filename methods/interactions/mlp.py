@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.interactions.dot import Dot
-from methods.interactions.interaction import Interaction, Sides
+from methods.interactions.interaction import START, Interaction, Sides
 from methods.interactions.split_mlp import split_mlp
 
 
@@ -15,7 +15,7 @@ class MLP(Interaction):
 
     The first term is the paper's perceptron on the concatenation. The second is ours: a perceptron
     learns an inner product only slowly (Rendle et al., RecSys 2020), and without fields most of
-    what is to be learned is one.
+    what is to be learned is one. w starts near zero: training begins with the inner product.
     """
 
     def __init__(self, dim: int, item_width: int, hidden: int) -> None:
@@ -26,7 +26,7 @@ class MLP(Interaction):
         self.item = nn.Sequential(
             nn.LayerNorm(item_width), nn.Linear(item_width, hidden, bias=False)
         )
-        self.weights = nn.Parameter(torch.randn(hidden) / math.sqrt(hidden))
+        self.weights = nn.Parameter(START * torch.randn(hidden) / math.sqrt(hidden))
 
     def of_tokens(self, tokens: Tensor) -> Sides:
         """Return hidden parts and vectors, ((n, H), (n, D))."""

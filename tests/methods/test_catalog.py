@@ -16,6 +16,7 @@ from methods import CATALOG
 # Small enough for seconds; what is not named keeps its default.
 SMALL = {
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
+    "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "sparcode": {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
@@ -25,6 +26,7 @@ SMALL = {
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
+    ("all_to_all", "cpu"): {"transfer"},
     ("flat", "cpu"): {"transfer"},
     ("sparcode", "cpu"): {"top_k", "transfer"},
     ("sparcode", "cuda"): {"top_k"},

@@ -200,7 +200,7 @@ def test_no_tokens_or_no_items(name):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "mlp"])
+@pytest.mark.parametrize("name", NAMES)
 def test_training_starts_near_the_inner_product(name, width):
     """What stands beside <token, tower(item)> is a small share of the scores at first."""
     torch.manual_seed(0)

@@ -1,0 +1,56 @@
+"""The model: score(q, i) = interaction(query tower, item features)."""
+
+import torch
+from torch import Tensor
+
+from harness.interactions import Interactions
+from methods.batches import Batch
+from methods.encoders.item import ItemFeatures
+from methods.encoders.query_tower import QueryTower
+from methods.interactions.choice import make_interaction
+from methods.interactions.interaction import Sides
+from methods.negatives import Negatives
+from methods.training import RankingModel
+
+
+class AllToAllModel(RankingModel):
+    """An interaction of the query's vector and the item's features.
+
+    The query's vector is that of the two towers. With the interaction ``dot`` the item's is too,
+    and what is left between this and the two-tower model is the matrix P, which starts as the
+    identity.
+    """
+
+    def __init__(
+        self, train: Interactions, dim: int, hidden: int, interaction: str, device: str
+    ) -> None:
+        """Take sizes and fields from a training log; ``hidden`` is of tower and interaction."""
+        super().__init__()
+        self.items = ItemFeatures(train, dim, device)
+        self.query_tower = QueryTower(train.query_schema, dim, hidden, device)
+        self.interaction = make_interaction(interaction, dim, self.items.width, hidden)
+        self._all = torch.arange(train.n_items, device=device)
+        self.to(device)
+
+    def catalogue_sides(self) -> Sides:
+        """Return what all items bring to the interaction."""
+        return self._sides_of(self._all)
+
+    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+        """See `RankingModel`; nothing is added."""
+        queries, device = self._sides_of_queries(batch), self._all.device
+        targets = self._sides_of(torch.from_numpy(batch.targets).to(device))
+        others = self._sides_of(torch.from_numpy(negatives.items).to(device))
+        positive = self.interaction.own(queries, targets)
+        return positive, self.interaction.pairs(queries, others), positive.new_zeros(())
+
+    def all_scores(self, batch: Batch) -> Tensor:
+        """See `RankingModel`."""
+        return self.interaction.pairs(self._sides_of_queries(batch), self.catalogue_sides())
+
+    def _sides_of(self, items: Tensor) -> Sides:
+        return self.interaction.of_items(self.items(items))
+
+    def _sides_of_queries(self, batch: Batch) -> Sides:
+        table = self.items.history_table()
+        return self.interaction.of_tokens(self.query_tower(batch.history, batch.fields, table))

@@ -1,0 +1,205 @@
+"""AllToAll: score every item of the catalogue by any interaction; the bound that others near."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.arrays import load_arrays, save_arrays
+from harness.fields import describe_fields, empty_fields
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import FloatArray, IntArray, Lists
+from harness.retriever import Capability, Footprint, Retriever
+from harness.topk import PAD_ID, PAD_SCORE, TopK, concatenate, select_top_k
+from methods.all_to_all.model import AllToAllModel
+from methods.batches import serving_history
+from methods.encoders.query_tower import QueryTower
+from methods.encoders.state import load_state, state_arrays
+from methods.interactions.choice import InteractionName, make_interaction
+from methods.interactions.interaction import Sides, take
+from methods.training import TrainingParams, train_model
+
+KIND = "all_to_all"  # of what is saved
+BLOCK_SCORES = 1 << 24  # scores held at once while searching: 64 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class AllToAllParams(TrainingParams):
+    """Size and form; and how to train, see `methods.training.TrainingParams`.
+
+    Attributes
+    ----------
+    dim : length of the query's vector and of every embedding before it.
+    hidden : units of the query tower's hidden layer, and width of the interaction.
+    interaction : what scores a query and an item, see `methods.interactions`.
+    """
+
+    dim: int = 64
+    hidden: int = 128
+    interaction: InteractionName = "mlp"
+
+    def __post_init__(self) -> None:
+        self.check_positive("interaction")
+
+
+class AllToAll(Retriever):
+    """Rank items by an interaction of query and item that no index serves: every pair is scored.
+
+    It bounds from above what retrieval by the same interaction can reach: encoders, loss, negatives
+    and training are those of the two towers, the interaction is SparCode's, and neither codes nor
+    an index lose anything. With the interaction ``dot`` it is the two-tower model, but for one
+    square matrix on the query's side.
+
+    Cost: a search computes n_items interactions a query. What an item brings to them is computed
+    when building and held in memory: from dim numbers an item (``dot``) to several hundred.
+
+    References
+    ----------
+    Su et al., "Beyond Two-tower Matching: Learning Sparse Retrievable Cross-interactions for
+    Recommendation", SIGIR 2023 (all-to-all interaction as the bound of SparCode).
+    """
+
+    BuildParams: ClassVar[type[AllToAllParams]] = AllToAllParams
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.SCORE,
+            Capability.SAVE,
+            Capability.COUNTERS,
+            Capability.VALIDATION,
+            Capability.REFIT,
+        }
+    )
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
+    build_stages: ClassVar[tuple[str, ...]] = ("item_vectors",)
+
+    build_params: AllToAllParams
+
+    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
+        """Train until the validation score has not risen for ``patience`` epochs."""
+        self._train(train, validation)
+
+    def refit(self, train: Interactions) -> None:
+        """Train from the start on all events for the number of epochs that `fit` found best."""
+        self._train(train, None, stop_after=self._epochs)
+
+    def _train(
+        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
+    ) -> None:
+        params = self.build_params
+        torch.manual_seed(self.seed)
+        self._ordered, self._query_schema = train.ordered, train.query_schema
+        self._model = AllToAllModel(
+            train, params.dim, params.hidden, params.interaction, self.device
+        )
+        trained = train_model(
+            self._model, train, validation, params, self.seed, self.progress, stop_after
+        )
+        self._epochs = trained.epochs
+
+    def build(self) -> None:
+        """Compute what all items bring to the interaction."""
+        model = self._model
+        with torch.inference_mode():
+            self._items: Sides = tuple(one.contiguous() for one in model.catalogue_sides())
+            self._item_table = model.items.history_table()
+        self._query_tower, self._interaction = model.query_tower, model.interaction
+        self._item_width, self._distances = model.items.width, 0
+        self.mark("item_vectors")
+
+    def search(self, queries: Queries, k: int) -> TopK:
+        """Score every item for every query, in blocks of queries, and take the best."""
+        n_items = len(self._items[0])
+        tokens = self._encode(queries)
+        self.mark("encode")
+        self._distances += len(queries) * n_items
+        rows, found = max(1, BLOCK_SCORES // n_items), []
+        for start in range(0, max(len(queries), 1), rows):
+            with torch.inference_mode():
+                block = take(tokens, slice(start, start + rows))
+                scores = self._interaction.pairs(block, self._items)
+            self.mark("scoring")
+            hidden = queries.hidden.take(np.arange(start, min(start + rows, len(queries))))
+            found.append(self._best(scores, hidden, k))
+        return concatenate(found)
+
+    def _best(self, scores: Tensor, hidden: Lists, k: int) -> TopK:
+        """Return the k best of a block's scores, by the tie rule."""
+        if self.device == "cpu":
+            best = select_top_k(scores.numpy(), k, hidden)
+            self.mark("top_k")
+            return best
+        rows, ids = (torch.from_numpy(one).to(self.device) for one in (hidden.rows, hidden.ids))
+        self.mark("transfer")
+        with torch.inference_mode():
+            scores[rows, ids] = PAD_SCORE
+            values, ids = torch.sort(scores, dim=1, descending=True, stable=True)
+            ids = torch.where(values == PAD_SCORE, PAD_ID, ids)
+        self.mark("top_k")
+        best = TopK(ids[:, :k].cpu().numpy(), values[:, :k].cpu().numpy())
+        self.mark("transfer")
+        return best
+
+    def _encode(self, queries: Queries) -> Sides:
+        """Return what queries bring to the interaction."""
+        history = serving_history(queries, self._ordered, self.build_params.max_history)
+        with torch.inference_mode():
+            vectors = self._query_tower(history, queries.fields, self._item_table)
+            return self._interaction.of_tokens(vectors)
+
+    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
+        """Return the interaction's scores, float32 (n, n_item_ids)."""
+        items = take(self._items, torch.from_numpy(item_ids).to(self.device))
+        with torch.inference_mode():
+            scores = self._interaction.pairs(self._encode(queries), items)
+        return np.asarray(scores.cpu().numpy())
+
+    def save(self, folder: Path) -> None:
+        """Write what items bring, and the weights of query tower and interaction."""
+        arrays = {
+            "item_table": self._item_table.detach().cpu().numpy(),
+            **{f"items.{place}": one.cpu().numpy() for place, one in enumerate(self._items)},
+            **state_arrays(self._query_tower, "query_tower"),
+            **state_arrays(self._interaction, "interaction"),
+        }
+        facts = {
+            "fields": describe_fields(self._query_schema),
+            "item_width": self._item_width,
+            "ordered": self._ordered,
+            "epochs": self._epochs,
+        }
+        save_arrays(folder, KIND, arrays, facts)
+
+    def load(self, folder: Path) -> None:
+        """Become what `save` wrote; the training log is not needed."""
+        arrays, facts = load_arrays(folder, KIND)
+        params, self._query_schema = self.build_params, empty_fields(facts["fields"])
+        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
+        self._item_width, self._distances = int(facts["item_width"]), 0
+        self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
+        load_state(self._query_tower, "query_tower", arrays, self.device)
+        self._interaction = make_interaction(
+            params.interaction, params.dim, self._item_width, params.hidden
+        )
+        load_state(self._interaction, "interaction", arrays, self.device)
+        sides = [f"items.{n}" for n in range(len(arrays)) if f"items.{n}" in arrays]
+        self._item_table, *items = (
+            torch.from_numpy(arrays[name]).to(self.device, copy=True)
+            for name in ("item_table", *sides)
+        )
+        self._items = tuple(items)
+
+    def counters(self) -> Mapping[str, int]:
+        """Return interactions of a query and an item computed by searches."""
+        return {"distances": self._distances}
+
+    def footprint(self) -> Footprint:
+        """Return the bytes of what items bring, of the query's encoder and of the interaction."""
+        weights = [*self._query_tower.parameters(), *self._interaction.parameters()]
+        held = [*self._items, self._item_table, *weights]
+        n_bytes = sum(one.numel() * one.element_size() for one in held)
+        return Footprint(n_bytes, {"epochs": float(self._epochs)})
