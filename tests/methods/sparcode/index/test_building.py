@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,15 @@ from methods.sparcode.index.scorer import SidesScorer
 
 a_rule = st.one_of(st.none(), st.integers(1, 12))
 RULES = st.builds(CutRules, top_per_code=a_rule, max_per_item=a_rule, budget=a_rule)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Blocks are tiny here: two threads would wait for each other most of the time."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def brute_force(scores, rules):
