@@ -31,8 +31,8 @@ class BestOfCodes(Protocol):
     the smaller id is.
     """
 
-    def offer(self, scores: Tensor, item_ids: Int32Array, first: int) -> None:
-        """Take scores float32 (n, m) of codes first..first + n of these, and the items' ids (m,).
+    def offer(self, scores: Tensor, item_ids: Int32Array, rows: IntArray) -> None:
+        """Take scores float32 (n, m) of the codes at ``rows`` (n,), distinct, and items' ids (m,).
 
         Raises
         ------
@@ -66,20 +66,11 @@ class HostBest:
         self._counts = np.zeros(n_codes, np.int64)
         self._bars = np.full(n_codes, floor, np.float32)
 
-    def offer(self, scores: Tensor, item_ids: Int32Array, first: int) -> None:
+    def offer(self, scores: Tensor, item_ids: Int32Array, rows: IntArray) -> None:
         """See `BestOfCodes`."""
         block = scores.detach().contiguous().numpy()
-        some = slice(first, first + len(block))
-        bad = _offer(
-            block,
-            block.view(np.int32),
-            item_ids,
-            self._keys[some],
-            self._counts[some],
-            self._bars[some],
-            self._kept,
-        )
-        if bad.any():
+        bits, held = block.view(np.int32), (self._keys, self._counts, self._bars)
+        if _offer(block, bits, item_ids, rows, *held, self._kept).any():
             _refuse()
 
     def bars(self) -> FloatArray:
@@ -106,7 +97,7 @@ class DeviceBest:
         self._keys = torch.full((n_codes, kept), -1, dtype=torch.int64, device=device)
         del n_items  # the host's buffer is sized by it; nothing overflows here
 
-    def offer(self, scores: Tensor, item_ids: Int32Array, first: int) -> None:
+    def offer(self, scores: Tensor, item_ids: Int32Array, rows: IntArray) -> None:
         """See `BestOfCodes`."""
         if not bool((scores < torch.inf).all()):
             _refuse()
@@ -114,8 +105,9 @@ class DeviceBest:
         ids = torch.from_numpy(np.asarray(item_ids, np.int64)).to(self._device)
         keys = (block.view(torch.int32).to(torch.int64) << 32) | (LOW_BITS - ids)
         keys = torch.where((block > 0) & (block >= self._floor), keys, -1)
-        some = self._keys[first : first + len(block)]
-        some.copy_(torch.cat((some, keys), dim=1).topk(self._kept, dim=1).values)
+        at = torch.from_numpy(rows).to(self._device)
+        joined = torch.cat((self._keys[at], keys), dim=1)
+        self._keys[at] = joined.topk(self._kept, dim=1).values
 
     def bars(self) -> FloatArray:
         """See `BestOfCodes`."""
@@ -166,11 +158,14 @@ def _least(keys: IntArray, count: int) -> np.float32:
     return np.float32(bits.view(np.float32)[0])
 
 
-@numba.njit(f"bool_[::1]({_M}, {_MI}, {_RI}, {_ML}, {_L}, {_V}, int64)", parallel=True, cache=True)
+@numba.njit(
+    f"bool_[::1]({_M}, {_MI}, {_RI}, {_L}, {_ML}, {_L}, {_V}, int64)", parallel=True, cache=True
+)
 def _offer(
     block: FloatArray,
     bits: Int32Array,
     ids: Int32Array,
+    rows: IntArray,
     keys: IntArray,
     counts: IntArray,
     bars: FloatArray,
@@ -178,14 +173,15 @@ def _offer(
 ) -> npt.NDArray[np.bool_]:
     """Hold what reaches its code's bar; say of which codes a score was not finite."""
     bad = np.zeros(block.shape[0], np.bool_)
-    for row in numba.prange(block.shape[0]):
+    for at in numba.prange(block.shape[0]):
+        row = rows[at]
         count, bar = counts[row], bars[row]
         for column in range(block.shape[1]):
-            value = block[row, column]
+            value = block[at, column]
             if value < bar or value <= 0.0:
                 continue
             if not value < np.inf:  # NaN comes here too
-                bad[row] = True
+                bad[at] = True
                 break
             if count == keys.shape[1]:
                 _compress(keys[row], count, kept)
@@ -193,7 +189,7 @@ def _offer(
                 bar = _least(keys[row], count)
                 if value < bar:
                     continue
-            keys[row, count] = (np.int64(bits[row, column]) << 32) | (LOW_BITS - ids[column])
+            keys[row, count] = (np.int64(bits[at, column]) << 32) | (LOW_BITS - ids[column])
             count += 1
         counts[row], bars[row] = count, bar
     return bad

@@ -19,7 +19,7 @@ from harness.lists import IntArray
 from methods.sparcode.index.scorer import BlockBounds, MakeBounds
 from methods.sparcode.model.split_mlp import split_mlp
 
-BLOCK_ITEMS = 256  # of a block with bounds; items are put in order for blocks of this size
+BLOCK_ITEMS = 64  # of a block with bounds; items are put in order for blocks of this size
 
 
 def alike_order(vectors: Tensor, block: int = BLOCK_ITEMS) -> Tensor:

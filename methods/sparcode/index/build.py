@@ -41,18 +41,18 @@ class CodeSides:
 
     def scores(self, first: int, after: int) -> FloatArray:
         """Return ReLU(s + b) of codes first..after with every item, float32 (n, n_items)."""
-        scores = self.block(first, after, 0, len(self.item_hidden))
+        scores = self.block(slice(first, after), slice(None))
         return np.maximum(scores, np.float32(0), out=scores)
 
-    def block(self, first: int, after: int, first_item: int, after_item: int) -> FloatArray:
-        """Return s + b of codes first..after with items first_item..after_item."""
+    def block(self, codes: slice | IntArray, items: slice) -> FloatArray:
+        """Return s + b of some codes with some items, float32 (codes, items)."""
         return fused_scores(
-            self.token_hidden[first:after],
-            self.token_dot[first:after],
-            self.item_hidden[first_item:after_item],
-            self.item_dot[first_item:after_item],
+            self.token_hidden[codes],
+            self.token_dot[codes],
+            self.item_hidden[items],
+            self.item_dot[items],
             self.weights,
-            self.bias[first:after],
+            self.bias[codes],
         )
 
 
@@ -82,7 +82,12 @@ class FusedScorer:
 
     def scores(self, first_code: int, after_code: int, first_item: int, after_item: int) -> Tensor:
         """See `CodeScorer`."""
-        return torch.from_numpy(self._sides.block(first_code, after_code, first_item, after_item))
+        codes, items = slice(first_code, after_code), slice(first_item, after_item)
+        return torch.from_numpy(self._sides.block(codes, items))
+
+    def scores_of(self, codes: IntArray, first_item: int, after_item: int) -> Tensor:
+        """See `CodeScorer`."""
+        return torch.from_numpy(self._sides.block(codes, slice(first_item, after_item)))
 
     def upper_bounds(self, edges: IntArray) -> BlockBounds:
         """See `CodeScorer`."""

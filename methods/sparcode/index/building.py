@@ -17,9 +17,9 @@ from methods.sparcode.index.postings import Postings
 from methods.sparcode.index.scorer import BlockBounds, CodeScorer
 
 MEMORY_BUDGET_MB = 2000.0
-BLOCK_PAIRS = {"cpu": 1 << 19}  # scored at once: what a core's cache holds; other devices:
+BLOCK_PAIRS = {"cpu": 1 << 22}  # scored at once: threads seldom meet; on other devices:
 DEVICE_PAIRS = 1 << 25
-CODES_AT_ONCE = {"cpu": 256}
+CODES_AT_ONCE = {"cpu": 1024}
 DEVICE_CODES = 2048
 WORK_SHARE = 0.4  # of the memory; the rest is for postings
 SELECT_BYTES = {"cpu": 1}  # of a pair while the best are chosen, beside `pair_bytes`; elsewhere:
@@ -111,8 +111,9 @@ def _plan(scorer: CodeScorer, kept: int, memory_bytes: int) -> _Blocks:
 def _score_all(
     scorer: CodeScorer, edges: IntArray, first: int, after: int, best: BestOfCodes
 ) -> None:
+    rows = np.arange(after - first)
     for start, end in pairwise(edges.tolist()):
-        best.offer(scorer.scores(first, after, start, end), scorer.item_ids[start:end], 0)
+        best.offer(scorer.scores(first, after, start, end), scorer.item_ids[start:end], rows)
 
 
 def _score_hopeful(
@@ -135,7 +136,6 @@ def _score_hopeful(
         hopeful = np.flatnonzero(~((limit <= 0) | (limit < best.bars())))
         if not hopeful.size:
             continue
-        low, high = int(hopeful[0]), int(hopeful[-1]) + 1
         start, end = int(edges[block]), int(edges[block + 1])
-        scores = scorer.scores(first + low, first + high, start, end)
-        best.offer(scores, scorer.item_ids[start:end], low)
+        scores = scorer.scores_of(first + hopeful, start, end)
+        best.offer(scores, scorer.item_ids[start:end], hopeful)

@@ -65,6 +65,9 @@ class CodeScorer(Protocol):
         implementation to say; in matrix products of a library it need not be.
         """
 
+    def scores_of(self, codes: IntArray, first_item: int, after_item: int) -> Tensor:
+        """Return what `scores` does of codes that need not follow one another, int64 (n,)."""
+
     def upper_bounds(self, edges: IntArray) -> BlockBounds:
         """Return bounds for the blocks of places edges[j]..edges[j + 1]; asked only if bounded."""
 
@@ -118,12 +121,19 @@ class SidesScorer:
 
     def scores(self, first_code: int, after_code: int, first_item: int, after_item: int) -> Tensor:
         """See `CodeScorer`."""
+        return self._scores_at(slice(first_code, after_code), slice(first_item, after_item))
+
+    def scores_of(self, codes: IntArray, first_item: int, after_item: int) -> Tensor:
+        """See `CodeScorer`."""
+        rows = torch.from_numpy(codes).to(self.device)
+        return self._scores_at(rows, slice(first_item, after_item))
+
+    def _scores_at(self, codes: slice | Tensor, items: slice) -> Tensor:
         with torch.inference_mode():
             scores = self._pairs(
-                [one[first_code:after_code] for one in self._codes],
-                [one[first_item:after_item] for one in self._items],
+                [one[codes] for one in self._codes], [one[items] for one in self._items]
             )
-            return scores.float() + self._bias[first_code:after_code, None]
+            return scores.float() + self._bias[codes][:, None]
 
     @property
     def bounded(self) -> bool:

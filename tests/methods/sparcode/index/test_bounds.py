@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,15 @@ CASES = {
     "spread": st.sampled_from([0.0, 1e-6, 1.0]),
     "seed": st.integers(0, 10_000),
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Blocks are tiny here: two threads would wait for each other most of the time."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def make(n, width, size, spread, seed):

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,15 @@ from methods.sparcode.index.scorer import SidesScorer
 
 a_rule = st.one_of(st.none(), st.integers(1, 12))
 RULES = st.builds(CutRules, top_per_code=a_rule, max_per_item=a_rule, budget=a_rule)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Blocks are tiny here: two threads would wait for each other most of the time."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def brute_force(scores, rules):
@@ -133,8 +143,14 @@ def test_cutting_afterwards_is_building_with_the_rules(n_codes, n_items, rules, 
 
 
 @settings(max_examples=150, deadline=None)
-@given(rules=RULES, whole=st.booleans(), seed=st.integers(0, 10_000), block=st.integers(1, 9))
-def test_leaving_out_blocks_changes_nothing(rules, whole, seed, block):
+@given(
+    rules=RULES,
+    whole=st.booleans(),
+    on_device=st.booleans(),
+    seed=st.integers(0, 10_000),
+    block=st.integers(1, 9),
+)
+def test_leaving_out_blocks_changes_nothing(rules, whole, on_device, seed, block):
     """With bounds of an inner product, items in three groups: whole numbers, so sums are exact."""
     random = np.random.default_rng(seed)
     middles = random.integers(-4, 5, (3, 4))
@@ -155,8 +171,25 @@ def test_leaving_out_blocks_changes_nothing(rules, whole, seed, block):
         patch.setattr(building, "BLOCK_ITEMS", block)
         patch.setitem(building.CODES_AT_ONCE, "cpu", 3)
         patch.setattr(held, "FIRST_CUT", 3)
+        if on_device:
+            patch.setattr(best_of_codes, "HostBest", DEVICE_AS_HOST)
         built = build_lists(scorer, rules)
     assert as_pairs(built) == brute_force(codes @ items.T + bias[:, None], rules)
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU")
+def test_the_number_of_threads_changes_nothing():
+    """The fused kernel and the choice of the best, by one thread and by two, bit for bit."""
+    random = np.random.default_rng(0)
+    shapes = ((40, 6), (40, 3), (500, 6), (500, 3), (6,), (40,))
+    sides = CodeSides(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
+    rules, built = CutRules(top_per_code=30, max_per_item=5, budget=900), []
+    for n_threads in (1, 2):
+        numba.set_num_threads(n_threads)
+        built.append(build_lists(FusedScorer(sides), rules))
+    assert built[0].items.size == 900
+    for one, other in zip(*built, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_hopeless_blocks_are_not_scored(monkeypatch):
