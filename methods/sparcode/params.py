@@ -49,7 +49,7 @@ class SparCodeParams(TrainingParams):
     budget : postings of all lists, at most, the best by score; 0 for no limit.
     max_per_item : lists that an item may be in, its best; 0 for no limit.
     neighbours : near codes of each code in use that get a list too, where codes have parts.
-    scores : how lists hold scores: ``packed`` whole numbers, 4 bytes a posting, or ``float32``.
+    memory_budget_mb : megabytes that building the lists may take.
     """
 
     dim: int = 64
@@ -77,13 +77,13 @@ class SparCodeParams(TrainingParams):
     budget: int = 0
     max_per_item: int = 0
     neighbours: int = 0
-    scores: Literal["packed", "float32"] = "packed"
+    memory_budget_mb: float = 2000.0
 
     def __post_init__(self) -> None:
         zero = ("anneal", "finish", "gumbel", "commitment", "unquantised_weight", "neighbours")
         limits = ("top_per_code", "budget", "max_per_item")
         flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
-        self.check_positive(*zero, *limits, *flags, "codebooks", "scores")
+        self.check_positive(*zero, *limits, *flags, "codebooks")
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")

@@ -1,9 +1,8 @@
 """SparCode: a query becomes codes, each code has a posting list, serving adds up a few lists."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -14,55 +13,55 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.batches import serving_history
-from methods.sparcode.index.build import build_postings, join
-from methods.sparcode.index.postings import Postings
+from methods.sparcode.index.building import build_lists
+from methods.sparcode.index.cut import CutRules
+from methods.sparcode.index.lists_file import FILE, open_lists, write_lists
+from methods.sparcode.index.neighbours import neighbours_of
+from methods.sparcode.index.packed import PackedPostings, pack
+from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.params import SparCodeParams, SparCodeSearch
-from methods.sparcode.serving.device_merge import DeviceMerge
-from methods.sparcode.serving.encoder import CodeEncoder, codes_of_log
+from methods.sparcode.serving.device_merger import DeviceMerger
 from methods.sparcode.serving.fallback import PopularityFallback
-from methods.sparcode.serving.merge import add_rows, merge_lists
-from methods.training import (
-    Checkpointing,
-    Trained,
-    histories,
-    seconds_taken_over,
-    train_model,
-)
+from methods.sparcode.serving.lists_of_codes import CodesInUse
+from methods.sparcode.serving.packed_merge import PackedMerger
+from methods.sparcode.serving.rescore import best_of, dot_scores
+from methods.sparcode.serving.served_model import ServedModel, codes_of_log
+from methods.training import Checkpointing, Trained, histories, seconds_taken_over, train_model
 
 KIND = "sparcode"  # of what is saved
+ROUNDING_ROOM = 0.01  # of a query's sum of weights: rounded weights may add up to a little more
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedQueries:
+class EncodedQueries(NamedTuple):
     """Which posting lists each query adds up.
 
-    Attributes
-    ----------
-    lists : int64 (n, K), numbers of lists.
-    postings : where they lie: the index, or, when a code had no list there, a copy with it added.
+    ``lists`` int64 (n, L), -1 where a code has no list. ``weights`` float32 (n, L), or None where
+    all are 1. ``tokens`` are there where candidates are to be scored again.
     """
 
     lists: IntArray
-    postings: Postings
+    weights: FloatArray | None
+    tokens: Tokens | None
 
 
 class SparCode(Retriever):
-    """Score an item by the posting lists of the query's codes: y = sum_k ReLU(s(code_k, i) + b).
+    """Score an item by the posting lists of the query's codes: y = sum of w * ReLU(s(code, i) + b).
 
-    A tokenizer turns history and fields into K tokens, a product quantiser each token into one of
-    N^M codes, an interaction scores (code, item). Offline, each code that the training queries use
-    gets the list of items with a positive score; a code first seen in a query gets its list then,
-    for that call, which is the only time that the interaction runs online, and `counters` says how
-    often. Else K lists are added up and no network sees (query, item). Given the codes, the result
-    is the top of the trained score, exactly.
+    A tokenizer turns history and fields into tokens, a product quantiser each token into its
+    nearest code or several with weights, and an interaction scores (code, item). Offline, each code
+    that the training queries use gets the list of its items with a positive score, cut by rules,
+    scores packed into whole numbers. Online the lists of the query's codes are added up and no
+    network sees (query, item), unless candidates are scored again. A code without a list, first
+    seen in a query, adds nothing; `counters` says how often. What the lists lose against the
+    exhaustive score (cuts, packing, codes without a list) is ``ann_recall``.
 
-    Cost: n_codes * n_items interactions to build; per query K * N * D multiplications for the
-    codes, and the length of K lists. On a GPU the lists lie there and are added up by torch, in the
-    same order, so that sums are the same; the lists of new codes are copied to it for their call.
+    Cost: codes in use * n_items interactions to build; per query the distances to all codewords and
+    the length of K * J lists. Not to be searched by two threads at a time.
 
-    Differs from the paper, as far as that is known: codebooks per token, an inner product beside
-    the perceptron, tokens of single fields, the schedule of b, a k-means start.
+    Ours, not known to be the paper's: several codes a token with weights, codebooks per token that
+    learn by their own gradient, a k-means start, an inner product beside the perceptron, tokens of
+    single fields, the schedule of b, cuts, packed scores and scoring candidates again.
 
     References
     ----------
@@ -83,6 +82,7 @@ class SparCode(Retriever):
         }
     )
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    exact: ClassVar[bool] = False
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = (
         "item_vectors",
@@ -128,158 +128,198 @@ class SparCode(Retriever):
 
     def build(self) -> None:
         """Make a posting list for each code that a training query uses."""
-        log = self._log
-        self._n_items, self._ordered = log.n_items, log.ordered
-        self._encoder = CodeEncoder.of(self._model, log.query_schema)
-        self._restarts = int(self._model.n_restarts)
+        log, params = self._log, self.build_params
+        self._ordered = log.ordered
+        self._restarts, self._item_width = int(self._model.restarts), self._model.items.width
+        self._served = ServedModel.of(self._model, log.query_schema)
         self.mark("item_vectors")
-        codes = codes_of_log(self._encoder, log, self.build_params.max_history)
-        used, uses = np.unique(codes, return_counts=True)
-        self._take_codes(used, uses)
+        starts = self._served.encoder.starts.cpu().numpy()
+        coded = codes_of_log(self._served, log, params.max_history)
+        self._used = self._with_neighbours(CodesInUse.of(coded, starts))
         self.mark("code_assignment")
-        self._postings = build_postings(
-            self._encoder.sides_of_codes(used),
+        postings = build_lists(
+            self._served.scorer_of(self._used.codes),
+            CutRules(
+                params.top_per_code or None, params.max_per_item or None, params.budget or None
+            ),
+            params.memory_budget_mb,
             lambda done, total: self.progress("postings", done, total),
             self.mark,
         )
+        counts = np.bincount(log.item_ids, minlength=log.n_items)
+        most = self._served.encoder.n_tokens + ROUNDING_ROOM
         self._fallback = PopularityFallback.of_log(log)
-        self._place()
+        self._serve(pack(postings, counts, most))
         self.mark("index_build")
 
+    def _with_neighbours(self, used: CodesInUse) -> CodesInUse:
+        """Return the codes in use and, of codebooks with parts, those near them."""
+        params, quantizer = self.build_params, self._served.encoder.quantizer
+        own = used.codes[used.codes < quantizer.n_books * quantizer.n_codes]
+        books = quantizer.codebooks.detach().cpu().numpy()
+        return used.with_others(
+            neighbours_of(own, params.n_codewords, params.n_parts, books, params.neighbours)
+        )
+
+    def _serve(self, packed: PackedPostings) -> None:
+        """Make the lists ready to be merged on the device, and start counting work."""
+        n_items = self._served.n_items
+        self._packed, self._list_of = packed, self._used.numbers()
+        self._merger: Any = (
+            PackedMerger(packed, n_items)
+            if self.device == "cpu"
+            else DeviceMerger(packed, n_items, self.device)
+        )
+        self._dot_items = self._served.item_sides[-1].cpu().numpy()
+        self._work = dict.fromkeys(
+            ("postings", "candidates", "codes_without_list", "rescored", "filled"), 0
+        )
+
     def search(self, queries: Queries, k: int) -> TopK:
-        """Return the k best items of each query, as ``search_params.scoring`` says."""
+        """Return the k best items of each query, as ``search_params`` says."""
         if self.search_params.scoring == "served":
             return self.search_encoded(self.encode(queries), queries.hidden, k)
-        scores = self.score(queries, np.arange(self._n_items))
+        scores = self.score(queries, np.arange(self._served.n_items))
         self.mark("scoring")
         found = select_top_k(scores, k, queries.hidden)
         self.mark("top_k")
         return found
 
     def encode(self, queries: Queries) -> EncodedQueries:
-        """Return the posting lists of each query's codes."""
-        codes = self._encoder.codes(self._tokens_of(queries))
+        """Return the posting lists of each query's codes, and what scores candidates again."""
+        tokens = self._tokens_of(queries)
+        codes, weights = self._served.codes(tokens)
         lists = self._list_of[codes]
+        self._work["codes_without_list"] += int(np.count_nonzero(lists < 0))
+        again = tokens if self.search_params.rescore != "none" else None
         self.mark("encode")
-        if lists.min(initial=0) >= 0:
-            return EncodedQueries(lists, self._postings)
-        known, missing = np.unique(lists[lists >= 0]), np.unique(codes[lists < 0])
-        self._work["lists_on_demand"] += missing.size
-        fresh = build_postings(self._encoder.sides_of_codes(missing))
-        places = np.where(
-            lists >= 0,
-            np.searchsorted(known, lists),
-            known.size + np.searchsorted(missing, codes),
-        )
-        joined = join(self._postings.take(known), fresh)
-        self.mark("scoring")
-        return EncodedQueries(places, joined)
+        one_each = self.build_params.n_nearest == 1
+        return EncodedQueries(lists, None if one_each else weights, again)
 
     def search_encoded(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
-        """Add up the lists of each query."""
-        found, n_postings, n_candidates = self._merge(encoded, hidden, k)
-        self._work["postings"] += n_postings
-        self._work["candidates"] += n_candidates
-        if self.search_params.fallback == "none":
+        """Add up the lists of each query; score the best again, and fill up, where asked to."""
+        params = self.search_params
+        n_wanted = k
+        if params.rescore != "none":
+            n_wanted = min(max(k, params.candidates), self._served.n_items)
+        found = self._merge(encoded, hidden, n_wanted)
+        if encoded.tokens is not None:
+            found = self._again(encoded.tokens, found, k)
+        if params.fallback == "none":
             return found
         self._work["filled"] += int((found.ids == PAD_ID).sum())
         filled = self._fallback.fill(found, hidden)
         self.mark("top_k")
         return filled
 
-    def _merge(self, encoded: EncodedQueries, hidden: Lists, k: int) -> tuple[TopK, int, int]:
-        """Return the best of the sums, the postings read and the candidates met."""
+    def _merge(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
+        cut = self.search_params.cut or None
+        asked = (encoded.lists, encoded.weights, hidden, k)
         if self.device == "cpu":
-            ids, scores, n_postings, n_candidates = merge_lists(
-                *encoded.postings, encoded.lists, hidden.indptr, hidden.ids, self._n_items, k
-            )
+            ids, scores, n_postings, n_candidates = self._merger.merge(*asked, cut=cut)
+            found = TopK(ids, scores)
             self.mark("scoring")
-            return TopK(ids, scores), n_postings, n_candidates
-        merge = self._device_merge
-        if encoded.postings is not self._postings:  # lists of new codes among them
-            merge = DeviceMerge(encoded.postings, self._n_items, self.device)
-        return merge.merge(encoded.lists, hidden, k, self.mark)
+        else:
+            found, n_postings, n_candidates = self._merger.merge(*asked, self.mark, cut=cut)
+        self._work["postings"] += n_postings
+        self._work["candidates"] += n_candidates
+        return found
 
-    def _place(self) -> None:
-        """Copy the lists to the device, unless it is the host."""
-        if self.device != "cpu":
-            self._device_merge = DeviceMerge(self._postings, self._n_items, self.device)
+    def _again(self, tokens: Tokens, found: TopK, k: int) -> TopK:
+        """Return the best of the candidates by their unquantised score."""
+        self._work["rescored"] += int(np.count_nonzero(found.ids != PAD_ID))
+        if self.search_params.rescore == "dot":
+            vectors = self._served.dot_vectors(tokens).cpu().numpy()
+            scores = dot_scores(vectors, self._dot_items, found.ids)
+        else:
+            ids = torch.from_numpy(found.ids).to(self._served.bias.device)
+            scores = self._served.full_scores(tokens, ids).cpu().numpy()
+        best = best_of(found.ids, scores, k)
+        self.mark("scoring")
+        return best
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
-        """Return y(q, i), float32 (n, n_item_ids).
+        """Return the trained score that the setting stands for, float32 (n, n_item_ids).
 
-        Where it is 0 the item is never returned and has -inf, or else the fallback's score.
+        Of ``served`` and ``quantised`` it is y(q, i) of the codes, before lists are cut and packed;
+        where it is 0 the item has -inf, or the fallback's score. Where candidates are scored again
+        it is the score that they then get.
         """
-        encoder, tokens = self._encoder, self._tokens_of(queries)
-        if self.search_params.scoring == "unquantised":
-            self.mark("encode")
-            lists = np.arange(tokens.shape[0] * tokens.shape[1]).reshape(tokens.shape[:2])
-            sides = encoder.sides_of(tokens.flatten(0, 1), lists.ravel() % tokens.shape[1])
-        else:
-            used, places = np.unique(encoder.codes(tokens), return_inverse=True)
-            self.mark("encode")
-            sides, lists = encoder.sides_of_codes(used), places.reshape(tokens.shape[:2])
-        rows = sides.scores(0, len(sides.token_hidden))
-        scores = add_rows(rows, lists)[:, item_ids]
-        if self.search_params.fallback == "none":
+        tokens, params = self._tokens_of(queries), self.search_params
+        self.mark("encode")
+        if params.rescore == "dot":
+            vectors = self._served.dot_vectors(tokens).cpu().numpy()
+            return np.asarray(vectors @ self._dot_items[item_ids].T)
+        if params.scoring == "unquantised" or params.rescore == "full":
+            return self._served.unquantised_scores(tokens)[:, item_ids]
+        scores = self._served.quantised_scores(tokens)[:, item_ids]
+        if params.fallback == "none":
             return np.where(scores > 0, scores, np.float32(PAD_SCORE))
         return np.where(scores > 0, scores, self._fallback.scores[item_ids])
 
     def save(self, folder: Path) -> None:
-        """Write the lists, the codes they are of, the fallback, and all that encodes a query."""
+        """Write the lists into a file that is opened in place, and all that encodes and scores."""
         arrays = {
-            "used": self._used,
-            "uses": self._uses,
+            "used": self._used.codes,
+            "uses": self._used.uses,
             "fallback": self._fallback.scores,
-            **{f"postings.{name}": part for name, part in self._postings._asdict().items()},
-            **self._encoder.arrays(),
+            **self._served.arrays(),
         }
         facts = {
-            "n_items": self._n_items,
             "ordered": self._ordered,
             "epochs": self._epochs,
             "restarts": self._restarts,
+            "item_width": self._item_width,
             "history": histories(self._trainings),
-            "encoder": self._encoder.facts(),
+            "served": self._served.facts(self._item_width),
         }
         save_arrays(folder, KIND, arrays, facts)
+        write_lists(folder / FILE, self._packed)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; neither model nor training log is needed to serve."""
         arrays, facts = load_arrays(folder, KIND)
-        self._n_items, self._ordered = int(facts["n_items"]), bool(facts["ordered"])
-        self._epochs, self._restarts = int(facts["epochs"]), int(facts["restarts"])
+        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
+        self._restarts, self._item_width = int(facts["restarts"]), int(facts["item_width"])
         self._trainings = Trained.of_histories(facts["history"])
-        self._encoder = CodeEncoder.of_arrays(
-            arrays, facts["encoder"], self.build_params.model, self.device
+        self._served = ServedModel.of_arrays(
+            arrays, facts["served"], self.build_params.model, self.device
         )
-        self._take_codes(arrays["used"], arrays["uses"])
-        self._postings = Postings(*(arrays[f"postings.{name}"] for name in Postings._fields))
+        starts = self._served.encoder.starts.cpu().numpy()
+        self._used = CodesInUse(arrays["used"], arrays["uses"], starts)
         self._fallback = PopularityFallback(arrays["fallback"])
-        self._place()
+        packed = open_lists(folder / FILE).lists
+        assert isinstance(packed, PackedPostings), "packed lists were written"
+        self._serve(packed)
 
     def counters(self) -> Mapping[str, int]:
-        """Return postings read, items touched, lists made on demand, and pads to be filled."""
+        """Return the work of searches.
+
+        Postings read, items touched, codes without a list, candidates scored again, pads filled.
+        """
         return dict(self._work)
 
     def footprint(self) -> Footprint:
-        """Return the bytes of lists, codebooks and encoder; and the health of the codes."""
-        lengths, n_tokens = self._postings.lengths, self._encoder.n_tokens
-        token = self._used // self._encoder.n_codes
-        shares = self._uses / np.bincount(token, self._uses, n_tokens)[token]
-        entropy = np.bincount(token, -shares * np.log(shares), n_tokens)
+        """Return the bytes that the setting may touch; and the health of the codes."""
+        lengths = self._packed.lengths
+        postings, n_items = int(lengths.sum()), self._served.n_items
         return Footprint(
             self._bytes_touched(),
             {
                 "epochs": self._epochs,
-                "tokens": n_tokens,
-                "codes_in_use": lengths.size,
-                "code_perplexity": float(np.exp(entropy).mean()),
-                "postings": int(lengths.sum()),
-                "mean_list": float(lengths.mean()),
-                "longest_list": int(lengths.max()),
-                "density": float(lengths.mean() / self._n_items),
-                "bias": float(self._encoder.bias.mean()),
+                "tokens": self._served.encoder.n_tokens,
+                "codes_in_use": int(np.count_nonzero(self._used.uses)),
+                "code_perplexity": self._used.perplexity,
+                "lists": lengths.size,
+                "postings": postings,
+                "mean_list": float(lengths.mean()) if lengths.size else 0.0,
+                "longest_list": int(lengths.max(initial=0)),
+                "density": postings / max(1, lengths.size * n_items),
+                "lists_bytes": self._packed.nbytes,
+                "bytes_a_posting": self._packed.entries.nbytes / max(1, postings),
+                "lists_bytes_an_item": self._packed.nbytes / n_items,
+                "impact_bits": self._packed.impact_bits,
+                "bias": float(self._served.bias.mean()),
                 "restarts": self._restarts,
             },
             histories(self._trainings),
@@ -287,26 +327,20 @@ class SparCode(Retriever):
         )
 
     def _bytes_touched(self) -> int:
-        """Return the bytes that the present setting may touch.
-
-        What scores a code with every item counts for all: a code first seen in a query needs it.
-        """
-        total = self._encoder.nbytes
-        if self.search_params.scoring == "served":
-            total += self._list_of.nbytes
-            placed = self._postings if self.device == "cpu" else self._device_merge
-            total += placed.nbytes
-        if self.search_params.fallback != "none":
+        """Return the bytes that the present setting may touch."""
+        params = self.search_params
+        total = self._served.encoder_bytes
+        if params.scoring == "served":
+            placed = self._packed if self.device == "cpu" else self._merger
+            total += self._list_of.nbytes + placed.nbytes
+        if params.rescore == "dot":
+            total += self._dot_items.nbytes
+        elif params.scoring != "served" or params.rescore == "full":
+            total += self._served.scorer_bytes
+        if params.fallback != "none":
             total += self._fallback.nbytes
         return total
 
-    def _take_codes(self, used: IntArray, uses: IntArray) -> None:
-        """Give each code in use the number of its list, and start counting work."""
-        self._used, self._uses = used, uses
-        self._list_of = np.full(self._encoder.n_tokens * self._encoder.n_codes, -1, np.int64)
-        self._list_of[used] = np.arange(used.size)
-        self._work = {"postings": 0, "candidates": 0, "lists_on_demand": 0, "filled": 0}
-
-    def _tokens_of(self, queries: Queries) -> torch.Tensor:
+    def _tokens_of(self, queries: Queries) -> Tokens:
         history = serving_history(queries, self._ordered, self.build_params.max_history)
-        return self._encoder.tokens(history, queries.fields)
+        return self._served.tokens(history, queries.fields)

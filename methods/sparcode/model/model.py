@@ -140,6 +140,19 @@ class SparCodeModel(RankingModel):
             scores = scores * self.stored[rows.codes]
         return rows.sum_of(scores)
 
+    def epoch_facts(self) -> dict[str, float]:
+        """See `RankingModel`: the health of codebooks, and the biases' mean."""
+        if not self.quantised:
+            return {}
+        in_use, perplexity = self.encoder.quantizer.health()
+        return {
+            "codewords_in_use": in_use,
+            "codeword_perplexity": perplexity,
+            "restarts": float(self.restarts),
+            "bias": float(self.bias.mean()),
+            "slope": float(self.slope),
+        }
+
     def _scores(self, rows: Rows, targets: Sides, others: Sides) -> tuple[Tensor, Tensor]:
         """Return the plain sums for each query's own target (n,) and the negatives (n, m)."""
         sides = self.interaction.of_tokens(rows.vectors)

@@ -34,9 +34,7 @@ class Rows(NamedTuple):
         if scores.device.type == "cuda" and len(scores) <= MOST_DENSE:
             dense = weights.new_zeros((len(weights), len(scores)))
             return dense.scatter_add(1, self.places, weights) @ scores
-        return functional.embedding_bag(
-            self.places, scores, per_sample_weights=weights, mode="sum"
-        )
+        return functional.embedding_bag(self.places, scores, per_sample_weights=weights, mode="sum")
 
 
 def code_rows(encoder: Encoder, assigned: Assigned, given: Tensor) -> Rows:

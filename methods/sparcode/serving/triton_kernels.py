@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, ANN202  Triton reads annotations as names of its own
+# ruff: noqa: ANN001, ANN202  Triton reads annotations as names of its own
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, check-untyped-defs=False
 """Two Triton kernels that merge packed posting lists: a program merges a query, all in one.
 

@@ -1,0 +1,58 @@
+"""Which codes have lists, how often training queries use them, and how healthy that is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.lists import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class CodesInUse:
+    """The codes that have a list.
+
+    Attributes
+    ----------
+    codes : int64 (n_lists,), over all groups, ascending.
+    uses : float64 (n_lists,), summed weights of the training queries; 0 of a neighbour.
+    starts : int64 (n_groups + 1,), where each group's codes begin.
+    """
+
+    codes: IntArray
+    uses: FloatArray
+    starts: IntArray
+
+    @classmethod
+    def of(cls, coded: Iterable[tuple[IntArray, FloatArray]], starts: IntArray) -> "CodesInUse":
+        """Count the codes of queries, each by its weight."""
+        total, seen = np.zeros(int(starts[-1])), np.zeros(int(starts[-1]), np.bool_)
+        for codes, weights in coded:
+            np.add.at(total, codes.ravel(), weights.ravel())
+            seen[codes.ravel()] = True
+        used = np.flatnonzero(seen)
+        return cls(used, total[used], starts)
+
+    def with_others(self, codes: IntArray) -> "CodesInUse":
+        """Return these and further codes, which no training query uses."""
+        both = np.concatenate((self.codes, codes))
+        order = np.argsort(both, kind="stable")
+        uses = np.concatenate((self.uses, np.zeros(len(codes))))
+        return CodesInUse(both[order], uses[order], self.starts)
+
+    def numbers(self) -> IntArray:
+        """Return the list of every code, int64 (n_codes,), -1 where there is none."""
+        numbers = np.full(int(self.starts[-1]), -1, np.int64)
+        numbers[self.codes] = np.arange(self.codes.size)
+        return numbers
+
+    @property
+    def perplexity(self) -> float:
+        """Return exp of the entropy of a group's codes in use, its mean over groups."""
+        groups = np.searchsorted(self.starts, self.codes, side="right") - 1
+        n_groups = self.starts.size - 1
+        total = np.bincount(groups, self.uses, n_groups)
+        shares = self.uses / np.maximum(total[groups], 1e-30)
+        logs = np.where(shares > 0, shares * np.log(np.maximum(shares, 1e-30)), 0.0)
+        entropy = -np.bincount(groups, logs, n_groups)
+        return float(np.exp(entropy[total > 0]).mean()) if (total > 0).any() else 0.0

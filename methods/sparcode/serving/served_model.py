@@ -1,0 +1,212 @@
+"""ServedModel: what a trained model leaves for serving, without its training log."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.arrays import Array
+from harness.fields import Fields, describe_fields, empty_fields
+from harness.interactions import Interactions
+from harness.lists import FloatArray, IntArray, Lists
+from methods.encoders.state import load_state, state_arrays
+from methods.interactions.choice import make_interaction
+from methods.interactions.interaction import Interaction, Sides
+from methods.sparcode.index.scorer import SidesScorer
+from methods.sparcode.model.encoder import Encoder, Tokens
+from methods.sparcode.model.model import SparCodeModel
+from methods.sparcode.model.scored_rows import code_rows, token_rows
+from methods.sparcode.model.settings import ModelSettings
+
+ENCODED_AT_ONCE = 1024
+SCORED_AT_ONCE = 64  # queries whose codes are scored with every item at a time
+
+
+class ServedModel:
+    """Encoder, interaction and what all items bring to it.
+
+    Queries are encoded in float64: rounding differs between one query and many, and would now and
+    then send the same query to another code. Scores are float32.
+    """
+
+    def __init__(
+        self,
+        schema: Fields | None,
+        encoder: Encoder,
+        interaction: Interaction,
+        item_table: Tensor,
+        item_sides: Sides,
+        bias: Tensor,
+    ) -> None:
+        """Keep the parts; ``encoder`` in float64, ``item_table`` (n_items, dim) likewise."""
+        self.schema, self.encoder, self.interaction = schema, encoder, interaction
+        self.item_table, self.item_sides, self.bias = item_table, item_sides, bias
+
+    @classmethod
+    def of(cls, model: SparCodeModel, schema: Fields | None) -> Self:
+        """Copy what serves out of a trained model."""
+        encoder = copy.deepcopy(model.encoder)
+        encoder.quantizer.retire_duplicates()
+        with torch.inference_mode():
+            table, sides = model.items.history_table(), model.item_sides()
+        return cls(
+            schema,
+            encoder.double().eval(),
+            copy.deepcopy(model.interaction).eval(),
+            table.detach().double(),
+            tuple(one.detach().float().contiguous() for one in sides),
+            model.bias.detach().clone(),
+        )
+
+    @classmethod
+    def of_arrays(
+        cls,
+        arrays: Mapping[str, Array],
+        facts: Mapping[str, Any],
+        settings: ModelSettings,
+        device: str,
+    ) -> Self:
+        """Return the model that `arrays` and `facts` came from, for the same settings."""
+        schema = empty_fields(facts["fields"])
+        encoder = Encoder(schema, settings, device)
+        load_state(encoder, "encoder", arrays, device)
+        width = int(facts["item_width"])
+        interaction = make_interaction(settings.interaction, settings.dim, width, settings.hidden)
+        load_state(interaction, "interaction", arrays, device)
+        sides = tuple(
+            torch.from_numpy(arrays[f"item_side.{place}"]).to(device, copy=True)
+            for place in range(int(facts["item_sides"]))
+        )
+        return cls(
+            schema,
+            encoder.to(device).double(),
+            interaction.to(device),
+            torch.from_numpy(arrays["item_table"]).to(device).double(),
+            sides,
+            torch.from_numpy(arrays["bias"]).to(device, copy=True),
+        )
+
+    def arrays(self) -> dict[str, Array]:
+        """Return all that is saved, by name, in float32: float64 is only computed in."""
+        return {
+            "item_table": self.item_table.float().cpu().numpy(),
+            "bias": self.bias.cpu().numpy(),
+            **state_arrays(copy.deepcopy(self.encoder).float(), "encoder"),
+            **state_arrays(self.interaction, "interaction"),
+            **{f"item_side.{at}": one.cpu().numpy() for at, one in enumerate(self.item_sides)},
+        }
+
+    def facts(self, item_width: int) -> dict[str, Any]:
+        """Return what is saved beside the arrays."""
+        fields = describe_fields(self.schema)
+        return {"fields": fields, "item_width": item_width, "item_sides": len(self.item_sides)}
+
+    @property
+    def n_items(self) -> int:
+        """Return the size of the catalogue."""
+        return len(self.item_table)
+
+    @property
+    def n_codes(self) -> int:
+        """Return the number of all codes, of codebooks and fields."""
+        return int(self.encoder.starts[-1])
+
+    @property
+    def encoder_bytes(self) -> int:
+        """Return the bytes of what encodes a query."""
+        parts = [self.item_table, *self.encoder.parameters(), *self.encoder.buffers()]
+        return sum(one.nbytes for one in parts)
+
+    @property
+    def scorer_bytes(self) -> int:
+        """Return the bytes of what scores items exhaustively, or anew."""
+        parts = [self.bias, *self.item_sides, *self.interaction.parameters()]
+        return sum(one.nbytes for one in parts)
+
+    def tokens(self, history: Lists, fields: Fields | None) -> Tokens:
+        """Return tokens before quantisation, and codes of fields."""
+        with torch.inference_mode():
+            inputs = self.encoder.query.inputs(history, fields)
+            return self.encoder.tokens(inputs, self.item_table)
+
+    def codes(self, tokens: Tokens) -> tuple[IntArray, FloatArray]:
+        """Return codes over all groups, int64 (n, L), and weights, float32 (n, L)."""
+        with torch.inference_mode():
+            codes, weights = self.encoder.numbered(self.encoder.assign(tokens), tokens.given)
+            return codes.cpu().numpy(), weights.float().cpu().numpy()
+
+    def scorer_of(self, codes: IntArray) -> SidesScorer:
+        """Return what scores codes (n,) with every item, b included."""
+        with torch.inference_mode():
+            at = torch.from_numpy(codes).to(self.bias.device)
+            sides = self.interaction.of_tokens(self.encoder.vectors(at).float())
+            bias = self.bias[self.encoder.groups_of(at)]
+        return SidesScorer(self.interaction.pairs, sides, self.item_sides, bias)  # type: ignore[arg-type]
+
+    def quantised_scores(self, tokens: Tokens) -> FloatArray:
+        """Return the weighted sum of ReLU(s(code, i) + b), float32 (n, n_items)."""
+        return self._in_blocks(tokens, self._quantised)
+
+    def unquantised_scores(self, tokens: Tokens) -> FloatArray:
+        """Return the plain sum of s(token, i), float32 (n, n_items)."""
+        return self._in_blocks(tokens, self._unquantised)
+
+    def dot_vectors(self, tokens: Tokens) -> Tensor:
+        """Return the query's vector in the interaction's inner product, float32 (n, dim)."""
+        with torch.inference_mode():
+            rows = token_rows(self.encoder, tokens)
+            return rows.sum_of(self.interaction.of_tokens(rows.vectors.float())[-1])
+
+    def full_scores(self, tokens: Tokens, candidates: Tensor) -> Tensor:
+        """Return the unquantised scores of each query's own candidates, (n, R); ids may be -1."""
+        with torch.inference_mode():
+            rows = token_rows(self.encoder, tokens)
+            sides = self.interaction.of_tokens(rows.vectors.float())
+            items = candidates.clamp_min(0).flatten()
+            own = tuple(one[items] for one in self.item_sides)
+            total = torch.zeros(candidates.shape, device=candidates.device)
+            for column in range(rows.places.shape[1]):
+                at = rows.places[:, column].repeat_interleave(candidates.shape[1])
+                scores = self.interaction.own(tuple(one[at] for one in sides), own)
+                total += scores.view(candidates.shape)
+            return total
+
+    def _quantised(self, tokens: Tokens) -> Tensor:
+        rows = code_rows(self.encoder, self.encoder.assign(tokens), tokens.given)
+        sides = self.interaction.of_tokens(rows.vectors.float())
+        scores = self.interaction.pairs(sides, self.item_sides) + self.bias[rows.groups, None]
+        return rows.sum_of(torch.relu(scores))
+
+    def _unquantised(self, tokens: Tokens) -> Tensor:
+        rows = token_rows(self.encoder, tokens)
+        sides = self.interaction.of_tokens(rows.vectors.float())
+        return rows.sum_of(self.interaction.pairs(sides, self.item_sides))
+
+    def _in_blocks(self, tokens: Tokens, scores_of: Any) -> FloatArray:
+        out = np.empty((len(tokens.given), self.n_items), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(out), SCORED_AT_ONCE):
+                block = slice(start, start + SCORED_AT_ONCE)
+                some = Tokens(tokens.quantisable[block], tokens.given[block])
+                out[block] = scores_of(some).float().cpu().numpy()
+        return out
+
+
+def codes_of_log(
+    served: ServedModel, log: Interactions, max_history: int
+) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield codes and weights of all training queries, some at a time."""
+    if log.event_fields is None:  # a query per user
+        users, first = np.flatnonzero(log.events.lengths), log.events.indptr
+        events = first[users]
+    else:  # a query per event: the context is part of it
+        users, events = log.user_ids, np.arange(log.n_events)
+    for start in range(0, len(users), ENCODED_AT_ONCE):
+        rows = slice(start, start + ENCODED_AT_ONCE)
+        history = log.events.take(users[rows])
+        if log.ordered:
+            history = history.tail(max_history)
+        yield served.codes(served.tokens(history, log.query_fields(events[rows])))
