@@ -49,10 +49,10 @@ class AllToAllParams(TrainingParams):
 class AllToAll(Retriever):
     """Rank items by an interaction of query and item that no index serves: every pair is scored.
 
-    It bounds from above what retrieval by the same interaction can reach: encoders, loss, negatives
+    It is what is called the upper bound of retrieval by that interaction: encoders, loss, negatives
     and training are those of the two towers, the interaction is SparCode's, and neither codes nor
-    an index lose anything. With the interaction ``dot`` it is the two-tower model, but for one
-    square matrix on the query's side.
+    an index lose anything. No theorem: several tokens, or other training, may come out above. With
+    the interaction ``dot`` it is the two-tower model, but for a square matrix on the query's side.
 
     Cost: a search computes n_items interactions a query. What an item brings to them is computed
     when building and held in memory: from dim numbers an item (``dot``) to several hundred.
