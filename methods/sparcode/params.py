@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from methods.interactions.choice import InteractionName
+from methods.sparcode.index.cut import CutRules
 from methods.sparcode.model.settings import (
     Codebooks,
     FieldTokens,
@@ -112,6 +113,11 @@ class SparCodeParams(TrainingParams):
             )
         if self.finish and not self.top_per_code:
             raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")
+
+    @property
+    def cut(self) -> CutRules:
+        """Return what lists keep; 0 is no rule."""
+        return CutRules(self.top_per_code or None, self.max_per_item or None, self.budget or None)
 
     @property
     def model(self) -> ModelSettings:

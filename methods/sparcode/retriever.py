@@ -7,14 +7,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from harness.arrays import load_arrays, save_arrays
+from harness.arrays import Array, load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.batches import serving_history
 from methods.sparcode.index.building import build_lists
-from methods.sparcode.index.cut import CutRules
 from methods.sparcode.index.lists_file import FILE, open_lists, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
 from methods.sparcode.index.packed import PackedPostings, pack
@@ -139,9 +138,7 @@ class SparCode(Retriever):
         self.mark("code_assignment")
         postings = build_lists(
             self._served.scorer_of(self._used.codes),
-            CutRules(
-                params.top_per_code or None, params.max_per_item or None, params.budget or None
-            ),
+            params.cut,
             params.memory_budget_mb,
             lambda done, total: self.progress("postings", done, total),
             self.mark,
@@ -259,7 +256,7 @@ class SparCode(Retriever):
 
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place, and all that encodes and scores."""
-        arrays = {
+        arrays: dict[str, Array] = {
             "used": self._used.codes,
             "uses": self._used.uses,
             "fallback": self._fallback.scores,

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from harness.lists import IntArray
+from methods.interactions.split_mlp import split_mlp
 from methods.sparcode.index.scorer import BlockBounds, MakeBounds
-from methods.sparcode.model.split_mlp import split_mlp
 
 BLOCK_ITEMS = 64  # of a block with bounds; items are put in order for blocks of this size
 

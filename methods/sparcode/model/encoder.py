@@ -92,7 +92,7 @@ class Encoder(nn.Module):
         """Return the vectors of codes (u,), (u, D)."""
         groups = self.groups_of(codes)
         found = self.quantizer.codebooks.new_zeros((len(codes), self.tokenizer.dim))
-        for group in groups.unique().tolist():
+        for group in torch.unique(groups).tolist():
             rows = torch.nonzero(groups == group).squeeze(1)
             local, books = codes[rows] - self.starts[group], self.quantizer.n_books
             if group < books:

@@ -28,8 +28,10 @@ class FieldCodes(nn.Module):
         """Take the categorical columns of ``schema``; ``embeddings`` are the query side's."""
         super().__init__()
         columns = {} if schema is None or which == "none" else schema.columns
-        names = [name for name, one in columns.items() if isinstance(one, Categorical)]
-        self.size_of = {name: column.size for name, column in columns.items() if name in names}
+        self.size_of = {
+            name: one.size for name, one in columns.items() if isinstance(one, Categorical)
+        }
+        names = list(self.size_of)
         self.tokens: list[tuple[str, ...]] = [(name,) for name in names]
         if which == "pairs":
             self.tokens += [

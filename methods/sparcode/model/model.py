@@ -149,7 +149,7 @@ class SparCodeModel(RankingModel):
             "codewords_in_use": in_use,
             "codeword_perplexity": perplexity,
             "restarts": float(self.restarts),
-            "bias": float(self.bias.mean()),
+            "bias": float(self.bias.detach().mean()),
             "slope": float(self.slope),
         }
 

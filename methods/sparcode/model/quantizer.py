@@ -290,7 +290,7 @@ def nearest_codes(
 
 def _smallest(gaps: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if count == 1:
-        found = gaps.min(dim=-1, keepdim=True)
-        return found.values, found.indices
+        least = gaps.min(dim=-1, keepdim=True)
+        return least.values, least.indices
     found = gaps.topk(count, dim=-1, largest=False, sorted=True)
     return found.values, found.indices

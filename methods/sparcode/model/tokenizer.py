@@ -53,12 +53,16 @@ class Tokenizer(nn.Module):
         """
         mixed = self.mixture(parts[:, : self.n_mixed].flatten(1)).unflatten(1, (-1, self.dim))
         if self.kind == "residual":
-            return parts[:, :1] + mixed
+            whole: Tensor = parts[:, :1] + mixed
+            return whole
         pooled = parts[:, :1].expand(-1, self.n_heads, -1)
         if self.kind == "attention":
             pooled = self._attend(history, item_table)
         heads = torch.einsum("nhd,hde->nhe", pooled, self.projections) + mixed
-        return torch.cat([heads, *(parts[:, 1 + one, None] for one in self.own_fields)], dim=1)
+        tokens: Tensor = torch.cat(
+            [heads, *(parts[:, 1 + one, None] for one in self.own_fields)], dim=1
+        )
+        return tokens
 
     def _attend(self, history: Bags, item_table: Tensor) -> Tensor:
         """Return one weighted mean of the history per head, (n, n_heads, dim); zeros of none."""

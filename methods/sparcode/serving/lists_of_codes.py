@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.lists import FloatArray, IntArray
+
+Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class CodesInUse:
     """
 
     codes: IntArray
-    uses: FloatArray
+    uses: Float64Array
     starts: IntArray
 
     @classmethod

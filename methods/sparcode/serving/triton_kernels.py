@@ -1,5 +1,5 @@
 # ruff: noqa: ANN001, ANN202  Triton reads annotations as names of its own
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, check-untyped-defs=False
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
 """Two Triton kernels that merge packed posting lists: a program merges a query, all in one.
 
 A program holds all postings of its query in registers and goes on to further queries. The kernels
