@@ -68,6 +68,8 @@ class PackedMerger:
         self.costs = NEVER_DENSE if costs is None else costs
         if costs is None:
             self.costs = fit_cost_model(self.merge_as, self._starts, MOST >> self._bits)
+            self._workers, self._room = [], -1  # it read more lists at a time than queries do
+            self._states = np.zeros((0, len(State)), np.int64)
         self._dense_from = self.costs.dense_from
 
     @property
