@@ -6,74 +6,86 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.lists import IntArray, Lists
+from harness.lists import FloatArray, IntArray, Lists
 
 NEVER = 1 << 62  # no query has as many postings
-TURNS = 5  # of each run; the fastest counts
+TURNS = 9  # of each run; the fastest counts
 QUERIES = 16  # of a run
 K = 100
+MOST_LISTS = 4096  # that leave room for the rounding of as many weights
 
 MergeAs = Callable[..., tuple[Any, Any, int, int]]
 
 
 class CostModel(NamedTuple):
-    """Seconds of a query by postings read, for both ways to collect sums: fixed + each * postings.
+    """Seconds of a query by postings read, at some points, for both ways to collect sums.
 
-    The model and its fit are our choice; SparCode's paper does not say how lists are added up.
+    A dense collection is no line in the postings: it costs more where few or many sums reach the
+    bound, which depends on the lists. So points are kept and the crossing is interpolated. The
+    model is our choice; SparCode's paper does not say how lists are added up.
     """
 
-    sparse_fixed_s: float
-    sparse_each_s: float
-    dense_fixed_s: float
-    dense_each_s: float
+    postings: tuple[float, ...]  # of a query, ascending
+    sparse_s: tuple[float, ...]
+    dense_s: tuple[float, ...]
 
     @property
     def dense_from(self) -> int:
-        """Return the number of postings from which a dense collection is the faster one."""
-        gain = self.sparse_each_s - self.dense_each_s
-        more = self.dense_fixed_s - self.sparse_fixed_s
-        if more <= 0:
-            return 0 if gain >= 0 else NEVER
-        return min(NEVER, int(np.ceil(more / gain))) if gain > more / NEVER else NEVER
+        """Return the number of postings from which a dense collection stays the faster one.
+
+        0 where it is at every point, `NEVER` where it is not at the last.
+        """
+        slower = [dense - sparse for dense, sparse in zip(self.dense_s, self.sparse_s, strict=True)]
+        last = max((at for at, one in enumerate(slower) if one > 0), default=-1)
+        if last == len(slower) - 1:
+            return NEVER
+        if last == -1:
+            return 0
+        share = slower[last] / (slower[last] - slower[last + 1])
+        below, above = self.postings[last : last + 2]
+        return int(np.ceil(below + share * (above - below)))
 
 
-NEVER_DENSE = CostModel(0.0, 0.0, 1.0, 0.0)
+NEVER_DENSE = CostModel((), (), ())
 
 
 def fit_cost_model(merge_as: MergeAs, starts: IntArray, most_lists: int) -> CostModel:
     """Return the costs of merging lists of this index, here and now.
 
-    Queries of a quarter, a half and all of ``most_lists`` lists, drawn at random from those that
-    hold something, are timed in turns both ways; each way gets the line of least squares.
+    Queries of a quarter to eight times ``most_lists`` lists, drawn at random from those that hold
+    something, are timed in turns both ways. What is above ``most_lists`` has weights, so that sums
+    stay in range.
 
     Parameters
     ----------
     merge_as : ``merge_as(dense_from, lists, weights, hidden, k)``.
     starts : int64 (n_lists + 1,), of the lists.
-    most_lists : that any query may add up.
+    most_lists : that a query without weights may add up.
     """
     filled = np.flatnonzero(np.diff(starts))
     if filled.size == 0 or most_lists < 1:
         return NEVER_DENSE
     random = np.random.default_rng(0)
-    widths = sorted({max(1, most_lists // part) for part in (4, 2, 1)})
-    points, seconds = [], []
-    for width in widths:
+    widths = {most_lists, *(min(times * most_lists, MOST_LISTS) for times in (2, 4, 8))}
+    points = []
+    for width in sorted({max(1, most_lists // 4), *widths}):
         lists = filled[random.integers(filled.size, size=(QUERIES, width))]
-        points.append(float(np.diff(starts)[lists].sum()) / QUERIES)
-        seconds.append(_time_both(merge_as, lists))
-    design = np.stack((np.ones(len(points)), np.array(points)), axis=1)
-    lines, *_ = np.linalg.lstsq(design, np.array(seconds), rcond=None)  # (2, way)
-    return CostModel(*(float(value) for value in lines.T.ravel()))
+        share = 0.9 * most_lists / width  # less than all: each weight is rounded
+        weights = None if width <= most_lists else np.full(lists.shape, share, np.float32)
+        read = float(np.diff(starts)[lists].sum()) / QUERIES
+        points.append((read, *_time_both(merge_as, lists, weights)))
+    return CostModel(*zip(*sorted(points), strict=True))
 
 
-def _time_both(merge_as: MergeAs, lists: IntArray) -> tuple[float, float]:
+def _time_both(
+    merge_as: MergeAs, lists: IntArray, weights: FloatArray | None
+) -> tuple[float, float]:
     """Return the seconds of a query when its sums are collected sparse, and dense."""
     hidden = Lists.empty(len(lists))
     fastest = [np.inf, np.inf]
     for _ in range(TURNS):
         for way, dense_from in enumerate((NEVER, 0)):
             begun = time.perf_counter()
-            merge_as(dense_from, lists, None, hidden, K)
+            merge_as(dense_from, lists, weights, hidden, K)
             fastest[way] = min(fastest[way], time.perf_counter() - begun)
     return fastest[0] / len(lists), fastest[1] / len(lists)

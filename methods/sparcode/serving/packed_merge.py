@@ -19,6 +19,7 @@ from methods.sparcode.serving.packed_kernel import (
 )
 
 NO_CUT: Final = 1 << 40
+_DENSE_FROM = int(State.DENSE_FROM)
 _UNWEIGHTED = np.zeros((0, 0), np.float32)
 
 Found = tuple[IntArray, FloatArray, int, int]
@@ -67,6 +68,9 @@ class PackedMerger:
         self.costs = NEVER_DENSE if costs is None else costs
         if costs is None:
             self.costs = fit_cost_model(self.merge_as, self._starts, MOST >> self._bits)
+            self._workers, self._room = [], -1  # it read more lists at a time than queries do
+            self._states = np.zeros((0, len(State)), np.int64)
+        self._dense_from = self.costs.dense_from
 
     @property
     def nbytes(self) -> int:
@@ -102,7 +106,7 @@ class PackedMerger:
             There is no such list; a weight is negative or no number; the lists of a query could
             add up to more than 16 bits hold; ``k`` or ``cut`` is below 1.
         """
-        return self.merge_as(self.costs.dense_from, lists, weights, hidden, k, threads, cut)
+        return self.merge_as(self._dense_from, lists, weights, hidden, k, threads, cut)
 
     def merge_as(
         self,
@@ -128,7 +132,8 @@ class PackedMerger:
         reach = NO_CUT if cut is None else cut
         ids, best = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
         states = self._hire(max(1, min(threads, n)), width * min(self._longest, reach))
-        states[:, State.DENSE_FROM] = dense_from
+        if states[0, _DENSE_FROM] != dense_from:
+            self._states[:, _DENSE_FROM] = dense_from
         if len(states) == 1:
             work = merge_rows(states[0], *asked, reach, self._scale, 0, n, ids, best)
             postings, candidates, wrong, row = work
@@ -144,8 +149,9 @@ class PackedMerger:
 
     def _hire(self, n_workers: int, most: int) -> IntArray:
         """Return the states of so many workers, each with room for ``most`` postings of a query."""
-        if most > self._room:
-            self._workers, self._room = [], min(most, self._items.size)
+        room = min(most, self._items.size)  # no query has more candidates than there are items
+        if room > self._room:
+            self._workers, self._room = [], room
         while len(self._workers) < n_workers:
             self._workers.append(self._scratch())
             self._states = np.array([self._state(one) for one in self._workers], np.int64)

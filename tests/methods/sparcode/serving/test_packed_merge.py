@@ -230,32 +230,36 @@ def test_lists_of_another_catalogue_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("costs", "dense_from"),
+    ("dense_s", "dense_from"),
     [
-        ((1.0, 2.0, 9.0, 1.0), 8),  # 1 + 2 p = 9 + p
-        ((1.0, 2.0, 0.5, 1.0), 0),  # dense is faster from the start
-        ((1.0, 1.0, 9.0, 2.0), NEVER),
-        ((1.0, 1.0, 1.5, 1.0), NEVER),
+        ((9, 9, 3), 30),  # 9 - 4 = 5 slower at 20, 3 faster at 36: 5/8 of the way
+        ((1, 1, 1), 0),
+        ((1, 9, 3), 30),  # faster at 10, but not from there on
+        ((9, 9, 9), NEVER),
+        ((1, 1, 9), NEVER),
     ],
 )
-def test_dense_begins_where_the_lines_cross(costs, dense_from):
-    """Fixed and each, of sparse and dense."""
-    assert CostModel(*costs).dense_from == dense_from
+def test_dense_begins_where_the_costs_cross_for_good(dense_s, dense_from):
+    """Sparse takes 2, 4 and 6 at 10, 20 and 36 postings."""
+    assert CostModel((10, 20, 36), (2, 4, 6), dense_s).dense_from == dense_from
 
 
-def test_the_costs_are_fitted_to_what_was_timed(monkeypatch):
-    """A clock that only a merge moves, by 3 + p / 2 and 7.1 + p / 4: the lines come back."""
+def test_the_costs_are_what_was_timed(monkeypatch):
+    """A clock that only a merge moves, by p / 2 and 33 + p / 4: they cross at 132 postings."""
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    starts = np.array([0, 5, 5, 9, 20])
+    starts = np.array([0, 5, 5, 10, 15])
 
     def merge_as(dense_from, lists, weights, hidden, k):
+        assert (weights is None) == (lists.shape[1] <= 16)
         p = np.diff(starts)[lists].sum() / len(lists)
-        now[0] += len(lists) * (3 + p / 2 if dense_from else 7.1 + p / 4)
+        now[0] += len(lists) * (p / 2 if dense_from else 33 + p / 4)
 
     costs = fit_cost_model(merge_as, starts, 16)
-    np.testing.assert_allclose(costs, (3, 0.5, 7.1, 0.25))
-    assert costs.dense_from == 17  # 3 + p / 2 = 7.1 + p / 4 at 16.4
+    assert costs.postings == (20, 80, 160, 320, 640)
+    np.testing.assert_allclose(costs.sparse_s, (10, 40, 80, 160, 320))
+    np.testing.assert_allclose(costs.dense_s, (38, 53, 73, 113, 193))
+    assert costs.dense_from in (132, 133)  # seconds are differences of a clock: rounded
     assert fit_cost_model(merge_as, np.zeros(4, np.int64), 16) == NEVER_DENSE
 
 
@@ -265,7 +269,7 @@ def test_a_fitted_merger_answers_the_same():
     packed = packed_of(random, random_postings(random, 20, 300, 9), 300, 6)
     lists = random.integers(20, size=(9, 6))
     fitted = PackedMerger(packed, 300)
-    assert min(fitted.costs[0] + fitted.costs[1] * 900, fitted.costs[2] + fitted.costs[3] * 900) > 0
+    assert min(*fitted.costs.sparse_s, *fitted.costs.dense_s) > 0
     assert_same(
         fitted.merge(lists, None, Lists.empty(9), 30),
         merger_of(packed).merge(lists, None, Lists.empty(9), 30),
