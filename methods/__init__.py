@@ -8,5 +8,6 @@ CATALOG = {
     "flat": "methods.ann.retriever:Flat",
     "ivf": "methods.ann.retriever:IVF",
     "hnsw": "methods.ann.retriever:HNSW",
+    "scann": "methods.ann.scann_retriever:Scann",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
 }

@@ -1,6 +1,7 @@
 """Every method of the catalogue passes the contract, on the CPU and, where there is one, a GPU."""
 
 import dataclasses
+import importlib.util
 import json
 import subprocess
 import sys
@@ -32,6 +33,15 @@ UNMARKED = {
 }
 # Agreement with exact vector search needs the vectors, which the posting lists do not hold.
 NO_SCORES_WHEN_LOADED = {"posting_lists"}
+# A method of an optional package: its tests are skipped where the package is not installed.
+NEEDS = {"scann": "scann"}
+
+
+def needed(name):
+    """Return the marks of a method's tests: a skip where its package is missing."""
+    package = NEEDS.get(name)
+    missing = package is not None and importlib.util.find_spec(package) is None
+    return [pytest.mark.skip(reason=f"{package} is not installed")] if missing else []
 
 
 def contract(name, device):
@@ -43,6 +53,8 @@ def contract(name, device):
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
     body["learns"] = name != "popularity"
     made = type(f"Test_{name}_{device.replace(':', '_')}", (RetrieverContract,), body)
+    for mark in needed(name):
+        made = mark(made)
     return pytest.mark.gpu(made) if device == "cuda" else made
 
 
@@ -79,7 +91,7 @@ save_arrays(folder / "found", "found", {"ids": found.ids, "scores": found.scores
 """
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=needed(one)) for one in CATALOG])
 def test_a_fresh_process_serves_the_same(name, tmp_path):
     """It has the folder and the build parameters, no training log; every bit is as before."""
     method = contract(name, "cpu").make()
