@@ -46,6 +46,7 @@ class ScannIndex(VectorIndex):
     ----------
     leaves_to_search : cells that a search looks into; more than there are means all.
     reorder : candidates whose exact inner product is computed; k where k is larger.
+    searcher : ScaNN's own object, once vectors were added.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class ScannIndex(VectorIndex):
         self._take(builder.reorder(1).build(), n_items, leaves)
 
     def _take(self, searcher: Any, n_items: int, leaves: int) -> None:
-        self._searcher, self._n_items, self.leaves = searcher, n_items, leaves
+        self.searcher, self._n_items, self.leaves = searcher, n_items, leaves
         self._nbytes, self._threads = None, 0
 
     def search(self, queries: FloatArray, k: int, mark: Mark = no_mark) -> TopK:
@@ -100,7 +101,7 @@ class ScannIndex(VectorIndex):
         return found
 
     def _search_one(self, query: FloatArray, settings: tuple[int, ...]) -> tuple[Any, FloatArray]:
-        found, products = self._searcher.search(query, *settings)
+        found, products = self.searcher.search(query, *settings)
         if found.size == settings[0]:
             return found[None], products[None]
         ids = np.full((1, settings[0]), PAD_ID, np.int64)
@@ -113,12 +114,12 @@ class ScannIndex(VectorIndex):
     ) -> tuple[Any, FloatArray]:
         threads = torch.get_num_threads()
         if threads == 1:
-            ids, scores = self._searcher.search_batched(queries, *settings)
+            ids, scores = self.searcher.search_batched(queries, *settings)
         else:
             if threads != self._threads:
-                self._searcher.set_num_threads(threads)
+                self.searcher.set_num_threads(threads)
                 self._threads = threads
-            ids, scores = self._searcher.search_batched_parallel(queries, *settings)
+            ids, scores = self.searcher.search_batched_parallel(queries, *settings)
         missing = np.isnan(scores)  # ScaNN fills up with item 0 and a score that is no number
         if missing.any():
             ids = np.where(missing, PAD_ID, ids.astype(np.int64))
@@ -143,13 +144,13 @@ class ScannIndex(VectorIndex):
     def vectors(self) -> FloatArray:
         """Return a copy of the vectors, float32 (n_items, dim)."""
         with tempfile.TemporaryDirectory() as folder:
-            self._searcher.serialize(folder, True)
+            self.searcher.serialize(folder, True)
             return np.asarray(np.load(Path(folder) / VECTORS))
 
     def _files(self) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:
         """Return what ScaNN writes, by name of the file; paths in it are relative."""
         with tempfile.TemporaryDirectory() as folder:
-            self._searcher.serialize(folder, True)
+            self.searcher.serialize(folder, True)
             paths = sorted(Path(folder).iterdir())
             return {path.name: np.fromfile(path, np.uint8) for path in paths}
 

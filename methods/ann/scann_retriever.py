@@ -83,7 +83,7 @@ class Scann(VectorRetriever):
     capabilities: ClassVar[frozenset[Capability]] = VectorRetriever.capabilities - {
         Capability.COUNTERS
     }
-    exact: ClassVar[bool] = False
+    exact: bool = False
     counters = Retriever.counters  # undeclared: there is nothing to count with
 
     build_params: ScannParams

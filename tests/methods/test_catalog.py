@@ -23,6 +23,10 @@ SMALL = {
     },
     "posting_lists": {"n_codes": 24, "postings": 20},
 }  # fmt: skip
+# A method that has more than one form: what each is called here, and its parameters.
+FORMS = {
+    "two_tower": {"ivf": {"index": "ivf", "nlist": 4}, "hnsw": {"index": "hnsw", "m": 8}},
+}
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
@@ -44,15 +48,17 @@ def needed(name):
     return [pytest.mark.skip(reason=f"{package} is not installed")] if missing else []
 
 
-def contract(name, device):
-    """Return the contract's class for a method on a device."""
+def contract(name, device, form=""):
+    """Return the contract's class for a method, or one form of it, on a device."""
     cls = load_method(name)
-    params = dataclasses.replace(cls.BuildParams(), **SMALL.get(name, {}))
+    given = SMALL.get(name, {}) | (FORMS[name][form] if form else {})
+    params = dataclasses.replace(cls.BuildParams(), **given)
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
     body["learns"] = name != "popularity"
-    made = type(f"Test_{name}_{device.replace(':', '_')}", (RetrieverContract,), body)
+    label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
+    made = type(f"Test_{label}", (RetrieverContract,), body)
     for mark in needed(name):
         made = mark(made)
     return pytest.mark.gpu(made) if device == "cuda" else made
@@ -67,6 +73,9 @@ for _name in CATALOG:
             _class = contract(_name, HOST_AS_DEVICE)
             globals()[_class.__name__] = _class
         _class = contract(_name, _device)
+        globals()[_class.__name__] = _class
+    for _form in FORMS.get(_name, ()):
+        _class = contract(_name, "cpu", _form)
         globals()[_class.__name__] = _class
 
 
