@@ -2,6 +2,7 @@
 
 CATALOG = {
     "popularity": "methods.classical.popularity:Popularity",
+    "cluster_popularity": "methods.classical.cluster_popularity:ClusterPopularity",
     "item_knn": "methods.classical.item_knn:ItemKNN",
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "sparcode": "methods.sparcode.retriever:SparCode",

@@ -16,6 +16,7 @@ from methods import CATALOG
 
 # Small enough for seconds; what is not named keeps its default.
 SMALL = {
+    "cluster_popularity": {"n_clusters": 2, "dim": 4},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "sparcode": {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
