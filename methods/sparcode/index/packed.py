@@ -1,15 +1,18 @@
 """Packed posting lists: four bytes a posting, the item and a whole number for its score."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
-from harness.lists import IntArray
+from harness.lists import FloatArray, IntArray
 from methods.sparcode.index.postings import Postings
 
 ENTRY_BITS = 32
 SUM_BITS = 16  # of the accumulator that impacts are added up in
+LEAST_BITS = 6  # of an impact
 
 UInt32Array = npt.NDArray[np.uint32]
 Int32Array = npt.NDArray[np.int32]
@@ -21,7 +24,8 @@ class PackedPostings(NamedTuple):
     An entry is ``place << impact_bits | impact``; a list's entries stand by impact, the largest
     first, and by place where impacts are equal. Places number the items by popularity, so that what
     is often touched lies together. A posting's score is ``impact * scale``, within ``scale / 2`` of
-    what it was packed from; impacts are at least 1, so a positive score stays positive.
+    what it was packed from. Impacts are at least 1, so that a positive score stays positive: what
+    was below ``scale / 2`` becomes ``scale``.
 
     Attributes
     ----------
@@ -50,32 +54,38 @@ class PackedPostings(NamedTuple):
         return sum(one.nbytes for one in (self.starts, self.entries, self.items, self.places))
 
 
-def impact_bits_for(n_items: int, most_lists: float) -> int:
-    """Return the bits that an impact may have.
+def top_impact(n_items: int, most_lists: float, rounded_lists: int = 0) -> int:
+    """Return the largest impact that lists may have.
 
-    Those of an entry that the place leaves over, and no more than let ``most_lists`` impacts (the
-    largest sum of weights of one query) add up in `SUM_BITS`.
+    The largest number that the bits of an entry hold which the place leaves over, and no larger
+    than lets ``most_lists`` impacts (the largest sum of weights of one query) add up in `SUM_BITS`.
+    Where ``rounded_lists`` lists of a query have weights, room is left for the rounding of each: to
+    a whole impact, 1/2, and of the weight to 2^-15, at most 1 more.
 
     Raises
     ------
     ValueError
-        Fewer than 6 bits would be left: the catalogue or the number of lists is too large.
+        It would have fewer than 6 bits: the catalogue or the number of lists is too large.
     """
     place_bits = max(1, int(n_items - 1).bit_length())
-    most = int((2**SUM_BITS - 1) / max(most_lists, 1))
-    bits = min(
-        ENTRY_BITS - place_bits,
-        most.bit_length() if most & (most + 1) == 0 else most.bit_length() - 1,
-    )
-    if bits < 6:
+    room = 2**SUM_BITS - 1 - math.ceil(1.5 * rounded_lists)
+    top = min((1 << max(ENTRY_BITS - place_bits, 0)) - 1, int(room / max(most_lists, 1)))
+    if top < 2**LEAST_BITS - 1:
         raise ValueError(
-            f"n_items = {n_items} and {most_lists} lists a query leave {bits} bits for a score; "
-            "at least 6 are needed"
+            f"n_items = {n_items} and {most_lists} lists a query leave {max(top, 0)} for the "
+            f"largest impact; it must be at least {2**LEAST_BITS - 1}"
         )
-    return bits
+    return top
 
 
-def pack(postings: Postings, popularity: IntArray, most_lists: float) -> PackedPostings:
+def impact_bits_for(n_items: int, most_lists: float, rounded_lists: int = 0) -> int:
+    """Return the bits of which impacts may be any whole number; see `top_impact`."""
+    return (top_impact(n_items, most_lists, rounded_lists) + 1).bit_length() - 1
+
+
+def pack(
+    postings: Postings, popularity: IntArray, most_lists: float, *, rounded_lists: int = 0
+) -> PackedPostings:
     """Return the lists packed.
 
     Parameters
@@ -83,16 +93,61 @@ def pack(postings: Postings, popularity: IntArray, most_lists: float) -> PackedP
     postings : lists of positive scores.
     popularity : (n_items,), by which places are given, the most popular first, ties by id.
     most_lists : the largest sum of list weights that one query adds up (K without weights).
+    rounded_lists : lists of a query that have a weight other than 1, at most.
+
+    Raises
+    ------
+    ValueError
+        A score is not above zero; or as `top_impact`.
     """
-    n_items = popularity.size
-    bits = impact_bits_for(n_items, most_lists)
+    if not (postings.scores > 0).all():
+        raise ValueError(f"scores must be above 0, the least is {postings.scores.min()}")
+    top = top_impact(popularity.size, most_lists, rounded_lists)
+    bits = top.bit_length()
     items = np.argsort(-popularity, kind="stable").astype(np.int32)
-    places = np.empty(n_items, np.int32)
-    places[items] = np.arange(n_items, dtype=np.int32)
-    top = float(postings.scores.max(initial=0.0))
-    scale = top / (2**bits - 1) if top > 0 else 1.0
-    impacts = np.clip(np.rint(postings.scores / scale), 1, 2**bits - 1).astype(np.uint32)
-    entries = (places[postings.items].astype(np.uint32) << np.uint32(bits)) | impacts
-    owner = np.repeat(np.arange(postings.lengths.size), postings.lengths)
-    order = np.lexsort((entries, -impacts.astype(np.int64), owner))
-    return PackedPostings(postings.starts, entries[order], items, places, scale, bits)
+    places = np.empty(items.size, np.int32)
+    places[items] = np.arange(items.size, dtype=np.int32)
+    largest = float(postings.scores.max(initial=0.0))
+    scale = largest / top if largest > 0 else 1.0
+    entries = np.empty(postings.items.size, np.uint32)
+    starts, listed, scores = (_plain(one) for one in postings)
+    _pack_lists(starts, listed, scores, places, scale, top, bits, entries)
+    return PackedPostings(postings.starts, entries, items, places, scale, bits)
+
+
+def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return an array as compiled code takes it: contiguous, writeable."""
+    plain = np.ascontiguousarray(array)
+    return plain if plain.flags.writeable else plain.copy()
+
+
+# With a signature numba compiles on import, so that no timed build pays for it.
+@numba.njit(
+    "void(int64[::1],int32[::1],float32[::1],int32[::1],float64,int64,int64,uint32[::1])",
+    parallel=True,
+    cache=True,
+)
+def _pack_lists(
+    starts: IntArray,
+    items: Int32Array,
+    scores: FloatArray,
+    places: Int32Array,
+    scale: float,
+    top: int,
+    bits: int,
+    entries: UInt32Array,
+) -> None:
+    """Write the entries of every list, sorted by what is missing to the top, then by place."""
+    place_bits = ENTRY_BITS - bits
+    for one in numba.prange(starts.size - 1):
+        keys = np.empty(starts[one + 1] - starts[one], np.uint32)
+        for at in range(keys.size):
+            posting = starts[one] + at
+            impact = int(np.rint(np.float64(scores[posting]) / scale))
+            missing = min(max(top - impact, 0), top - 1)  # impacts are in [1, top]
+            keys[at] = np.uint32(missing << place_bits | places[items[posting]])
+        keys.sort()
+        for at in range(keys.size):
+            key = np.int64(keys[at])
+            place = key & ((1 << place_bits) - 1)
+            entries[starts[one] + at] = np.uint32(place << bits | (top - (key >> place_bits)))
