@@ -47,7 +47,8 @@ from micro.race_report import ratios, report, row_of
 from micro.race_rivals import Arena, overlap, rivals, set_all_threads, set_one_thread
 
 DIM, K, BATCH, TARGET = 64, 100, 1024, 0.95
-N_QUERIES = BATCH
+N_QUERIES = 16 * BATCH  # sent in turn: no index answers from a warm cache
+N_JUDGED = 1024  # of them, the first, say what agreement is
 SLOW_S, SLOW_ROUNDS = 2.0, 3  # a batch that takes longer takes part in the first rounds only
 
 
@@ -98,7 +99,9 @@ def line_up(options):
     )
     log = planted_vectors(params)
     items, queries = (side.columns[FIELD].values for side in (log.item_fields, log.user_fields))
-    arena = Arena(items, queries, K, options.cache, TARGET, options.build_threads, options.hnsw_m)
+    arena = Arena(
+        items, queries, K, options.cache, N_JUDGED, TARGET, options.build_threads, options.hnsw_m
+    )
     set_all_threads(arena.threads)
     arena.find_exact()
     runners, absent = [], {}
@@ -124,13 +127,13 @@ def merges(case, arena, front):
     set_one_thread()
     recall = arena.recall if case.name.startswith("vectors") else (lambda ids: None)
     packed = PackedMerger(case.packed, case.n_items)
-    hidden = {n: Lists.empty(n) for n in (1, BATCH)}
+    hidden = {n: Lists.empty(n) for n in (1, BATCH, N_JUDGED)}
 
     def merge(lists):
         return packed.merge(lists, None, hidden[len(lists)], K)
 
-    ids, exact = merge(case.lists)[0], float_merge(case, K)
-    agreed, kept = recall(ids), overlap(ids, exact.many(0, len(ids))[0])
+    ids, exact = merge(case.lists[:N_JUDGED])[0], float_merge(case, K)
+    agreed, kept = recall(ids), overlap(exact.many(0, N_JUDGED)[0], ids)
     sizes = (case.packed.nbytes, packed.nbytes)
     yield contender(case, "packed", merge, *sizes, agreed, kept)
     yield contender(case, "encode + packed", merge, *sizes, agreed, kept, front)
@@ -192,7 +195,11 @@ def turn_of(one, sample_s, single):
         numbers = itertools.cycle(range(N_QUERIES))
         call = lambda: one.one(next(numbers))  # noqa: E731
     else:
-        call = lambda: one.many(0, BATCH)  # noqa: E731
+        starts = itertools.cycle(range(0, N_QUERIES, BATCH))
+
+        def call():
+            first = next(starts)
+            return one.many(first, first + BATCH)
 
     n_calls, taken = 1, 0.0
     while True:  # doubled until it can be read off the clock

@@ -89,7 +89,8 @@ def report(head, rows, verdicts):
 
 def contenders_table(rows):
     headers = ["contender", "setting", "ann_recall", "of float32", "QPS single", "QPS batch",
-               "ns a posting", "index MB", "bytes an item", "bytes a posting", "build s / CPU s"]  # fmt: skip
+               "ns a posting", "index MB", "bytes an item", "bytes a posting",
+               "build s / CPU s"]  # fmt: skip
     cells = [
         [
             row["name"],

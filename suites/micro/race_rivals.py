@@ -59,10 +59,14 @@ class Made:
 
 
 class Arena:
-    """The vectors, the queries, the exact answers, and the folder where built indexes are kept."""
+    """The vectors, the queries, and the folder where built indexes are kept.
 
-    def __init__(self, items, queries, k, cache: Path, target, threads, hnsw_m) -> None:
+    Agreement with exact search is judged by the first ``n_judged`` queries.
+    """
+
+    def __init__(self, items, queries, k, cache: Path, n_judged, target, threads, hnsw_m) -> None:
         self.items, self.queries, self.k, self.cache = items, queries, k, cache
+        self.judged = queries[:n_judged]
         self.target, self.threads, self.hnsw_m = target, threads, hnsw_m
 
     @property
@@ -71,9 +75,9 @@ class Arena:
 
     def find_exact(self):
         """Compute the exact answers, ids (n_queries, k), once for a cache."""
-        path = self.cache / f"exact-{len(self.queries)}-{self.k}.npy"
+        path = self.cache / f"exact-{len(self.judged)}-of-{len(self.queries)}-{self.k}.npy"
         if not path.exists():
-            np.save(path, flat_index(self.items).search(self.queries, self.k)[1])
+            np.save(path, flat_index(self.items).search(self.judged, self.k)[1])
         self.exact = np.sort(np.load(path), axis=1)
 
     def recall(self, ids):
@@ -225,7 +229,7 @@ def tried(arena, name, setting, made, set_to, low, high):
 
     def recall_at(value):
         set_to(value)
-        return arena.recall(made.index.search(arena.queries, arena.k)[1])
+        return arena.recall(made.index.search(arena.judged, arena.k)[1])
 
     found = arena.smallest(recall_at, low, high)
     if found is not None:
@@ -272,7 +276,7 @@ def scann_at(arena, index, setting, reorder, took):
 
     def recall_at(value):
         index.leaves_to_search = value
-        return arena.recall(index.search(queries, k).ids)
+        return arena.recall(index.search(arena.judged, k).ids)
 
     found = arena.smallest(recall_at, 1, index.leaves)
     if found is None:
