@@ -77,7 +77,8 @@ class Retriever(ABC):
         in ``__post_init__`` with what was given and what was expected.
     capabilities : set of Capability.
     devices : devices that fit, build and search can run on.
-    exact : True when search returns the best k by the method's own exhaustive score.
+    exact : True when search returns the best k by the method's own exhaustive score; where that
+        depends on the build parameters, an instance says it.
     search_stages, build_stages : the stages that search and build mark, of `harness.stages`.
     mark : called with a stage's name where that stage ends; the harness listens, or nobody does.
         What was done since the mark before (or since the call began) counts for the stage.
@@ -89,7 +90,7 @@ class Retriever(ABC):
     SearchParams: ClassVar[type[Any]] = NoParams
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
-    exact: ClassVar[bool] = True
+    exact: bool = True
     search_stages: ClassVar[tuple[str, ...]] = ()
     build_stages: ClassVar[tuple[str, ...]] = ()
 

@@ -2,6 +2,7 @@
 
 CATALOG = {
     "popularity": "methods.classical.popularity:Popularity",
+    "cluster_popularity": "methods.classical.cluster_popularity:ClusterPopularity",
     "item_knn": "methods.classical.item_knn:ItemKNN",
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "all_to_all": "methods.all_to_all.retriever:AllToAll",
@@ -9,5 +10,6 @@ CATALOG = {
     "flat": "methods.ann.retriever:Flat",
     "ivf": "methods.ann.retriever:IVF",
     "hnsw": "methods.ann.retriever:HNSW",
+    "scann": "methods.ann.scann_retriever:Scann",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
 }

@@ -29,6 +29,7 @@ CLI = ("cli", "console", "__main__", "commands")
 HOMES = {
     "torch": ("methods/", "harness/measure/"),
     "faiss": ("methods/ann/",),
+    "scann": ("methods/ann/",),
     "pandas": ("harness/compare/", "harness/report/"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
     "rich": ("harness/console.py", "harness/commands/data.py"),

@@ -1,1 +1,1 @@
-"""Vector indexes behind one interface; the only home of faiss."""
+"""Vector indexes behind one interface; the only home of faiss and ScaNN."""

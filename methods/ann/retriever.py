@@ -174,7 +174,7 @@ class IVF(VectorRetriever):
     BuildParams: ClassVar[type[IVFParams]] = IVFParams
     SearchParams: ClassVar[type[IVFSearch]] = IVFSearch
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    exact: ClassVar[bool] = False
+    exact: bool = False
 
     build_params: IVFParams
     search_params: IVFSearch
@@ -239,7 +239,7 @@ class HNSW(VectorRetriever):
 
     BuildParams: ClassVar[type[HNSWParams]] = HNSWParams
     SearchParams: ClassVar[type[HNSWSearch]] = HNSWSearch
-    exact: ClassVar[bool] = False
+    exact: bool = False
 
     build_params: HNSWParams
     search_params: HNSWSearch

@@ -81,7 +81,7 @@ class PostingLists(Retriever):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.SCORE, Capability.ENCODE, Capability.COUNTERS, Capability.SAVE}
     )
-    exact: ClassVar[bool] = False
+    exact: bool = False
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "scoring")
     build_stages: ClassVar[tuple[str, ...]] = ("precompute", "index_build")
 

@@ -1,9 +1,9 @@
-"""TwoTower: a vector per query, a vector per item, exact search by inner product."""
+"""TwoTower: a vector per query, a vector per item, search by inner product, exact or not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,11 +12,11 @@ from harness.arrays import load_arrays, save_arrays
 from harness.fields import describe_fields, empty_fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
+from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
-from methods.ann.flat import exact_index
+from methods.ann.retriever import HNSWParams, IVFParams
 from methods.ann.torch_flat import Found, Placed, TorchFlat
-from methods.ann.vector_index import VectorIndex
 from methods.batches import serving_history
 from methods.encoders.query import Inputs
 from methods.encoders.state import load_state, state_arrays
@@ -28,9 +28,11 @@ from methods.training import (
     seconds_taken_over,
     train_model,
 )
+from methods.two_tower.index import TwoTowerSearch, new_index, tune
 from methods.two_tower.towers import QueryTower, TwoTowerModel
 
 KIND = "two_tower"  # of what is saved
+INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,33 @@ class TwoTowerParams(TrainingParams):
     ----------
     dim : length of query and item vectors, and of every embedding before them.
     hidden : units of the towers' hidden layer.
+    index : what searches the item vectors; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
+    nlist, train_per_list : of ``ivf``, see `methods.ann.retriever.IVFParams`.
+    m, ef_construction : of ``hnsw``, see `methods.ann.retriever.HNSWParams`.
     """
 
     dim: int = 64
     hidden: int = 128
+    index: Literal["exact", "ivf", "hnsw"] = "exact"
+    nlist: int = 0
+    train_per_list: int = 40
+    m: int = 16
+    ef_construction: int = 40
 
     def __post_init__(self) -> None:
-        self.check_positive()
+        self.check_positive("index", "nlist")
+        IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
+        HNSWParams(self.m, self.ef_construction)
+
+    @property
+    def ivf(self) -> IVFParams:
+        """Return what ``ivf`` takes."""
+        return IVFParams(self.nlist, self.train_per_list)
+
+    @property
+    def hnsw(self) -> HNSWParams:
+        """Return what ``hnsw`` takes."""
+        return HNSWParams(self.m, self.ef_construction)
 
 
 class PlacedQueries(NamedTuple):
@@ -58,12 +80,15 @@ class PlacedQueries(NamedTuple):
 
 
 class TwoTower(Retriever):
-    """Rank items by the inner product of a query's and an item's vector, searched exactly.
+    """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
     The query vector comes from the mean of the history's item vectors and the query's fields, the
     item vector from id and fields; trained by sampled softmax with log-Q correction on shared
-    negatives, stopped on validation. Search costs n_items * dim multiplications a query: faiss on
-    the CPU, torch on a GPU.
+    negatives, stopped on validation. Exact search costs n_items * dim multiplications a query:
+    faiss on the CPU, torch on a GPU. With ``index`` an approximate index of faiss serves the same
+    vectors on the CPU, and `score` stays the exhaustive product, so ``ann_recall`` says what the
+    index loses. An index is a build parameter, so a trial of its own: it trains again, and the same
+    seed gives the same weights.
 
     References
     ----------
@@ -72,6 +97,7 @@ class TwoTower(Retriever):
     """
 
     BuildParams: ClassVar[type[TwoTowerParams]] = TwoTowerParams
+    SearchParams: ClassVar[type[TwoTowerSearch]] = TwoTowerSearch
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.SCORE,
@@ -88,6 +114,21 @@ class TwoTower(Retriever):
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
 
     build_params: TwoTowerParams
+    search_params: TwoTowerSearch
+
+    def __init__(
+        self,
+        build_params: Any = None,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> None:
+        """Keep the parameters; refuse an index that cannot run on the device, before training."""
+        super().__init__(build_params, device=device, seed=seed, progress=progress)
+        params = self.build_params
+        self.exact = params.index == "exact"
+        self._index = new_index(params.index, params.ivf, params.hnsw, device=device, seed=seed)
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score has not risen for ``patience`` epochs."""
@@ -122,16 +163,15 @@ class TwoTower(Retriever):
         self._trainings[phase] = trained
 
     def build(self) -> None:
-        """Compute all item vectors and hand them to the exact index."""
+        """Compute all item vectors and hand them to the index."""
         model = self._model
         with torch.inference_mode():
             vectors = model.catalogue_vectors().cpu().numpy()
             self._item_table = model.items.history_table()
         self._query_tower = model.query_tower
         self.mark("item_vectors")
-        self._index: VectorIndex = exact_index(self.device)
+        self._index.train(vectors)
         self._index.add(vectors)
-        self._distances = 0
         self.mark("index_build")
 
     def encode(self, queries: Queries) -> FloatArray:
@@ -146,7 +186,7 @@ class TwoTower(Retriever):
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
-        self._distances += len(encoded) * self._index.n_items
+        tune(self._index, self.search_params)
         return self._index.search_visible(encoded, hidden, k, self.mark)
 
     def search(self, queries: Queries, k: int) -> TopK:
@@ -172,7 +212,6 @@ class TwoTower(Retriever):
         with torch.inference_mode():
             vectors = self._query_tower.of_inputs(placed.inputs, self._item_table)
         self.mark("encode")
-        self._distances += len(vectors) * self._index.n_items
         return self._index.search_placed(placed.hidden._replace(vectors=vectors), k, self.mark)
 
     def to_host(self, found: Found) -> TopK:
@@ -186,10 +225,14 @@ class TwoTower(Retriever):
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
         arrays = {
-            "vectors": self._index.vectors(),
             "item_table": self._item_table.detach().cpu().numpy(),
             **state_arrays(self._query_tower, "query_tower"),
         }
+        if self.exact:
+            arrays["vectors"] = self._index.vectors()
+        else:
+            (folder / INDEX).mkdir()
+            self._index.save(folder / INDEX)
         schema = describe_fields(self._query_schema)
         facts = {
             "fields": schema,
@@ -208,16 +251,17 @@ class TwoTower(Retriever):
         self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
-        self._index = exact_index(self.device)
-        self._index.add(arrays["vectors"])
-        self._distances = 0
+        if self.exact:
+            self._index.add(arrays["vectors"])
+        else:
+            self._index.load(folder / INDEX)
 
     def counters(self) -> Mapping[str, int]:
         """Return inner products computed by searches."""
-        return {"distances": self._distances}
+        return {"distances": self._index.distances}
 
     def footprint(self) -> Footprint:
-        """Return the bytes of item vectors and of the weights that encode a query."""
+        """Return the bytes of the index and of the weights that encode a query."""
         encoder = [self._item_table, *self._query_tower.parameters()]
         weights = sum(one.numel() * 4 for one in encoder)
         return Footprint(

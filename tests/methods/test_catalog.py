@@ -1,6 +1,7 @@
 """Every method of the catalogue passes the contract, on the CPU and, where there is one, a GPU."""
 
 import dataclasses
+import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from methods import CATALOG
 
 # Small enough for seconds; what is not named keeps its default.
 SMALL = {
+    "cluster_popularity": {"n_clusters": 2, "dim": 4},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "sparcode": {
@@ -23,6 +25,10 @@ SMALL = {
     },
     "posting_lists": {"n_codes": 24, "postings": 20},
 }  # fmt: skip
+# A method that has more than one form: what each is called here, and its parameters.
+FORMS = {
+    "two_tower": {"ivf": {"index": "ivf", "nlist": 4}, "hnsw": {"index": "hnsw", "m": 8}},
+}
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
@@ -34,17 +40,30 @@ UNMARKED = {
 }
 # Agreement with exact vector search needs the vectors, which the posting lists do not hold.
 NO_SCORES_WHEN_LOADED = {"posting_lists"}
+# A method of an optional package: its tests are skipped where the package is not installed.
+NEEDS = {"scann": "scann"}
 
 
-def contract(name, device):
-    """Return the contract's class for a method on a device."""
+def needed(name):
+    """Return the marks of a method's tests: a skip where its package is missing."""
+    package = NEEDS.get(name)
+    missing = package is not None and importlib.util.find_spec(package) is None
+    return [pytest.mark.skip(reason=f"{package} is not installed")] if missing else []
+
+
+def contract(name, device, form=""):
+    """Return the contract's class for a method, or one form of it, on a device."""
     cls = load_method(name)
-    params = dataclasses.replace(cls.BuildParams(), **SMALL.get(name, {}))
+    given = SMALL.get(name, {}) | (FORMS[name][form] if form else {})
+    params = dataclasses.replace(cls.BuildParams(), **given)
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
     body["learns"] = name != "popularity"
-    made = type(f"Test_{name}_{device.replace(':', '_')}", (RetrieverContract,), body)
+    label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
+    made = type(f"Test_{label}", (RetrieverContract,), body)
+    for mark in needed(name):
+        made = mark(made)
     return pytest.mark.gpu(made) if device == "cuda" else made
 
 
@@ -57,6 +76,9 @@ for _name in CATALOG:
             _class = contract(_name, HOST_AS_DEVICE)
             globals()[_class.__name__] = _class
         _class = contract(_name, _device)
+        globals()[_class.__name__] = _class
+    for _form in FORMS.get(_name, ()):
+        _class = contract(_name, "cpu", _form)
         globals()[_class.__name__] = _class
 
 
@@ -81,7 +103,7 @@ save_arrays(folder / "found", "found", {"ids": found.ids, "scores": found.scores
 """
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=needed(one)) for one in CATALOG])
 def test_a_fresh_process_serves_the_same(name, tmp_path):
     """It has the folder and the build parameters, no training log; every bit is as before."""
     method = contract(name, "cpu").make()

@@ -1,14 +1,19 @@
 """TwoTower: gradients of every part, refit, parameters, the account of bytes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from harness.errors import MethodError
 from harness.interactions import Interactions
-from harness.testing import tiny_held_out, tiny_log
+from harness.lists import Lists
+from harness.testing import N_ITEMS, tiny_held_out, tiny_log
 from methods.batches import epoch_batches
 from methods.negatives import NegativeSampler
 from methods.training import RankingModel
+from methods.two_tower.index import TwoTowerSearch
 from methods.two_tower.retriever import TwoTower, TwoTowerParams
 from methods.two_tower.towers import TwoTowerModel
 
@@ -84,11 +89,73 @@ def test_counters_and_bytes_by_hand():
     assert method.footprint().index_bytes == 4 * (vectors + table + fields + tower)
 
 
-@pytest.mark.parametrize("name", TwoTowerParams.__slots__)
+@pytest.mark.parametrize("name", sorted({*TwoTowerParams.__slots__} - {"index", "nlist"}))
 def test_senseless_values_are_refused(name):
     """Zero of anything, with the name and the value in the message."""
     with pytest.raises(ValueError, match=f"{name} = 0 must be above 0"):
         TwoTowerParams(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (TwoTowerParams, {"nlist": -1}),
+        (TwoTowerParams, {"m": 1}),
+        (TwoTowerSearch, {"nprobe": 0}),
+        (TwoTowerSearch, {"ef_search": 0}),
+    ],
+)
+def test_what_the_indexes_refuse_is_refused(kind, given):
+    """With the words of the index: its name and the value."""
+    (name, value), *_ = given.items()
+    with pytest.raises(ValueError, match=f"{name} = {value}"):
+        kind(**given)
+
+
+def fitted(index, **given):
+    method = TwoTower(dataclasses.replace(SMALL, index=index, **given), seed=3)
+    method.fit(tiny_log())
+    method.build()
+    return method
+
+
+@pytest.mark.parametrize("index", ["ivf", "hnsw"])
+def test_the_index_changes_the_search_and_not_the_model(index):
+    """The same seed: bit-equal scores; and told to look everywhere, the lists of exact search."""
+    exact, other = fitted("exact"), fitted(index, nlist=5, m=8)
+    queries, items = tiny_held_out(tiny_log()).queries, np.arange(N_ITEMS)
+    np.testing.assert_array_equal(exact.score(queries, items), other.score(queries, items))
+    assert exact.exact
+    assert not other.exact
+    other.search_params = TwoTowerSearch(nprobe=5, ef_search=200)
+    np.testing.assert_array_equal(exact.search(queries, 5).ids, other.search(queries, 5).ids)
+
+
+def test_search_parameters_reach_the_index():
+    """One of five cells: fewer inner products than all of them, and other lists."""
+    method, queries = fitted("ivf", nlist=5), tiny_held_out(tiny_log()).queries
+    work, found = [], []
+    for nprobe in (1, 5):
+        method.search_params = TwoTowerSearch(nprobe=nprobe)
+        before = method.counters()["distances"]
+        found.append(method.search(queries, 10).ids)
+        work.append(method.counters()["distances"] - before)
+    assert work[0] < work[1]
+    assert (found[0] != found[1]).any()
+    graph, work = fitted("hnsw", m=2, ef_construction=4), []
+    for ef_search in (1, 30):
+        graph.search_params = TwoTowerSearch(ef_search=ef_search)
+        before = graph.counters()["distances"]
+        graph.search_encoded(graph.encode(queries), Lists.empty(len(queries)), 1)
+        work.append(graph.counters()["distances"] - before)
+    assert work[0] < work[1]
+
+
+def test_an_approximate_index_is_for_the_cpu():
+    """Refused before anything is trained, with both names."""
+    params = dataclasses.replace(SMALL, index="hnsw")
+    with pytest.raises(MethodError, match="index = 'hnsw' runs on the CPU, not on cuda"):
+        TwoTower(params, device="cuda")
 
 
 def test_no_queries():
