@@ -4,7 +4,8 @@ Run as ``PYTHONPATH=suites python -m micro.index_build``. Every row is a fresh p
 codes are points around common centres, of spread ``--spread`` about them: how much bounds can leave
 out depends on that, and on nothing that a trained model would promise. Rows whose name ends in
 "bounds" leave blocks of items out, and put the items in order first, inside the clock. The 3 x 256
-perceptron is scored on a sample; its seconds for all pairs are an extrapolation and marked so.
+perceptron, and one hidden layer by torch, are scored on a sample; seconds for all pairs are then an
+extrapolation and marked so.
 Last, an index file of ``--file-mb`` is written, opened and verified.
 """
 
@@ -29,6 +30,7 @@ from methods.sparcode.index.scorer import SidesScorer
 DIM, HIDDEN, HEADS, CENTRES = 64, 64, 8, 500
 WIDE = 256  # of the deep perceptron
 SAMPLE = (256, 4096)  # codes, items that it is measured on
+TORCH_CODES = 512  # that one hidden layer by torch is measured on
 DENSITY = 0.05  # of rows without a rule: set by the bias
 ROWS = (
     "dot",
@@ -79,6 +81,9 @@ def measured(row, options):
     codes, items = points(options)
     if row.startswith("3 x 256"):
         return deep(row, codes, items, options)
+    n_all = len(codes)
+    if row == "one hidden, torch":
+        codes = codes[:TORCH_CODES]
     warm = CutRules(top_per_code=2)
     build_lists(scorer_of(row, codes[:300], items[:300], options.device), warm)
     rules, bias = CutRules(top_per_code=options.top), None
@@ -92,10 +97,20 @@ def measured(row, options):
     built = build_lists(scorer, rules, options.memory_budget_mb)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     peak = peak_mb()
+    rest = "" if len(codes) == n_all else extrapolated(len(codes), len(items), options, seconds)
     skipped = 1 - scorer.pairs / (scorer.n_codes * scorer.n_items)
     return (
         f"{row:20} {seconds:9.2f} {cpu:9.2f} {peak:9.0f} {peak - before:9.0f} {skipped:9.1%} "
-        f"{built.items.size:,}"
+        f"{built.items.size:,}{rest}"
+    )
+
+
+def extrapolated(n, m, options, seconds):
+    """Say what a sample of n x m pairs means for all."""
+    whole = seconds * options.codes * options.items / (n * m)
+    return (
+        f"; a sample of {n:,} x {m:,}, {n * m / seconds / 1e6:.2f} M pairs/s; "
+        f"extrapolated to all pairs: {whole:,.0f} s"
     )
 
 
@@ -221,12 +236,10 @@ def deep(row, codes, items, options):
     begun, cpu = time.perf_counter(), time.process_time()
     built = build_lists(scorer, rules, options.memory_budget_mb)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    whole = seconds * len(own) * len(other) / (n * m)
     peak = peak_mb()
     return (
         f"{row:20} {seconds:9.2f} {cpu:9.2f} {peak:9.0f} {peak - before:9.0f} {0:9.1%} "
-        f"{built.items.size:,}; a sample of {n:,} x {m:,}, {n * m / seconds / 1e6:.2f} M pairs/s; "
-        f"extrapolated to all pairs: {whole:,.0f} s"
+        f"{built.items.size:,}{extrapolated(n, m, options, seconds)}"
     )
 
 

@@ -25,6 +25,9 @@ WORK_SHARE = 0.4  # of the memory; the rest is for postings
 SELECT_BYTES = {"cpu": 1}  # of a pair while the best are chosen, beside `pair_bytes`; elsewhere:
 DEVICE_SELECT_BYTES = 40
 LIST_BYTES = 40  # of a posting of the codes at work: two keys, and its way out of them
+BOUND_BYTES = 24  # of a code's bound over a block of items, and of what it is made from
+ITEM_BYTES = 16  # of an item while `max_per_item` is applied
+HOPELESS = 0.1  # share of pairs that bounds must leave out, or they are not asked again
 Report = Callable[[int, int], None]
 
 
@@ -33,10 +36,11 @@ def ignore(done: int, total: int) -> None:
 
 
 class _Blocks(NamedTuple):
-    """Codes at once, and the edges of the blocks of items, int64 (n_blocks + 1,)."""
+    """Codes at once, and the edges of blocks of items, int64 (n_blocks + 1,); finer with bounds."""
 
     codes: int
     edges: IntArray
+    fine_edges: IntArray
 
 
 def build_lists(
@@ -48,7 +52,8 @@ def build_lists(
 ) -> Postings:
     """Return the list of every code: what the rules leave of the items with s + b > 0.
 
-    Every pair is scored once, or not at all where the scorer's bounds show that it cannot stay. The
+    Every pair is scored once, or not at all where the scorer's bounds show that it cannot stay.
+    Bounds that leave out less than a tenth of the pairs of some codes are not asked again. The
     result is what `methods.sparcode.index.cut.cut_postings` leaves of the uncut lists, exactly, up
     to the last bit of scores that depend on the size of a block.
 
@@ -67,9 +72,11 @@ def build_lists(
     """
     rules = rules or CutRules()
     budget = int(memory_budget_mb * 1e6) - 24 * scorer.n_codes  # lengths and starts
+    if rules.max_per_item is not None:
+        budget -= ITEM_BYTES * scorer.n_items
     kept = max(1, rules.most_of_a_code(scorer.n_items))
     blocks = _plan(scorer, kept, int(budget * WORK_SHARE))
-    bounds = scorer.upper_bounds(blocks.edges) if scorer.bounded and scorer.n_items else None
+    bounds = scorer.upper_bounds(blocks.fine_edges) if scorer.bounded and scorer.n_items else None
     held = HeldPostings(rules, scorer.n_codes, scorer.n_items, int(budget * (1 - WORK_SHARE)))
     for first in range(0, scorer.n_codes, blocks.codes):
         after = min(first + blocks.codes, scorer.n_codes)
@@ -77,7 +84,9 @@ def build_lists(
         if bounds is None:
             _score_all(scorer, blocks.edges, first, after, best)
         else:
-            _score_hopeful(scorer, bounds, blocks.edges, first, after, best)
+            left_out = _score_hopeful(scorer, bounds, blocks.fine_edges, first, after, best)
+            if left_out < HOPELESS and (rules.budget is None or held.floor > 0):
+                bounds = None
         held.add(*best.finish())
         mark("precompute")
         progress(after, scorer.n_codes)
@@ -90,22 +99,26 @@ def _plan(scorer: CodeScorer, kept: int, memory_bytes: int) -> _Blocks:
     """Choose blocks whose scores and lists fit."""
     kind = scorer.device.type
     pair_bytes = scorer.pair_bytes + SELECT_BYTES.get(kind, DEVICE_SELECT_BYTES)
-    pairs = min(BLOCK_PAIRS.get(kind, DEVICE_PAIRS), memory_bytes // 2 // pair_bytes)
-    most_codes = memory_bytes // 2 // (LIST_BYTES * kept)
+    pairs = min(BLOCK_PAIRS.get(kind, DEVICE_PAIRS), memory_bytes // 3 // pair_bytes)
+    most_codes = memory_bytes // 3 // (LIST_BYTES * kept)
     if pairs < 1 or most_codes < 1:
         raise MethodError(
             f"{memory_bytes / WORK_SHARE / 1e6:.3g} MB are left of memory_budget_mb, and work for "
-            f"one code needs {2 * max(pair_bytes, LIST_BYTES * kept) / WORK_SHARE / 1e6:.3g}: "
+            f"one code needs {3 * max(pair_bytes, LIST_BYTES * kept) / WORK_SHARE / 1e6:.3g}: "
             "raise it, or lower top_per_code"
         )
     codes = min(CODES_AT_ONCE.get(kind, DEVICE_CODES), most_codes, pairs, scorer.n_codes or 1)
-    items = pairs // codes
     if scorer.bounded:
-        items = min(items, BLOCK_ITEMS)
-    elif items >= scorer.n_items:
-        items = max(1, scorer.n_items)
-    edges = np.arange(0, scorer.n_items + items, items).clip(max=scorer.n_items)
-    return _Blocks(codes, edges if scorer.n_items else np.zeros(1, np.int64))
+        n_bounds = memory_bytes // 3 // BOUND_BYTES
+        codes = max(1, min(codes, n_bounds * BLOCK_ITEMS // max(1, scorer.n_items)))
+    items = pairs // codes
+    fine = min(items, BLOCK_ITEMS)
+    return _Blocks(codes, _edges(scorer.n_items, items), _edges(scorer.n_items, fine))
+
+
+def _edges(n_items: int, size: int) -> IntArray:
+    """Return the edges of blocks of ``size`` items; the last may be smaller."""
+    return np.concatenate((np.arange(0, n_items, size), [n_items])).astype(np.int64)
 
 
 def _score_all(
@@ -123,14 +136,17 @@ def _score_hopeful(
     first: int,
     after: int,
     best: BestOfCodes,
-) -> None:
+) -> float:
     """Score the most promising blocks first, and of a block only the codes it may help.
+
+    Returns the share of pairs that were not scored.
 
     A block is left out for a code where its bound is not above zero or is below the code's bar: at
     the bar an item still counts, for its id may be the smaller one. A bound that is NaN leaves
     nothing out.
     """
     limits = bounds.of_codes(first, after).cpu().numpy()  # (codes, blocks)
+    n_scored = 0
     for block in np.argsort(-limits.max(axis=0), kind="stable").tolist():
         limit = limits[:, block]
         hopeful = np.flatnonzero(~((limit <= 0) | (limit < best.bars())))
@@ -139,3 +155,5 @@ def _score_hopeful(
         start, end = int(edges[block]), int(edges[block + 1])
         scores = scorer.scores_of(first + hopeful, start, end)
         best.offer(scores, scorer.item_ids[start:end], hopeful)
+        n_scored += hopeful.size * (end - start)
+    return 1 - n_scored / ((after - first) * scorer.n_items)

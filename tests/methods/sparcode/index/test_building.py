@@ -183,11 +183,11 @@ def test_the_number_of_threads_changes_nothing():
     random = np.random.default_rng(0)
     shapes = ((40, 6), (40, 3), (500, 6), (500, 3), (6,), (40,))
     sides = CodeSides(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
-    rules, built = CutRules(top_per_code=30, max_per_item=5, budget=900), []
+    rules, built = CutRules(top_per_code=30, max_per_item=5, budget=300), []
     for n_threads in (1, 2):
         numba.set_num_threads(n_threads)
         built.append(build_lists(FusedScorer(sides), rules))
-    assert built[0].items.size == 900
+    assert built[0].items.size == 300
     for one, other in zip(*built, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -225,6 +225,29 @@ def test_a_global_bar_leaves_out_later_codes(monkeypatch):
     built = build_lists(scorer, CutRules(budget=100))
     assert (built.lengths.tolist(), built.items.tolist()) == ([100, 0], list(range(100)))
     assert set(seen) == {2.0}
+
+
+def test_bounds_that_leave_nothing_out_are_not_asked_again(monkeypatch):
+    """All items are one point: the first code asks, the other two do not."""
+    code, items, bias = torch.ones(3, 2), torch.ones(16, 2), torch.zeros(3)
+    asked = []
+
+    class Bounds:
+        def of_codes(self, first_code, after_code):
+            asked.append((first_code, after_code))
+            return torch.full((after_code - first_code, 4), 9.0)
+
+    monkeypatch.setattr(building, "BLOCK_ITEMS", 4)
+    monkeypatch.setitem(building.CODES_AT_ONCE, "cpu", 1)
+    scorer = SidesScorer(
+        lambda own, other: own[0] @ other[0].T,
+        [code],
+        [items],
+        bias,
+        make_bounds=lambda _: Bounds(),
+    )
+    assert build_lists(scorer).lengths.tolist() == [16, 16, 16]
+    assert asked == [(0, 1)]
 
 
 @pytest.mark.parametrize(("n_codes", "n_items"), [(0, 0), (0, 5), (5, 0), (1, 1)])
@@ -302,7 +325,7 @@ def test_more_than_the_budget_is_refused_by_name():
     """Uncut lists of 4 MB do not fit into 2 MB; the message says how far the build came."""
     scores = np.ones((1000, 500), np.float32)
     with pytest.raises(
-        MethodError, match=r"first 304 of 1,000 codes hold .* 1\.19 MB have .* memory_budget_mb"
+        MethodError, match=r"first 299 of 1,000 codes hold .* 1\.19 MB have .* memory_budget_mb"
     ):
         build_lists(Dense(scores), memory_budget_mb=2)
     with pytest.raises(MethodError, match="one code needs"):
