@@ -81,7 +81,7 @@ class SparCode(Retriever):
         }
     )
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    exact: ClassVar[bool] = False
+    exact: bool = False
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = (
         "item_vectors",

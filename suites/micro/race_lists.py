@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from methods.sparcode.kmeans import spherical_kmeans
 
 from harness.arrays import load_arrays, save_arrays
 from harness.lists import Lists
 from methods.sparcode.index.code_postings import best_postings, nearest_codes
 from methods.sparcode.index.packed import PackedPostings, impact_bits_for, pack
 from methods.sparcode.index.postings import Postings
-from methods.sparcode.kmeans import spherical_kmeans
 from methods.sparcode.serving.merge import merge_into
 from micro.race_rivals import Contender, clocked
 

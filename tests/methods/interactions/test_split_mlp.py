@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from methods.interactions.split_mlp import split_mlp
-from methods.interactions.mlp import MLP
 
 
 def sides(n_r=5, n_s=7, hidden=6, device="cpu"):
@@ -53,23 +52,3 @@ def test_a_pair_has_one_score_whoever_is_with_it():
     for r in range(9):
         assert torch.equal(split_mlp(a[[r]], b, w)[0], whole[r])
     assert torch.equal(split_mlp(a, b[:5], w), whole[:, :5])
-
-
-def test_own_pairs_are_the_diagonal_of_all_pairs():
-    """The target's score is computed apart, and is the one that all pairs hold."""
-    torch.manual_seed(0)
-    interaction = MLPInteraction(4, 8, 6)
-    tokens, items = torch.randn(5, 3, 4), torch.randn(5, 8)
-    everyone = interaction.all_pairs(tokens, items)  # (5, 3, 5)
-    own = interaction.own_pairs(tokens, items)
-    torch.testing.assert_close(own, torch.stack([everyone[q, :, q] for q in range(5)]))
-
-
-def test_it_starts_as_the_inner_product_of_token_and_id():
-    """With the perceptron's weights at zero, what is left is <token, id vector>."""
-    interaction = MLPInteraction(4, 12, 6)
-    nn.init.zeros_(interaction.weights)
-    tokens, items = torch.randn(2, 1, 4), torch.randn(5, 12)
-    torch.testing.assert_close(
-        interaction.all_pairs(tokens, items)[:, 0], tokens[:, 0] @ items[:, :4].T
-    )

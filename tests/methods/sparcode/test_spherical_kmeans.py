@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from methods.sparcode import kmeans
+from methods.sparcode import spherical_kmeans as kmeans
 from methods.sparcode.spherical_kmeans import assign, spherical_kmeans
 
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from methods.interactions.split_mlp import split_mlp
 from methods.sparcode.index.bounds import (
     alike_order,
     dot_bounds,
@@ -18,7 +19,6 @@ from methods.sparcode.index.bounds import (
 from methods.sparcode.index.build import CodeSides, FusedScorer
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.cut import CutRules
-from methods.sparcode.model.split_mlp import split_mlp
 
 CASES = {
     "n_items": st.integers(1, 40),

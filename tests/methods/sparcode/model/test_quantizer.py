@@ -1,45 +1,85 @@
-"""Codes, averages, restarts and k-means, each by hand."""
+"""Codes, weights, averages, restarts and gradients, each by hand."""
 
+import dataclasses
+import itertools
+
+import pytest
 import torch
 
-from methods.sparcode.model.quantizer import ProductQuantizer
+from methods.sparcode.model.kmeans import kmeans
+from methods.sparcode.model.quantizer import Quantizer, nearest_codes
+from methods.sparcode.model.straight_through import rotated
+from methods.sparcode.params import SparCodeParams
+
+HARD = SparCodeParams(n_nearest=1, gradient="straight_through")
 
 
-def quantizer_of(words, *, n_tokens=1, n_parts=1, decay=0.9):
+def quantizer_of(words, *, n_tokens=1, **changes):
     """Return a quantiser whose every codebook is ``words``, each used once."""
     words = torch.tensor(words)
-    made = ProductQuantizer(n_tokens, n_parts * words.shape[1], n_parts, len(words), decay)
-    made.codebooks.copy_(words.expand_as(made.codebooks))
+    n_parts = changes.get("n_parts", 1)
+    changes = {"dim": n_parts * words.shape[1], "n_codewords": len(words), **changes}
+    made = Quantizer(n_tokens, dataclasses.replace(HARD, **changes).model)
+    made.codebooks.data.copy_(words.expand_as(made.codebooks))
     made.counts.fill_(1.0)
-    made.sums.copy_(made.codebooks)
+    made.sums.copy_(made.codebooks.detach())
     return made
 
 
 def test_each_part_goes_to_its_nearest_codeword():
-    """Words 0, 1 and 5 on a line; a token of two parts, (0.4, 3.1), is code (0, 2)."""
+    """Words 0, 1 and 5 on a line; a token of two parts, (0.4, 3.1), is code 0 * 3 + 2."""
     quantizer = quantizer_of([[0.0], [1.0], [5.0]], n_parts=2).eval()
     found = quantizer(torch.tensor([[[0.4, 3.1]]]))
-    assert found.codes.tolist() == [[[0, 2]]]
-    assert found.vectors.tolist() == [[[0.0, 5.0]]]
+    assert found.codes.tolist() == [[[2]]]
+    assert found.vectors.tolist() == [[[[0.0, 5.0]]]]
+    assert found.weights.tolist() == [[[1.0]]]
     torch.testing.assert_close(found.commitment, torch.tensor((0.4**2 + 1.9**2) / 2))
 
 
-def test_distance_is_squared_l2_not_the_inner_product():
-    """The longest word has the largest inner product with everything, and is not the nearest."""
-    quantizer = quantizer_of([[1.0, 1.0], [100.0, 100.0]])
-    assert quantizer.nearest(torch.tensor([[[[1.5, 1.0]]]])).tolist() == [[[0]]]
+def test_the_nearest_codes_are_those_of_brute_force():
+    """Of all N^M tuples the J with the smallest squared distance, nearest first."""
+    torch.manual_seed(0)
+    tokens, books = torch.randn(6, 2, 3, 2), torch.randn(2, 3, 4, 2)
+    digits, gaps = nearest_codes(tokens, books, 5, None)
+    every = torch.tensor(list(itertools.product(range(4), repeat=3)))
+    for n, k in itertools.product(range(6), range(2)):
+        words = books[k, torch.arange(3), every]  # (64, 3, 2)
+        distance = ((tokens[n, k] - words) ** 2).sum((1, 2))
+        best = distance.sort()
+        torch.testing.assert_close(gaps[n, k], best.values[:5], rtol=1e-4, atol=1e-5)
+        assert digits[n, k].tolist() == every[best.indices[:5]].tolist()
+
+
+def test_weights_are_a_softmax_of_distances():
+    """Words 0, 1, 9; the token 0.4 with temperature 1 takes the first two."""
+    quantizer = quantizer_of([[0.0], [1.0], [9.0]], n_nearest=2, gradient="weights").eval()
+    token = torch.tensor([[[0.4]]], requires_grad=True)
+    found = quantizer(token)
+    assert found.codes.tolist() == [[[0, 1]]]
+    expected = torch.softmax(-torch.tensor([0.4**2, 0.6**2]), 0)
+    torch.testing.assert_close(found.weights[0, 0], expected)
+    found.weights[0, 0, 0].backward()
+    assert token.grad.item() < 0  # further from word 0, less weight
 
 
 def test_the_gradient_goes_straight_through():
     """D vectors / d tokens is the identity; the commitment pulls the token to its word."""
     quantizer = quantizer_of([[0.0], [1.0]]).eval()
     token = torch.tensor([[[0.8]]], requires_grad=True)
-    found = quantizer(token)
-    found.vectors.backward(torch.tensor([[[3.0]]]))
+    quantizer(token).vectors.backward(torch.tensor([[[[3.0]]]]))
     assert token.grad.tolist() == [[[3.0]]]
     token.grad = None
     quantizer(token).commitment.backward()
     torch.testing.assert_close(token.grad, torch.tensor([[[2 * (0.8 - 1.0)]]]))
+
+
+def test_the_rotated_gradient_turns_with_the_token():
+    """A token along x whose code lies along y, twice as long: gradients turn back by 90 degrees."""
+    token = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    out = rotated(token, torch.tensor([[0.0, 2.0]]))
+    torch.testing.assert_close(out.detach(), torch.tensor([[0.0, 2.0]]))
+    out.backward(torch.tensor([[0.0, 1.0]]))
+    torch.testing.assert_close(token.grad, torch.tensor([[2.0, 0.0]]))
 
 
 def test_one_step_of_the_averages_by_hand():
@@ -48,7 +88,7 @@ def test_one_step_of_the_averages_by_hand():
     Count 0.9 + 0.1 * 2 = 1.1, sum 0 + 0.1 * 3 = 0.3, word 0.3 / 1.1. Word 1: both fade alike, so
     it stays where it is.
     """
-    quantizer = quantizer_of([[0.0], [10.0]]).train()
+    quantizer = quantizer_of([[0.0], [10.0]], decay=0.9).train()
     quantizer(torch.tensor([[[1.0]], [[2.0]]]))
     torch.testing.assert_close(quantizer.counts, torch.tensor([[[1.1, 0.9]]]))
     torch.testing.assert_close(quantizer.codebooks, torch.tensor([[[[0.3 / 1.1], [10.0]]]]))
@@ -60,6 +100,15 @@ def test_averages_stand_still_in_evaluation():
     quantizer(torch.tensor([[[1.0]]]))
     assert quantizer.codebooks.flatten().tolist() == [0, 10]
     assert quantizer.counts.flatten().tolist() == [1, 1]
+
+
+def test_codewords_that_learn_have_a_gradient():
+    """They do not follow averages, and scores move them."""
+    quantizer = quantizer_of([[0.0], [10.0]], codebooks="gradient", n_nearest=2, gradient="weights")
+    found = quantizer.train()(torch.tensor([[[1.0]]]))
+    (found.vectors * found.weights.unsqueeze(-1)).sum().backward()
+    assert quantizer.codebooks.flatten().tolist() == [0, 10]
+    assert (quantizer.codebooks.grad != 0).any()
 
 
 def test_a_dead_word_restarts_at_a_token():
@@ -79,37 +128,40 @@ def test_words_in_use_do_not_restart():
 
 
 def test_k_means_finds_separate_clusters():
-    """Three tight clusters a part, three words: each word becomes the mean of one cluster."""
+    """Three tight clusters, three words: each word becomes the mean of one cluster."""
     torch.manual_seed(0)
     centres = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
-    tokens = centres[torch.arange(60) % 3] + torch.rand(60, 2)
-    quantizer = ProductQuantizer(1, 2, 1, 3, 0.99)
-    quantizer.fit_codebooks(tokens[:, None])
-    found = quantizer.codebooks[0, 0]
-    means = torch.stack([tokens[torch.arange(60) % 3 == one].mean(0) for one in range(3)])
-    assert torch.cdist(means, found).min(dim=1).values.max() < 1e-4
-    torch.testing.assert_close(quantizer.counts.sum(), torch.tensor(1.0))
+    points = centres[torch.arange(60) % 3] + torch.rand(60, 2)
+    words, counts = kmeans(points, 3)
+    means = torch.stack([points[torch.arange(60) % 3 == one].mean(0) for one in range(3)])
+    assert torch.cdist(means, words).min(dim=1).values.max() < 1e-4
+    assert counts.tolist() == [20, 20, 20]
 
 
-def test_codes_of_tokens_and_parts_have_numbers_of_their_own():
-    """N = 3, M = 2: token k with digits (a, b) is k * 9 + 3 a + b; all differ."""
-    quantizer = quantizer_of([[0.0], [1.0], [2.0]], n_tokens=2, n_parts=2)
-    codes = torch.tensor([[[a, b], [a, b]] for a in range(3) for b in range(3)])
-    numbers = quantizer.composite(codes)
-    assert numbers.T.tolist() == [list(range(9)), list(range(9, 18))]
+def test_a_residual_level_encodes_what_is_left():
+    """Words 0 and 4: the token 5 is 4 at the first level, and 1 at the second, which is word 0."""
+    quantizer = quantizer_of([[0.0], [4.0]], n_tokens=2, tokenizer="residual", n_heads=2).eval()
+    quantizer.codebooks.data[1] = torch.tensor([[1.0], [7.0]])
+    found = quantizer(torch.tensor([[[5.0]]]))
+    assert found.codes.flatten().tolist() == [1, 0]
+    assert found.vectors.flatten().tolist() == [4.0, 1.0]
 
 
-def test_each_token_has_its_own_codebooks():
-    """Tokens of different heads look up different codebooks, in one call."""
-    quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2).eval()
-    quantizer.codebooks[1] += 10
-    assert quantizer(torch.tensor([[[0.9], [10.1]]])).vectors.tolist() == [[[1.0], [10.0]]]
+@pytest.mark.parametrize("shared", [False, True])
+def test_codebooks_are_per_token_or_shared(shared):
+    """Two tokens look up two codebooks, or one."""
+    quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2, shared_codebooks=shared).eval()
+    assert quantizer.codebooks.shape[0] == (1 if shared else 2)
+    if not shared:
+        quantizer.codebooks[1] += 10
+    found = quantizer(torch.tensor([[[0.9], [1.2 if shared else 10.1]]]))
+    assert found.vectors.flatten().tolist() == ([1.0, 1.0] if shared else [1.0, 10.0])
 
 
 def test_of_equal_words_the_first_stays():
     """Words 3, 1, 3, 1: only the first two are ever chosen."""
-    quantizer = quantizer_of([[3.0], [1.0], [3.0], [1.0]]).double()
+    quantizer = quantizer_of([[3.0], [1.0], [3.0], [1.0]]).double().eval()
     quantizer.retire_duplicates()
     tokens = torch.linspace(-5, 10, 50, dtype=torch.float64)[:, None, None]
-    codes = quantizer.nearest(quantizer.split(tokens)).flatten()
+    codes = quantizer(tokens).codes.flatten()
     assert codes.tolist() == [1 if token < 2 else 0 for token in tokens.flatten().tolist()]
