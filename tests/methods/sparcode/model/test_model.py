@@ -90,7 +90,7 @@ def test_the_score_is_linear_then_bent_then_cut():
 def test_what_is_not_stored_scores_zero():
     """With final lists of 3 items in the loop, a query of L codes scores at most 3 L items."""
     model, batch, _ = model_in_phase(
-        2, finish=9, top_per_code=3, epochs=12, field_tokens="none", n_heads=1, n_nearest=2
+        3, finish=9, top_per_code=3, epochs=12, field_tokens="none", n_heads=1, n_nearest=2
     )
     with torch.no_grad():
         scores = model.eval().all_scores(batch)
