@@ -10,7 +10,6 @@ from harness.data.best_possible import BestPossible
 from harness.data.catalog import DATASETS, load_log
 from harness.data.split_spec import parse_split
 from harness.data.splits import split_log
-from harness.measure.agreement import differing_rows
 from harness.metrics.evaluate import evaluate
 from harness.metrics.metric import parse_metric
 from harness.registry import load_method

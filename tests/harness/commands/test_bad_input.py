@@ -43,7 +43,11 @@ def test_unknown_suite(capsys):
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ('"popularity"', '"popularty"', "unknown method 'popularty'; did you mean 'popularity'?"),
+        (
+            '"popularity"',
+            '"popularty"',
+            "unknown method 'popularty'; did you mean 'popularity' or 'cluster_popularity'?",
+        ),
         ('"recall@3"', '"recal@3"', "did you mean 'recall'"),
         ('"recall@3"', '"recall@0"', "recall@0"),
         ('"recall@3"', '"recall@9999"', "k = 9999 exceeds the catalogue of"),
@@ -99,7 +103,7 @@ def test_no_case_matches(run):
     """A glob that fits no case is a fault, not an empty table."""
     status, said = run(SUITE, "--methods", "populrity")
     assert status == 2
-    assert "no case matches 'populrity'; did you mean 'popularity'?" in said
+    assert "no case matches 'populrity'; did you mean 'popularity' or 'cluster_popularity'?" in said
 
 
 def test_unwritable_output(tmp_path, capsys):
