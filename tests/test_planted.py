@@ -78,11 +78,9 @@ def test_what_is_served_is_the_top_of_the_dense_quantised_scores(name):
     served = method.search(queries, 50)
     method.search_params = dataclasses.replace(method.search_params, scoring="quantised")
     dense = method.search(queries, 50)
-    shared = [
-        len(set(one.tolist()) & set(other.tolist())) / 50
-        for one, other in zip(served.ids, dense.ids, strict=True)
-    ]
-    assert np.mean(shared) > 0.97  # scores are packed: near the end of a list order may change
+    both = (served.ids >= 0) & (dense.ids >= 0)
+    room = 0.01 * float(dense.scores[both].max())  # scores are packed; ties may fall otherwise
+    np.testing.assert_allclose(served.scores[both], dense.scores[both], atol=room)
 
 
 def test_two_threads_learn_the_same_twice():
