@@ -36,7 +36,6 @@ from micro.race_lists import (
     CODEWORDS,
     PARTS,
     SHAPES,
-    check_pack_even,
     contender,
     float_merge,
     heap_merge,
@@ -69,7 +68,6 @@ def main():
     options = parser.parse_args()
     options.cache /= f"n{options.items}-spread{options.spread:g}"
     options.cache.mkdir(parents=True, exist_ok=True)
-    check_pack_even()
     load_before = os.getloadavg()[0]
     runners, absent = line_up(options)
     set_one_thread()
@@ -113,7 +111,7 @@ def line_up(options):
             runners.append(found)
     set_all_threads(arena.threads)
     for n_lists, length in SHAPES:
-        case = zipf_case(options.items, N_QUERIES, n_lists, length)
+        case = zipf_case(arena, n_lists, length)
         say(case.name)
         runners += merges(case, arena, product_front(case, queries))
     for case, codewords in vector_cases(arena):

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from methods.sparcode.kmeans import spherical_kmeans
 
 from harness.arrays import load_arrays, save_arrays
 from harness.lists import Lists
 from methods.sparcode.index.code_postings import best_postings, nearest_codes
-from methods.sparcode.index.packed import PackedPostings, impact_bits_for, pack
+from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.index.postings import Postings
 from methods.sparcode.serving.merge import merge_into
+from methods.sparcode.spherical_kmeans import spherical_kmeans
 from micro.race_rivals import Contender, clocked
 
 CODEWORDS, PARTS = 256, 2  # of a composite code: 65,536 lists
@@ -38,19 +38,21 @@ class Case:
         return self.packed.items.size
 
 
-def zipf_case(n_items, n_queries, n_lists, length, seed=0):
+def zipf_case(arena, n_lists, length, seed=0):
     """Return 65,536 lists of ``length`` items drawn by a Zipf law of exponent 1, none twice.
 
     Item r has a probability in proportion to log((r + 2) / (r + 1)). Scores are absolute values of
     normal numbers; a query reads lists drawn evenly.
     """
+    n_items = arena.n_items
     items = np.sort(_draw_zipf(N_LISTS, min(length, n_items // 2), n_items, seed), axis=1)
     random = np.random.default_rng(seed)
     scores = np.abs(random.standard_normal(items.shape, dtype=np.float32)) + np.float32(1e-3)
     starts = np.arange(N_LISTS + 1, dtype=np.int64) * items.shape[1]
     postings = Postings(starts, items.ravel(), scores.ravel())
-    packed, built = clocked(lambda: pack_even(postings, n_items, n_lists), 1)
-    lists = random.integers(N_LISTS, size=(n_queries, n_lists))
+    by_popularity = np.arange(n_items)[::-1]
+    packed, built = clocked(lambda: pack(postings, by_popularity, n_lists), arena.threads)
+    lists = random.integers(N_LISTS, size=(len(arena.queries), n_lists))
     return Case(f"zipf {n_lists} x {length}", postings, packed, lists, built)
 
 
@@ -69,39 +71,6 @@ def _draw_zipf(n_lists, length, n_items, seed):
                 items[row, count] = item
                 count += 1
     return items
-
-
-def pack_even(postings, n_items, most_lists):
-    """Return what `pack` returns for lists of one length whose items stand by popularity already.
-
-    `pack` sorts all postings at once, which takes too much memory for 67 million of them.
-    """
-    bits = impact_bits_for(n_items, most_lists)
-    scale = float(postings.scores.max()) / (2**bits - 1)
-    impacts = np.clip(np.rint(postings.scores / scale), 1, 2**bits - 1).astype(np.uint32)
-    place_bits = 32 - bits
-    keys = ((np.uint32(2**bits - 1) - impacts) << np.uint32(place_bits)) | postings.items.view(
-        np.uint32
-    )
-    keys = np.sort(keys.reshape(postings.lengths.size, -1), axis=1).ravel()
-    places = keys & np.uint32(2**place_bits - 1)
-    impacts = np.uint32(2**bits - 1) - (keys >> np.uint32(place_bits))
-    order = np.arange(n_items, dtype=np.int32)
-    entries = (places << np.uint32(bits)) | impacts
-    return PackedPostings(postings.starts, entries, order, order.copy(), scale, bits)
-
-
-def check_pack_even():
-    """Refuse a packing that differs from `pack` in anything."""
-    n_items, length = 50, 20
-    drawn = _draw_zipf(30, length, n_items, 1)
-    items = np.sort(drawn, axis=1).ravel()
-    scores = np.random.default_rng(0).random(items.size, dtype=np.float32) + np.float32(0.01)
-    postings = Postings(np.arange(31, dtype=np.int64) * length, items, scores)
-    ours = pack_even(postings, n_items, 8)
-    theirs = pack(postings, np.arange(n_items)[::-1], 8)
-    for name, one, other in zip(ours._fields, ours, theirs, strict=True):
-        assert np.array_equal(one, other), name
 
 
 def vector_cases(arena):
