@@ -78,7 +78,16 @@ class Quantizer(nn.Module):
         return int(self.settings.n_codewords**self.settings.n_parts)
 
     def forward(self, tokens: Tensor) -> Assigned:
-        """Assign tokens (n, K, D); in training mode averages follow."""
+        """Assign tokens (n, K, D), in float32 or finer whatever autocast; averages follow training.
+
+        The codes of training are then those that serving gives.
+        """
+        if tokens.dtype == torch.bfloat16:
+            tokens = tokens.float()
+        with torch.autocast(tokens.device.type, enabled=False):
+            return self._assign_all(tokens)
+
+    def _assign_all(self, tokens: Tensor) -> Assigned:
         if not self.is_residual:
             return self._assign(tokens, torch.arange(self.n_tokens, device=tokens.device))
         levels, left = [], tokens[:, :1]
