@@ -66,7 +66,7 @@ class SparCodeParams(TrainingParams):
     temperature: float = 1.0
     gumbel: float = 0.0
     gradient: Gradient = "weights"
-    codebooks: Codebooks = "averages"
+    codebooks: Codebooks = "gradient"
     decay: float = 0.99
     commitment: float = 0.25
     density: float = 0.25

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from harness.arrays import Array, load_arrays, save_arrays
+from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
@@ -58,9 +59,9 @@ class SparCode(Retriever):
     Cost: codes in use * n_items interactions to build; per query the distances to all codewords and
     the length of K * J lists. Not to be searched by two threads at a time.
 
-    Ours, not known to be the paper's: several codes a token with weights, codebooks per token that
-    learn by their own gradient, a k-means start, an inner product beside the perceptron, tokens of
-    single fields, the schedule of b, cuts, packed scores and scoring candidates again.
+    Ours, not known to be the paper's: several codes a token with weights, codebooks per token, by
+    default learned by their own gradient, a k-means start, an inner product beside the perceptron,
+    tokens of single fields, the schedule of b, cuts, packed scores and scoring candidates again.
 
     References
     ----------
@@ -286,7 +287,8 @@ class SparCode(Retriever):
         self._used = CodesInUse(arrays["used"], arrays["uses"], starts)
         self._fallback = PopularityFallback(arrays["fallback"])
         packed = open_lists(folder / FILE).lists
-        assert isinstance(packed, PackedPostings), "packed lists were written"
+        if not isinstance(packed, PackedPostings):
+            raise MethodError(f"{folder / FILE}: holds exact lists, expected packed ones")
         self._serve(packed)
 
     def counters(self) -> Mapping[str, int]:
@@ -324,16 +326,15 @@ class SparCode(Retriever):
         )
 
     def _bytes_touched(self) -> int:
-        """Return the bytes that the present setting may touch."""
+        """Return the bytes that the present setting may touch, and of what scores exhaustively.
+
+        The latter stays in memory whatever the setting; of the lists alone see ``lists_bytes``.
+        """
         params = self.search_params
-        total = self._served.encoder_bytes
+        total = self._served.encoder_bytes + self._served.scorer_bytes
         if params.scoring == "served":
             placed = self._packed if self.device == "cpu" else self._merger
             total += self._list_of.nbytes + placed.nbytes
-        if params.rescore == "dot":
-            total += self._dot_items.nbytes
-        elif params.scoring != "served" or params.rescore == "full":
-            total += self._served.scorer_bytes
         if params.fallback != "none":
             total += self._fallback.nbytes
         return total

@@ -13,11 +13,13 @@ from methods.sparcode.model.settings import ModelSettings
 class Tokenizer(nn.Module):
     """K tokens of ``dim`` from the history and, mixed in, fields.
 
-    *heads*: a head is an orthogonal projection of the history's mean, its own per head so that
-    heads start out different, plus its part of a perceptron. *attention*: a learned query per head
-    weighs the items of the history before they are projected. *residual*: one vector, the history's
-    mean plus a perceptron's part, of which the quantiser makes K levels, each for what the levels
-    before left over.
+    *heads*: a head is a projection of the history's mean, which starts as the identity, plus its
+    part of a perceptron, by which heads differ from the first step. (Projections that start as
+    rotations of their own keep tokens further apart, but then the sum over tokens does not begin as
+    the two towers' inner product, and every data set tried was learned less well.) *attention*: a
+    learned query per head weighs the items of the history before they are projected. *residual*:
+    one vector, the history's mean plus a perceptron's part, of which the quantiser makes K levels,
+    each for what the levels before left over.
 
     Without field tokens the perceptron sees the fields too. With them a categorical field is a
     token that needs no quantiser (`FieldCodes`), any other field is one more token here, and the
@@ -35,9 +37,7 @@ class Tokenizer(nn.Module):
         n_out = 1 if one.tokenizer == "residual" else one.n_heads
         self.mixture = mlp(self.n_mixed * dim, one.hidden, n_out * dim)
         if one.tokenizer != "residual":
-            self.projections = nn.Parameter(torch.empty(n_out, dim, dim))
-            for head in range(n_out):
-                nn.init.orthogonal_(self.projections[head])
+            self.projections = nn.Parameter(torch.eye(dim).repeat(n_out, 1, 1))
         if one.tokenizer == "attention":
             self.queries = nn.Parameter(torch.randn(n_out, dim) / math.sqrt(dim))
 

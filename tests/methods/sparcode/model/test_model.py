@@ -97,8 +97,11 @@ def test_what_is_not_stored_scores_zero():
     assert ((scores > 0).sum(1) <= 6).all()
 
 
-def test_projections_start_orthogonal():
-    """P^T P is the identity, so that no head loses anything of the history."""
-    model, _, _ = model_in_phase(0)
-    for one in model.encoder.tokenizer.projections.detach():
-        torch.testing.assert_close(one.T @ one, torch.eye(8), atol=1e-5, rtol=0)
+def test_heads_start_with_the_whole_history_and_differ():
+    """Projections start as the identity; by their part of the perceptron no two heads are equal."""
+    model, batch, _ = model_in_phase(0, field_tokens="none", n_heads=3)
+    projections = model.encoder.tokenizer.projections.detach()
+    assert torch.equal(projections, torch.eye(8).expand(3, 8, 8))
+    tokens = model.tokens(batch).quantisable
+    gaps = torch.cdist(tokens, tokens) + 9 * torch.eye(3)
+    assert gaps.min() > 1e-3

@@ -11,7 +11,7 @@ from methods.sparcode.model.quantizer import Quantizer, nearest_codes
 from methods.sparcode.model.straight_through import rotated
 from methods.sparcode.params import SparCodeParams
 
-HARD = SparCodeParams(n_nearest=1, gradient="straight_through")
+HARD = SparCodeParams(n_nearest=1, gradient="straight_through", codebooks="averages")
 
 
 def quantizer_of(words, *, n_tokens=1, **changes):
