@@ -20,8 +20,8 @@ import numba
 import numpy as np
 import torch
 
+from methods.interactions.split_mlp import split_mlp
 from methods.sparcode.index.bounds import alike_order, dot_bounds, split_mlp_bounds
-from methods.sparcode.index.build import CodeSides, FusedScorer
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.cut import CutRules
 from methods.sparcode.index.index_file import open_index, write_index
@@ -164,11 +164,14 @@ def scorer_of(row, codes, items, device, bias=None):
             return torch.relu(own[0][:, None] + other[0][None]) @ w
 
         return SidesScorer(pairs, [a], [c], b, pair_bytes=8 * HIDDEN + 4)
-    nothing = [np.zeros((len(one), 0), np.float32) for one in (a, c)]
-    sides = CodeSides(a.numpy(), nothing[0], c.numpy(), nothing[1], w.numpy(), b.numpy())
+
+    def fused(own, other):
+        return split_mlp(own[0], other[0], w)
+
     if row == "one hidden, bounds":
-        return Bounded(sides, ids, split_mlp_bounds(a, c, w, b))
-    return FusedScorer(sides)
+        bounds = split_mlp_bounds(a, c, w, b)
+        return SidesScorer(fused, [a], [c], b, item_ids=ids, make_bounds=bounds)
+    return SidesScorer(fused, [a], [c], b)
 
 
 def dot(own, other):
@@ -178,17 +181,6 @@ def dot(own, other):
 def product(own, other):
     """Return sum_h relu(<P_h t, Q_h i>)."""
     return torch.relu(torch.einsum("nhe,mhe->hnm", own[0], other[0])).sum(0)
-
-
-class Bounded(FusedScorer):
-    """The fused scorer without an inner product, so with bounds of one part only."""
-
-    def __init__(self, sides, ids, make_bounds):
-        super().__init__(sides, item_ids=ids, bounded=True)
-        self._make_bounds = make_bounds
-
-    def upper_bounds(self, edges):
-        return self._make_bounds(edges)
 
 
 class Counted:

@@ -16,9 +16,9 @@ from methods.sparcode.index.bounds import (
     split_mlp_bounds,
     sum_of_bounds,
 )
-from methods.sparcode.index.build import CodeSides, FusedScorer
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.cut import CutRules
+from methods.sparcode.index.scorer import SidesScorer
 
 CASES = {
     "n_items": st.integers(1, 40),
@@ -118,7 +118,7 @@ def test_an_order_brings_groups_together():
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), top=st.integers(1, 30), clustered=st.booleans())
-def test_fused_scores_with_bounds_are_those_without(seed, top, clustered):
+def test_scores_of_a_fused_kernel_with_bounds_are_those_without(seed, top, clustered):
     """Bit for bit, with the items in another order: the kernel's sums do not depend on blocks."""
     random = torch.Generator().manual_seed(seed)
     items = torch.randn(9, 5, generator=random).repeat_interleave(100, 0)
@@ -128,16 +128,16 @@ def test_fused_scores_with_bounds_are_those_without(seed, top, clustered):
     mixes = [torch.randn(5, 7, generator=random) for _ in range(2)]
     bias = torch.randn(40, generator=random) - 1
 
+    a, b = tokens @ mixes[0], items @ mixes[1]
+
+    def pairs(own, other):
+        return split_mlp(own[0], other[0].contiguous(), weights)
+
     def scorer(order, bounded):
-        sides = CodeSides(
-            (tokens @ mixes[0]).numpy(),
-            tokens.numpy(),
-            (items @ mixes[1]).numpy()[order],
-            items.numpy()[order],
-            weights.numpy(),
-            bias.numpy(),
-        )
-        return FusedScorer(sides, item_ids=order.astype(np.int32), bounded=bounded)
+        own = b[torch.from_numpy(order)]
+        bounds = split_mlp_bounds(a, own, weights, bias) if bounded else None
+        ids = order.astype(np.int32)
+        return SidesScorer(pairs, [a], [own], bias, item_ids=ids, make_bounds=bounds)
 
     rules = CutRules(top_per_code=top)
     plain = build_lists(scorer(np.arange(900), False), rules)

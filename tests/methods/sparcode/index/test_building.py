@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import MethodError
+from methods.interactions.split_mlp import split_mlp
 from methods.sparcode.index import best_of_codes, building, held
 from methods.sparcode.index.best_of_codes import DeviceBest
 from methods.sparcode.index.bounds import dot_bounds
-from methods.sparcode.index.build import CodeSides, FusedScorer
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.cut import CutRules, cut_postings
 from methods.sparcode.index.scorer import SidesScorer
@@ -181,12 +181,13 @@ def test_leaving_out_blocks_changes_nothing(rules, whole, on_device, seed, block
 def test_the_number_of_threads_changes_nothing():
     """The fused kernel and the choice of the best, by one thread and by two, bit for bit."""
     random = np.random.default_rng(0)
-    shapes = ((40, 6), (40, 3), (500, 6), (500, 3), (6,), (40,))
-    sides = CodeSides(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
+    shapes = ((40, 6), (500, 6), (6,), (40,))
+    a, b, w, bias = (torch.from_numpy(random.normal(size=one).astype(np.float32)) for one in shapes)
+    scorer = SidesScorer(lambda own, other: split_mlp(own[0], other[0], w), [a], [b], bias)
     rules, built = CutRules(top_per_code=30, max_per_item=5, budget=300), []
     for n_threads in (1, 2):
         numba.set_num_threads(n_threads)
-        built.append(build_lists(FusedScorer(sides), rules))
+        built.append(build_lists(scorer, rules))
     assert built[0].items.size == 300
     for one, other in zip(*built, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -304,17 +305,14 @@ def test_memory_stays_under_the_budget(rules):
     codes = torch.randn(3000, 16, generator=random)
     items = torch.randn(5000, 16, generator=random)
     bias = torch.full((3000,), -2.7)
-    sides = CodeSides(
-        np.zeros((3000, 1), np.float32),
-        codes.numpy(),
-        np.zeros((5000, 1), np.float32),
-        items.numpy(),
-        np.zeros(1, np.float32),
-        bias.numpy(),
-    )
+
+    def pairs(own, other):  # by numpy, whose arrays are what tracemalloc sees
+        return torch.from_numpy(own[0].numpy() @ other[0].numpy().T)
+
+    scorer = SidesScorer(pairs, [codes], [items], bias)
     megabytes = 60.0 if rules == CutRules() else 12.0
     tracemalloc.start()
-    built = build_lists(FusedScorer(sides), rules, megabytes)
+    built = build_lists(scorer, rules, megabytes)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert built.items.size > 50_000
