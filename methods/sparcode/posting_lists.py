@@ -15,8 +15,9 @@ from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
 from methods.sparcode.index.code_postings import best_postings, nearest_codes
-from methods.sparcode.index.postings import Postings
-from methods.sparcode.serving.merge import merge_into
+from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
+from methods.sparcode.index.packed import PackedPostings, pack
+from methods.sparcode.serving.packed_merge import PackedMerger
 from methods.sparcode.spherical_kmeans import spherical_kmeans
 
 KIND = "posting_lists"
@@ -30,12 +31,14 @@ class PostingListsParams:
     ----------
     n_codes : codewords, each with a list; at most n_items.
     postings : items of a list, at most.
+    most_lists : lists that a search may add up, at most; impacts have the fewer bits for it.
     train_per_code : vectors per codeword in the sample that k-means sees.
     iterations : of k-means.
     """
 
     n_codes: int = 4096
     postings: int = 256
+    most_lists: int = 16
     train_per_code: int = 32
     iterations: int = 8
 
@@ -116,25 +119,33 @@ class PostingLists(Retriever):
             lambda done, total: self.progress("postings", done, total),
         )
         self.mark("precompute")
-        self._serve(postings, len(self._vectors))
+        listed = np.bincount(postings.items, minlength=len(self._vectors))
+        self._serve(pack(postings, listed, self.build_params.most_lists))
         self.mark("index_build")
 
-    def _serve(self, postings: Postings, n_items: int) -> None:
-        self._postings = postings
-        self._totals = np.zeros(n_items, np.float32)  # the accumulator of every merge
+    def _serve(self, packed: PackedPostings) -> None:
+        self._packed, self._n_items = packed, packed.items.size
+        self._merger = PackedMerger(packed, self._n_items)
         self._work = {"postings": 0, "candidates": 0}
 
     def encode(self, queries: Queries) -> IntArray:
-        """Return the nearest codewords of each query, int64 (n, K)."""
-        n_lists = min(self.search_params.lists, len(self._codewords))
+        """Return the nearest codewords of each query, int64 (n, K).
+
+        Raises
+        ------
+        MethodError
+            More lists are asked for than the index was built for.
+        """
+        n_lists, most = self.search_params.lists, self.build_params.most_lists
+        n_lists = min(n_lists, len(self._codewords))
+        if n_lists > most:
+            raise MethodError(f"lists = {n_lists} exceeds most_lists = {most} of the index")
         vectors = np.ascontiguousarray(query_vectors(queries))
         return np.asarray(nearest_codes(vectors, self._codewords, n_lists))
 
     def search_encoded(self, encoded: IntArray, hidden: Lists, k: int) -> TopK:
         """Add up the lists of each query."""
-        ids, scores, n_postings, n_candidates = merge_into(
-            self._totals, *self._postings, encoded, hidden.indptr, hidden.ids, k
-        )
+        ids, scores, n_postings, n_candidates = self._merger.merge(encoded, None, hidden, k)
         self._work["postings"] += n_postings
         self._work["candidates"] += n_candidates
         self.mark("scoring")
@@ -163,28 +174,29 @@ class PostingLists(Retriever):
         return dict(self._work)
 
     def footprint(self) -> Footprint:
-        """Return the bytes of lists, codewords and accumulator; the share of items in a list."""
-        postings = self._postings
-        covered = np.zeros(self._totals.size, np.bool_)
-        covered[postings.items] = True
-        n_bytes = postings.nbytes + self._codewords.nbytes + self._totals.nbytes
+        """Return the bytes of lists, codewords and sums; the share of items in a list."""
+        packed = self._packed
+        covered = np.zeros(self._n_items, np.bool_)
+        covered[packed.items[packed.entries >> np.uint32(packed.impact_bits)]] = True
+        sums = self._n_items * np.uint16().nbytes  # what a query is added up in
         return Footprint(
-            n_bytes,
+            packed.nbytes + self._codewords.nbytes + sums,
             {
                 "codes_in_use": len(self._codewords),
-                "postings": postings.items.size,
-                "mean_list": float(postings.lengths.mean()),
+                "postings": packed.entries.size,
+                "mean_list": float(packed.lengths.mean()),
                 "covered_items": float(covered.mean()),
+                "impact_bits": packed.impact_bits,
             },
         )
 
     def save(self, folder: Path) -> None:
-        """Write codewords and lists."""
-        arrays = {"codewords": self._codewords, **self._postings._asdict()}
-        save_arrays(folder, KIND, arrays, {"n_items": self._totals.size})
+        """Write codewords, and the lists into a file that is opened in place."""
+        save_arrays(folder, KIND, {"codewords": self._codewords})
+        write_lists(folder / FILE, self._packed)
 
     def load(self, folder: Path) -> None:
-        """Read codewords and lists."""
-        arrays, facts = load_arrays(folder, KIND)
-        self._codewords = arrays.pop("codewords")
-        self._serve(Postings(**arrays), int(facts["n_items"]))
+        """Read codewords, open the lists."""
+        arrays, _ = load_arrays(folder, KIND)
+        self._codewords = arrays["codewords"]
+        self._serve(open_packed(folder / FILE))

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 
 from harness.arrays import Array, load_arrays, save_arrays
-from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.batches import serving_history
 from methods.sparcode.index.building import build_lists
-from methods.sparcode.index.lists_file import FILE, open_lists, write_lists
+from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
 from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.model.encoder import Tokens
@@ -30,7 +29,6 @@ from methods.sparcode.serving.served_model import ServedModel, codes_of_log
 from methods.training import Checkpointing, Trained, histories, seconds_taken_over, train_model
 
 KIND = "sparcode"  # of what is saved
-ROUNDING_ROOM = 0.01  # of a query's sum of weights: rounded weights may add up to a little more
 
 
 class EncodedQueries(NamedTuple):
@@ -145,9 +143,10 @@ class SparCode(Retriever):
             self.mark,
         )
         counts = np.bincount(log.item_ids, minlength=log.n_items)
-        most = self._served.encoder.n_tokens + ROUNDING_ROOM
+        encoder = self._served.encoder
+        weighted = encoder.tokenizer.n_tokens * params.n_nearest if params.n_nearest > 1 else 0
         self._fallback = PopularityFallback.of_log(log)
-        self._serve(pack(postings, counts, most))
+        self._serve(pack(postings, counts, encoder.n_tokens, rounded_lists=weighted))
         self.mark("index_build")
 
     def _with_neighbours(self, used: CodesInUse) -> CodesInUse:
@@ -286,10 +285,7 @@ class SparCode(Retriever):
         starts = self._served.encoder.starts.cpu().numpy()
         self._used = CodesInUse(arrays["used"], arrays["uses"], starts)
         self._fallback = PopularityFallback(arrays["fallback"])
-        packed = open_lists(folder / FILE).lists
-        if not isinstance(packed, PackedPostings):
-            raise MethodError(f"{folder / FILE}: holds exact lists, expected packed ones")
-        self._serve(packed)
+        self._serve(open_packed(folder / FILE))
 
     def counters(self) -> Mapping[str, int]:
         """Return the work of searches.
@@ -333,11 +329,16 @@ class SparCode(Retriever):
         params = self.search_params
         total = self._served.encoder_bytes + self._served.scorer_bytes
         if params.scoring == "served":
-            placed = self._packed if self.device == "cpu" else self._merger
-            total += self._list_of.nbytes + placed.nbytes
+            total += self._list_of.nbytes + self._placed_bytes()
         if params.fallback != "none":
             total += self._fallback.nbytes
         return total
+
+    def _placed_bytes(self) -> int:
+        """Return the bytes of the lists where they are merged, and of what a query adds up in."""
+        if self.device == "cpu":
+            return self._packed.nbytes + self._served.n_items * np.uint16().nbytes
+        return int(self._merger.nbytes)
 
     def _tokens_of(self, queries: Queries) -> Tokens:
         history = serving_history(queries, self._ordered, self.build_params.max_history)

@@ -58,3 +58,17 @@ def open_lists(path: Path, *, verify: bool | None = None, copy_on_write: bool = 
     if starts.size == 0 or starts[0] != 0 or starts[-1] != size or (np.diff(starts) < 0).any():
         raise MethodError(f"{path}: starts of lists do not rise from 0 to its {size} postings")
     return ListsFile(lists, facts)
+
+
+def open_packed(path: Path) -> PackedPostings:
+    """Open packed lists in place.
+
+    Raises
+    ------
+    MethodError
+        As `open_lists`; or the lists are exact ones.
+    """
+    lists = open_lists(path).lists
+    if not isinstance(lists, PackedPostings):
+        raise MethodError(f"{path}: holds exact lists, expected packed ones")
+    return lists
