@@ -111,6 +111,11 @@ class SparCodeParams(TrainingParams):
             raise ValueError(
                 "gradient = 'weights' needs n_nearest above 1: the weight of one code is constant"
             )
+        if self.n_nearest == 1 and self.codebooks == "gradient":
+            raise ValueError(
+                "codebooks = 'gradient' needs n_nearest above 1: past one code the gradient goes "
+                "to the token, and codewords would stay; use 'averages'"
+            )
         if self.finish and not self.top_per_code:
             raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")
 

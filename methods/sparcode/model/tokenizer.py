@@ -24,7 +24,8 @@ class Tokenizer(nn.Module):
     Without field tokens the perceptron sees the fields too. With them a categorical field is a
     token that needs no quantiser (`FieldCodes`), any other field is one more token here, and the
     heads are left to the history: a head that sees fields as well needs a code for each of their
-    combinations that matters. ``beside`` has field tokens, and heads that see everything.
+    combinations that matters. ``beside`` has field tokens, and heads that see everything; so has a
+    residual tokenizer, whose one vector is all that its levels quantise.
     """
 
     def __init__(self, settings: ModelSettings, n_fields: int, own_fields: list[int]) -> None:
@@ -33,7 +34,8 @@ class Tokenizer(nn.Module):
         dim, one = settings.dim, settings
         self.dim, self.kind, self.n_heads = dim, one.tokenizer, one.n_heads
         self.own_fields = own_fields
-        self.n_mixed = 1 if one.field_tokens in ("fields", "pairs") else 1 + n_fields
+        apart = one.field_tokens in ("fields", "pairs") and one.tokenizer != "residual"
+        self.n_mixed = 1 if apart else 1 + n_fields
         n_out = 1 if one.tokenizer == "residual" else one.n_heads
         self.mixture = mlp(self.n_mixed * dim, one.hidden, n_out * dim)
         if one.tokenizer != "residual":

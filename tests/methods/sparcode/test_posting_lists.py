@@ -77,7 +77,7 @@ def test_the_score_is_the_inner_product_of_the_vectors(method, queries):
 
 
 def test_the_account(method):
-    """12 x 9 postings of 4 bytes, 13 starts of 8; 30 ids and places of 4; codewords; 30 sums of 2."""
+    """12 x 9 postings of 4 bytes, 13 starts, 30 ids and places; 12 codewords; 30 sums of 2."""
     account = method.footprint()
     assert account.index_bytes == 108 * 4 + 13 * 8 + 30 * 8 + 12 * 8 * 4 + 30 * 2
     assert account.details["postings"] == 108

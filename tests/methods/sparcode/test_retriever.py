@@ -157,6 +157,10 @@ def test_hidden_items_never_come_back():
         ({"warm_up": 8}, "warm_up = 8"),
         ({"n_nearest": 9}, "n_nearest = 9 exceeds the 8 codes"),
         ({"n_nearest": 1}, "gradient = 'weights' needs n_nearest above 1"),
+        (
+            {"n_nearest": 1, "gradient": "rotation"},
+            "codebooks = 'gradient' needs n_nearest above 1",
+        ),
         ({"finish": 1}, "finish = 1 needs top_per_code"),
     ],
 )
