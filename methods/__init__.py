@@ -4,6 +4,7 @@ CATALOG = {
     "popularity": "methods.classical.popularity:Popularity",
     "cluster_popularity": "methods.classical.cluster_popularity:ClusterPopularity",
     "item_knn": "methods.classical.item_knn:ItemKNN",
+    "ease": "methods.classical.ease:EASE",
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "all_to_all": "methods.all_to_all.retriever:AllToAll",
     "sparcode": "methods.sparcode.retriever:SparCode",
