@@ -46,7 +46,7 @@ def _move(
         for at in range(start, end):
             residual[item_users[at]] -= after - before
         weights[item] = after
-    return abs(after - before)
+    return float(abs(after - before))
 
 
 @numba.njit(f"int64({_I}, {_I}, {_I}, {_I}, int64, {_N}, {_N}, {_N}, int64, int64)", cache=True)

@@ -56,7 +56,8 @@ class SparseWeights:
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self.arrays = {name: arrays[name] for name in ("indptr", "ids", "weights", "offsets")}
-        self._lists = tuple(self.arrays.values())
+        indptr, ids, weights, offsets = self.arrays.values()
+        self._lists = indptr, ids, weights, offsets
         self._others = self.arrays["others"] = arrays["others"]
         self._work = np.zeros(2, np.int64)
 
@@ -107,8 +108,15 @@ class SparseWeights:
         """Return the items of the largest sums, padded where too few have one."""
         shape = (len(queries), k)
         ids, scores = np.full(shape, PAD_ID, np.int64), np.full(shape, PAD_SCORE, np.float32)
-        asked = (*plain(queries.history), *plain(queries.hidden))
-        search_lists(*self._lists, self._others, *asked, ids, scores, self._work)
+        search_lists(
+            *self._lists,
+            self._others,
+            *plain(queries.history),
+            *plain(queries.hidden),
+            ids,
+            scores,
+            self._work,
+        )
         return TopK(ids, scores)
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:

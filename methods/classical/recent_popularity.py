@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions
@@ -66,7 +67,7 @@ class RecentPopularity(Popularity):
         sums = np.bincount(train.item_ids, weights=weights, minlength=train.n_items)
         self._counts = sums.astype(np.float32)
 
-    def _ages(self, train: Interactions) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def _ages(self, train: Interactions) -> npt.NDArray[np.float64]:
         if self.build_params.unit == "events":
             if not train.ordered:
                 raise MethodError(
@@ -81,4 +82,4 @@ class RecentPopularity(Popularity):
                 "recent_popularity: unit = 'days' needs timestamps, which this data set does not "
                 f"have; try {advice or 'popularity'}"
             )
-        return (train.timestamps.max(initial=0) - train.timestamps) / DAY_S
+        return np.asarray((train.timestamps.max(initial=0) - train.timestamps) / DAY_S)

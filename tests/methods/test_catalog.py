@@ -18,6 +18,7 @@ from methods import CATALOG
 SMALL = {
     "cluster_popularity": {"n_clusters": 2, "dim": 4},
     "slim": {"l2": 1.0},
+    "ials": {"dim": 4, "l2": 0.1},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "sparcode": {
