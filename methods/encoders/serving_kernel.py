@@ -157,7 +157,7 @@ def _perceptron(
     _copy(weights, plan[_FIRST_BIAS], n_hidden, hidden, 0)
     _add_products(x, 0, plan[_MIXED] * plan[_DIM], weights, plan[_FIRST], n_hidden, hidden, 0)
     for j in range(n_hidden):
-        hidden[j] = hidden[j] if hidden[j] > f32(0.0) else f32(0.0)
+        hidden[j] = max(hidden[j], f32(0.0))
     _copy(weights, plan[_SECOND_BIAS], n_out, out, at)
     _add_products(hidden, 0, n_hidden, weights, plan[_SECOND], n_out, out, at)
 
