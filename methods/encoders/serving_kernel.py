@@ -20,6 +20,8 @@ from harness.lists import FloatArray, IntArray
 
 HEADS, ATTENTION, RESIDUAL = range(3)  # how a history becomes tokens
 FINE = -1  # no query is wrong
+FOUR = 4  # queries that share a pass over the weights, where there are as many
+CHUNK = 512  # outputs of four queries that are held at a time
 
 
 class Plan(IntEnum):
@@ -68,6 +70,7 @@ u64: Number = np.uint64
 f32: Number = np.float32
 f64: Number = np.float64
 _intrinsic: Any = intrinsic  # untyped: it takes the typing context, its caller does not
+_CHUNK, _CHUNK_2, _CHUNK_3 = u64(CHUNK), u64(2 * CHUNK), u64(3 * CHUNK)
 _compiled = numba.njit(nogil=True)  # into its callers; the entry points are kept on disk
 
 
@@ -112,6 +115,59 @@ def _add_products(
 
 
 @_compiled
+def _add_products_of_four(
+    x: FloatArray, x_at: Number, x_step: Number, n_in: Number, weights: FloatArray, place: Number,
+    n_out: Number, out: FloatArray, out_at: Number, out_step: Number, room: FloatArray,
+) -> None:  # fmt: skip
+    """Do as `_add_products` for four queries, whose x and out lie a step apart, to the same bits.
+
+    In ``room``, float32 (4 * CHUNK,), rows lie a constant apart: so it is known that writing one
+    changes no other, and all outputs are worked on side by side.
+    """
+    for first in range(0, n_out, CHUNK):
+        size = min(CHUNK, n_out - first)
+        for q in range(FOUR):
+            _copy(out, out_at + q * out_step + first, size, room, q * CHUNK)
+        for i in range(0, n_in & ~1, 2):
+            at = x_at + i
+            a0, a1, b0, b1 = x[at], x[at + x_step], x[at + 1], x[at + x_step + 1]
+            at += 2 * x_step
+            a2, a3, b2, b3 = x[at], x[at + x_step], x[at + 1], x[at + x_step + 1]
+            row_a = u64(place + i * n_out + first)
+            row_b = row_a + u64(n_out)
+            for j in range(u64(size)):
+                wa, wb = weights[row_a + j], weights[row_b + j]
+                room[j] = _fma(b0, wb, _fma(a0, wa, room[j]))
+                room[_CHUNK + j] = _fma(b1, wb, _fma(a1, wa, room[_CHUNK + j]))
+                room[_CHUNK_2 + j] = _fma(b2, wb, _fma(a2, wa, room[_CHUNK_2 + j]))
+                room[_CHUNK_3 + j] = _fma(b3, wb, _fma(a3, wa, room[_CHUNK_3 + j]))
+        if n_in & 1:
+            row_a = u64(place + (n_in - 1) * n_out + first)
+            for q in range(FOUR):
+                a0, begin = x[x_at + q * x_step + n_in - 1], u64(q * CHUNK)
+                for j in range(u64(size)):
+                    room[begin + j] = _fma(a0, weights[row_a + j], room[begin + j])
+        for q in range(FOUR):
+            _copy(room, q * CHUNK, size, out, out_at + q * out_step + first)
+
+
+@_compiled
+def _products(
+    rows: Number, x: FloatArray, x_at: Number, x_step: Number, n_in: Number, weights: FloatArray,
+    place: Number, n_out: Number, out: FloatArray, out_at: Number, out_step: Number,
+    room: FloatArray,
+) -> None:  # fmt: skip
+    """Add x @ W to out for ``rows`` queries, whose x and out lie a step apart."""
+    if rows == FOUR:
+        _add_products_of_four(
+            x, x_at, x_step, n_in, weights, place, n_out, out, out_at, out_step, room
+        )
+        return
+    for q in range(rows):
+        _add_products(x, x_at + q * x_step, n_in, weights, place, n_out, out, out_at + q * out_step)
+
+
+@_compiled
 def _mean(
     weights: FloatArray, place: Number, size: Number, dim: Number, ids: IntArray, begin: Number,
     end: Number, out: FloatArray, at: Number,
@@ -148,18 +204,22 @@ def _mean(
 
 
 @_compiled
-def _perceptron(
-    weights: FloatArray, plan: IntArray, x: FloatArray, hidden: FloatArray, out: FloatArray,
-    at: Number,
+def _perceptrons(
+    rows: Number, weights: FloatArray, plan: IntArray, x: FloatArray, x_at: Number, x_step: Number,
+    hidden: FloatArray, out: FloatArray, out_at: Number, out_step: Number, room: FloatArray,
 ) -> None:  # fmt: skip
-    """Write the perceptron's outputs for the parts ``x`` of one query."""
-    n_hidden, n_out = plan[_HIDDEN], plan[_MIXTURE]
-    _copy(weights, plan[_FIRST_BIAS], n_hidden, hidden, 0)
-    _add_products(x, 0, plan[_MIXED] * plan[_DIM], weights, plan[_FIRST], n_hidden, hidden, 0)
-    for j in range(n_hidden):
+    """Write the perceptron's outputs for the parts ``x`` of some queries."""
+    n_in, n_hidden, n_out = plan[_MIXED] * plan[_DIM], plan[_HIDDEN], plan[_MIXTURE]
+    for q in range(rows):
+        _copy(weights, plan[_FIRST_BIAS], n_hidden, hidden, q * n_hidden)
+        _copy(weights, plan[_SECOND_BIAS], n_out, out, out_at + q * out_step)
+    first, second = plan[_FIRST], plan[_SECOND]
+    _products(rows, x, x_at, x_step, n_in, weights, first, n_hidden, hidden, 0, n_hidden, room)
+    for j in range(rows * n_hidden):
         hidden[j] = max(hidden[j], f32(0.0))
-    _copy(weights, plan[_SECOND_BIAS], n_out, out, at)
-    _add_products(hidden, 0, n_hidden, weights, plan[_SECOND], n_out, out, at)
+    _products(
+        rows, hidden, 0, n_hidden, n_hidden, weights, second, n_out, out, out_at, out_step, room
+    )
 
 
 @_compiled
@@ -217,47 +277,59 @@ def _insert(value: Number, number: Number, room: Number, count: Number, values: 
 
 
 @_compiled
-def _best(near: FloatArray, n: Number, room: Number, values: FloatArray, numbers: IntArray) -> None:
+def _best(
+    near: FloatArray, begin: Number, n: Number, room: Number, values: FloatArray, numbers: IntArray
+) -> None:
     """Write the ``room`` largest of ``n`` values, falling, and where they stand."""
     count = 0
     for word in range(n):
-        if count < room or near[word] > values[count - 1]:
-            count = _insert(near[word], word, room, count, values, numbers)
+        value = near[u64(begin) + u64(word)]
+        if count < room or value > values[count - 1]:
+            count = _insert(value, word, room, count, values, numbers)
 
 
 @_compiled
 def _nearest(
-    weights: FloatArray, plan: IntArray, book: Number, token: FloatArray, token_at: Number,
-    near: FloatArray, values: FloatArray, numbers: IntArray,
-) -> Number:  # fmt: skip
-    """Write the composite numbers of the nearest codes into numbers[0]; return how many.
+    rows: Number, weights: FloatArray, plan: IntArray, book: Number, tokens: FloatArray,
+    at: Number, step: Number, near: FloatArray, values: FloatArray, numbers: IntArray,
+    room: FloatArray,
+) -> None:  # fmt: skip
+    """Write the composite numbers of some tokens' nearest codes into numbers[q, 0].
 
-    What is largest is <x, c> - |c|^2 / 2, half of |x|^2 - |x - c|^2, summed over parts. Rows 1 and
-    2 of ``values`` and ``numbers`` are room for a part's codewords and for the new tuples.
+    What is largest is <x, c> - |c|^2 / 2, half of |x|^2 - |x - c|^2, summed over parts; of equal
+    sums the earlier tuple is the nearer. Rows 1 and 2 of ``values[q]`` and ``numbers[q]`` are room
+    for a part's codewords and for the new tuples.
     """
-    n_parts, words, nearest = plan[_PARTS], plan[_WORDS], plan[_NEAREST]
-    width, few, count = plan[_DIM] // n_parts, min(nearest, words), 0
+    n_parts, words = plan[_PARTS], plan[_WORDS]
+    width, few, count = plan[_DIM] // n_parts, min(plan[_NEAREST], words), 0
     for part in range(n_parts):
         slot = book * n_parts + part
-        _copy(weights, plan[_HALVES] + slot * words, words, near, 0)
-        turned = plan[_TURNED] + slot * width * words
-        _add_products(token, token_at + part * width, width, weights, turned, words, near, 0)
-        if part == 0:
-            _best(near, words, few, values[0], numbers[0])
-            count = few
-            continue
-        _best(near, words, few, values[1], numbers[1])
-        room, found = min(nearest, count * few), 0
-        for old in range(count):
-            for new in range(few):
-                value = values[0, old] + values[1, new]
-                if found < room or value > values[2, found - 1]:
-                    number = numbers[0, old] * words + numbers[1, new]
-                    found = _insert(value, number, room, found, values[2], numbers[2])
-        count = found
-        for at in range(count):
-            values[0, at], numbers[0, at] = values[2, at], numbers[2, at]
-    return count
+        for q in range(rows):
+            _copy(weights, plan[_HALVES] + slot * words, words, near, q * words)
+        turned, x = plan[_TURNED] + slot * width * words, at + part * width
+        _products(rows, tokens, x, step, width, weights, turned, words, near, 0, words, room)
+        into = 0 if part == 0 else 1
+        for q in range(rows):
+            _best(near, q * words, words, few, values[q, into], numbers[q, into])
+            if part > 0:
+                _combine(count, few, plan, values[q], numbers[q])
+        count = few if part == 0 else min(plan[_NEAREST], count * few)
+
+
+@_compiled
+def _combine(
+    count: Number, few: Number, plan: IntArray, values: FloatArray, numbers: IntArray
+) -> None:
+    """Put the best tuples of ``count`` old ones and ``few`` codewords in the old ones' place."""
+    room, found = min(plan[_NEAREST], count * few), 0
+    for old in range(count):
+        for new in range(few):
+            value = values[0, old] + values[1, new]
+            if found < room or value > values[2, found - 1]:
+                number = numbers[0, old] * plan[_WORDS] + numbers[1, new]
+                found = _insert(value, number, room, found, values[2], numbers[2])
+    for at in range(room):
+        values[0, at], numbers[0, at] = values[2, at], numbers[2, at]
 
 
 @_compiled
@@ -319,7 +391,7 @@ def _weigh(
 @_compiled
 def _take_away(
     weights: FloatArray, plan: IntArray, book: Number, codes: IntArray, shares: FloatArray,
-    row: Number, first: Number, left: FloatArray, mean: FloatArray,
+    row: Number, first: Number, left: FloatArray, at: Number, mean: FloatArray,
 ) -> None:  # fmt: skip
     """Take from a residual the weighted mean of the codes of one level."""
     width = plan[_DIM] // plan[_PARTS]
@@ -332,30 +404,53 @@ def _take_away(
             for j in range(width):
                 mean[part * width + j] = _fma(share, weights[word + j], mean[part * width + j])
     for j in range(plan[_DIM]):
-        left[j] -= mean[j]
+        left[at + j] -= mean[j]
 
 
 @_compiled
 def _tokens_of(
-    weights: FloatArray, plan: IntArray, parts: FloatArray, ids: IntArray, begin: Number,
-    end: Number, pooled: FloatArray, hidden: FloatArray, out: FloatArray,
+    row: Number, rows: Number, weights: FloatArray, plan: IntArray, x: FloatArray, x_step: Number,
+    indptr: IntArray, ids: IntArray, limit: Number, pooled: FloatArray, hidden: FloatArray,
+    out: FloatArray, out_step: Number, room: FloatArray,
 ) -> None:  # fmt: skip
-    """Write the tokens of one query from its parts (n_parts, dim), both flat."""
-    dim, heads = plan[_DIM], plan[_N_HEADS]
-    _perceptron(weights, plan, parts, hidden, out, 0)
+    """Write the tokens of queries [row, row + rows) from their parts, both flat."""
+    dim, heads, x_at, out_at = plan[_DIM], plan[_N_HEADS], row * x_step, row * out_step
+    _perceptrons(rows, weights, plan, x, x_at, x_step, hidden, out, out_at, out_step, room)
     if plan[_KIND] == RESIDUAL:
-        for j in range(dim):
-            out[j] += parts[j]
+        for q in range(rows):
+            for j in range(dim):
+                out[out_at + q * out_step + j] += x[x_at + q * x_step + j]
         return
     for head in range(heads):
-        matrix = plan[_PROJECTIONS] + head * dim * dim
-        if plan[_KIND] == ATTENTION:
+        matrix, at = plan[_PROJECTIONS] + head * dim * dim, out_at + head * dim
+        if plan[_KIND] == HEADS:
+            _products(rows, x, x_at, x_step, dim, weights, matrix, dim, out, at, out_step, room)
+            continue
+        for q in range(rows):
+            end = indptr[row + q + 1]
+            begin = max(indptr[row + q], end - limit)
             _attend(weights, plan, head, ids, begin, end, pooled)
-            _add_products(pooled, 0, dim, weights, matrix, dim, out, head * dim)
-        else:
-            _add_products(parts, 0, dim, weights, matrix, dim, out, head * dim)
+            _add_products(pooled, 0, dim, weights, matrix, dim, out, at + q * out_step)
     for own in range(plan[_OWN]):
-        _copy(parts, plan[N_PLAN + own] * dim, dim, out, (heads + own) * dim)
+        for q in range(rows):
+            at = out_at + q * out_step + (heads + own) * dim
+            _copy(x, x_at + q * x_step + plan[N_PLAN + own] * dim, dim, out, at)
+
+
+@_compiled
+def _histories(
+    row: Number, rows: Number, weights: FloatArray, plan: IntArray, indptr: IntArray,
+    ids: IntArray, limit: Number, x: FloatArray, x_step: Number,
+) -> Number:  # fmt: skip
+    """Write part 0 of queries [row, row + rows); return one that names no item, or FINE."""
+    for q in range(row, row + rows):
+        end = indptr[q + 1]
+        begin = max(indptr[q], end - limit)
+        if not _mean(
+            weights, plan[_TABLE], plan[_N_ITEMS], plan[_DIM], ids, begin, end, x, q * x_step
+        ):
+            return q
+    return FINE
 
 
 _IDS = types.Array(types.int64, 1, "A", readonly=True)
@@ -426,15 +521,20 @@ def write_vectors(
     -------
     A query whose history names no item, or FINE.
     """
-    hidden, dim = np.empty(plan[_HIDDEN], np.float32), plan[_DIM]
-    for row in range(out.shape[0]):
-        x, end = parts[row].reshape(-1), indptr[row + 1]
-        begin = max(indptr[row], end - limit)
-        if not _mean(weights, plan[_TABLE], plan[_N_ITEMS], dim, ids, begin, end, x, 0):
-            return row
-        _perceptron(weights, plan, x, hidden, out[row], 0)
-        for j in range(dim):
-            out[row, j] += x[j]
+    n, dim, step = out.shape[0], plan[_DIM], parts.shape[1] * parts.shape[2]
+    hidden, room = np.empty(FOUR * plan[_HIDDEN], np.float32), np.empty(FOUR * CHUNK, np.float32)
+    x, flat = parts.reshape(-1), out.reshape(-1)
+    row = 0
+    while row < n:
+        rows = FOUR if n - row >= FOUR else 1
+        wrong = _histories(row, rows, weights, plan, indptr, ids, limit, x, step)
+        if wrong != FINE:
+            return wrong
+        _perceptrons(rows, weights, plan, x, row * step, step, hidden, flat, row * dim, dim, room)
+        for q in range(row, row + rows):
+            for j in range(u64(dim)):
+                flat[u64(q * dim) + j] += x[u64(q * step) + j]
+        row += rows
     return FINE
 
 
@@ -456,38 +556,48 @@ def write_codes(
     -------
     A query whose history names no item, or FINE.
     """
-    dim, found = plan[_DIM], plan[_FOUND]
-    n_tokens, own = plan[_N_HEADS] + plan[_OWN], plan[_OWN]
-    hidden, pooled = np.empty(plan[_HIDDEN], np.float32), np.empty(dim, np.float32)
-    near, gaps = np.empty(plan[_WORDS], np.float32), np.empty(found, np.float64)
-    values = np.empty((3, plan[_NEAREST]), np.float32)
-    numbers = np.empty((3, plan[_NEAREST]), np.int64)
-    left, residual = np.empty(dim, np.float32), plan[_KIND] == RESIDUAL
-    for row in range(codes.shape[0]):
-        x, end = parts[row].reshape(-1), indptr[row + 1]
-        begin = max(indptr[row], end - limit)
-        if not _mean(weights, plan[_TABLE], plan[_N_ITEMS], dim, ids, begin, end, x, 0):
-            return row
-        out = tokens[row].reshape(-1)
-        _tokens_of(weights, plan, x, ids, begin, end, pooled, hidden, out)
+    n, dim, found, step = codes.shape[0], plan[_DIM], plan[_FOUND], parts.shape[1] * parts.shape[2]
+    n_tokens, own, residual = plan[_N_HEADS] + plan[_OWN], plan[_OWN], plan[_KIND] == RESIDUAL
+    hidden, room = np.empty(FOUR * plan[_HIDDEN], np.float32), np.empty(FOUR * CHUNK, np.float32)
+    pooled, left = np.empty(dim, np.float32), np.empty(FOUR * dim, np.float32)
+    near, gaps = np.empty(FOUR * plan[_WORDS], np.float32), np.empty(found, np.float64)
+    values = np.empty((FOUR, 3, plan[_NEAREST]), np.float32)
+    numbers = np.empty((FOUR, 3, plan[_NEAREST]), np.int64)
+    x, flat, width = parts.reshape(-1), tokens.reshape(-1), tokens.shape[1] * tokens.shape[2]
+    row = 0
+    while row < n:
+        rows = FOUR if n - row >= FOUR else 1
+        wrong = _histories(row, rows, weights, plan, indptr, ids, limit, x, step)
+        if wrong != FINE:
+            return wrong
+        _tokens_of(
+            row, rows, weights, plan, x, step, indptr, ids, limit, pooled, hidden, flat, width, room
+        )
+        source, from_, apart = flat, row * width, width
         if residual:
-            _copy(out, 0, dim, left, 0)
+            _copy(flat, row * width, rows * dim, left, 0)
+            source, from_, apart = left, 0, dim
         for token in range(n_tokens):
-            book = plan[N_PLAN + own + token]
+            book, at = plan[N_PLAN + own + token], from_ + (0 if residual else token * dim)
             start, first = plan[N_PLAN + own + n_tokens + book], token * found
-            source, at = (left, 0) if residual else (out, token * dim)
-            _nearest(weights, plan, book, source, at, near, values, numbers)
-            for one in range(found):
-                codes[row, first + one] = numbers[0, one]
-            _weigh(weights, plan, book, source, at, codes, shares, row, first, gaps)
-            if residual:
-                _take_away(weights, plan, book, codes, shares, row, first, left, pooled)
-            for one in range(found):
-                codes[row, first + one] += start
-        first = n_tokens * found
-        for field in range(plan[_GIVEN]):
-            codes[row, first + field] = given[row, field] + plan[plan.size - plan[_GIVEN] + field]
-            shares[row, first + field] = f32(1.0)
+            _nearest(rows, weights, plan, book, source, at, apart, near, values, numbers, room)
+            for q in range(rows):
+                for one in range(found):
+                    codes[row + q, first + one] = numbers[q, 0, one]
+                place = at + q * apart
+                _weigh(weights, plan, book, source, place, codes, shares, row + q, first, gaps)
+                if residual:
+                    _take_away(
+                        weights, plan, book, codes, shares, row + q, first, left, place, pooled
+                    )
+                for one in range(found):
+                    codes[row + q, first + one] += start
+        first, last = n_tokens * found, plan.size - plan[_GIVEN]
+        for q in range(row, row + rows):
+            for field in range(plan[_GIVEN]):
+                codes[q, first + field] = given[q, field] + plan[last + field]
+                shares[q, first + field] = f32(1.0)
+        row += rows
     return FINE
 
 
