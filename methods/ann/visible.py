@@ -18,7 +18,8 @@ def first_visible(found: TopK, hidden: Lists, k: int) -> TopK:
     """
     ids = np.empty((len(found), k), np.int64)
     scores = np.empty((len(found), k), np.float32)
-    given_ids, given_scores = (np.ascontiguousarray(one) for one in (found.ids, found.scores))
+    given_ids = np.ascontiguousarray(found.ids)
+    given_scores = np.ascontiguousarray(found.scores)
     _drop(given_ids, given_scores, hidden.indptr, hidden.ids, ids, scores)
     return TopK(ids, scores)
 

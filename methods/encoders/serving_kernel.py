@@ -183,15 +183,17 @@ def _mean(
         if u64(ids[where]) >= u64(size):
             return False
     where = begin
-    while where + 4 <= end:
+    while where + 8 <= end:
         r0, r1 = place + u64(ids[where]) * width, place + u64(ids[where + 1]) * width
         r2, r3 = place + u64(ids[where + 2]) * width, place + u64(ids[where + 3]) * width
+        r4, r5 = place + u64(ids[where + 4]) * width, place + u64(ids[where + 5]) * width
+        r6, r7 = place + u64(ids[where + 6]) * width, place + u64(ids[where + 7]) * width
         for j in range(width):
             total = out[at + j] + weights[r0 + j]
-            total = total + weights[r1 + j]
-            total = total + weights[r2 + j]
-            out[at + j] = total + weights[r3 + j]
-        where += 4
+            total = ((total + weights[r1 + j]) + weights[r2 + j]) + weights[r3 + j]
+            total = ((total + weights[r4 + j]) + weights[r5 + j]) + weights[r6 + j]
+            out[at + j] = total + weights[r7 + j]
+        where += 8
     for rest in range(where, end):
         r0 = place + u64(ids[rest]) * width
         for j in range(width):
@@ -527,7 +529,7 @@ def write_vectors(
     row = 0
     while row < n:
         rows = FOUR if n - row >= FOUR else 1
-        wrong = _histories(row, rows, weights, plan, indptr, ids, limit, x, step)
+        wrong: int = _histories(row, rows, weights, plan, indptr, ids, limit, x, step)
         if wrong != FINE:
             return wrong
         _perceptrons(rows, weights, plan, x, row * step, step, hidden, flat, row * dim, dim, room)
@@ -567,7 +569,7 @@ def write_codes(
     row = 0
     while row < n:
         rows = FOUR if n - row >= FOUR else 1
-        wrong = _histories(row, rows, weights, plan, indptr, ids, limit, x, step)
+        wrong: int = _histories(row, rows, weights, plan, indptr, ids, limit, x, step)
         if wrong != FINE:
             return wrong
         _tokens_of(
