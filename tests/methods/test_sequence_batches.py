@@ -18,9 +18,7 @@ def log_of(lists, n_items=50, **fields):
 def examples(train, batch_size=2, max_history=3, seed=0, windows="last"):
     """Return every example of an epoch as (target, what its sequence holds up to the position)."""
     found = []
-    batches = SequenceBatches(
-        train, batch_size, max_history, np.random.default_rng(seed), windows
-    )
+    batches = SequenceBatches(train, batch_size, max_history, np.random.default_rng(seed), windows)
     for batch in batches:
         history = batch.history
         assert len(history) <= batch_size

@@ -67,9 +67,7 @@ def test_company_and_padding_change_nothing(form):
     for row, one in enumerate(LISTS):
         alone = encode(encoder, [one])
         torch.testing.assert_close(alone[0], together[row], rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(
-        encode(encoder, LISTS[::-1]), together.flip(0), rtol=1e-6, atol=1e-6
-    )
+    torch.testing.assert_close(encode(encoder, LISTS[::-1]), together.flip(0), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=name_of)
@@ -178,9 +176,7 @@ def test_sasrec_is_that_of_padded_windows(norm, positions):
     found = encode(encoder, given, list(range(sum(map(len, given)))))
     with torch.no_grad():
         expected = [
-            padded_sasrec(
-                encoder, one, pre_norm=norm == "pre", from_end=positions == "from_end"
-            )
+            padded_sasrec(encoder, one, pre_norm=norm == "pre", from_end=positions == "from_end")
             for one in given
         ]
     torch.testing.assert_close(found, torch.cat(expected), rtol=1e-5, atol=1e-5)
