@@ -38,9 +38,14 @@ FORMS = {
             "windows": "all", "max_history": 4, "batch_size": 16, "dropout": 0.0,
         },
     },
+    "all_to_all": {
+        "attention": {"encoder": "attention"},
+        "gru4rec": {"encoder": "gru4rec", "batch_size": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16},
+    },
 }  # fmt: skip
 # Forms that read histories in their order.
-ORDERED = {("two_tower", form) for form in ("gru4rec", "sasrec", "sasrec_ids")}
+ORDERED = {"gru4rec", "sasrec", "sasrec_ids"}
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
@@ -71,7 +76,7 @@ def contract(name, device, form=""):
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
-    body["ordered"] = (name, form) in ORDERED
+    body["ordered"] = form in ORDERED
     body["learns"] = name != "popularity"
     label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
     made = type(f"Test_{label}", (RetrieverContract,), body)
