@@ -173,6 +173,7 @@ class CompiledTower:
 
     def __init__(self, tower: QueryTower, schema: Fields | None, item_table: Tensor) -> None:
         """Copy the weights of a tower and the table of `ItemFeatures.history_table`."""
+        assert tower.tower is not None, "a tower without a perceptron has nothing to compile"
         packer = WeightPacker()
         n_parts = tower.features.n_parts
         self._plan = plan_of(add_mixture(packer, tower.tower, item_table, n_parts))

@@ -31,8 +31,25 @@ SMALL = {
 FORMS = {
     "ease": {"sparse": {"top_n": 6}},
     "slim": {"signed": {"non_negative": False}},
-    "two_tower": {"ivf": {"index": "ivf", "nlist": 4}, "hnsw": {"index": "hnsw", "m": 8}},
-}
+    "two_tower": {
+        "ivf": {"index": "ivf", "nlist": 4},
+        "hnsw": {"index": "hnsw", "m": 8},
+        "attention": {"encoder": "attention", "n_attention_heads": 2},
+        "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16, "n_attention_heads": 2},
+        "sasrec_ids": {
+            "encoder": "sasrec", "tower": "none", "norm": "post", "positions": "from_start",
+            "windows": "all", "max_history": 4, "batch_size": 16, "dropout": 0.0,
+        },
+    },
+    "all_to_all": {
+        "attention": {"encoder": "attention"},
+        "gru4rec": {"encoder": "gru4rec", "batch_size": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16},
+    },
+}  # fmt: skip
+# Methods and forms that read events in their order.
+ORDERED = {"recent_popularity", "gru4rec", "sasrec", "sasrec_ids"}
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
@@ -65,6 +82,7 @@ def contract(name, device, form=""):
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
+    body["ordered"] = form in ORDERED or name in ORDERED
     body["learns"] = name not in IMPERSONAL
     label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
     made = type(f"Test_{label}", (RetrieverContract,), body)
@@ -85,6 +103,9 @@ for _name in CATALOG:
         globals()[_class.__name__] = _class
     for _form in FORMS.get(_name, ()):
         _class = contract(_name, "cpu", _form)
+        globals()[_class.__name__] = _class
+    for _form in ("attention", "gru4rec", "sasrec") if _name == "two_tower" else ():
+        _class = contract(_name, HOST_AS_DEVICE, _form)
         globals()[_class.__name__] = _class
 
 
