@@ -40,7 +40,7 @@ OVERRIDES = {
 def tiny_log() -> Interactions:
     """Return a checkerboard with fields: even users like even items, odd users odd ones.
 
-    The dense fields `vector` of users and items say the same.
+    The dense fields `vector` of users and items say the same. Each user's events are an hour apart.
     """
     random = np.random.default_rng(0)
     lists = []
@@ -61,6 +61,8 @@ def tiny_log() -> Interactions:
     return Interactions(
         Lists.of(lists),
         N_ITEMS,
+        timestamps=np.tile(np.arange(N_EVENTS) * 3600, N_USERS),
+        ordered=True,
         user_fields=Fields(N_USERS, users),
         item_fields=Fields(N_ITEMS, items),
     )

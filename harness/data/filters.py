@@ -11,15 +11,17 @@ from harness.lists import IntArray
 
 
 def filter_log(log: Log, spec: SplitSpec) -> Log:
-    """Return the log after minimum rating, removal of repeats, and k-core, in this order.
+    """Return the log after minimum rating, removal of repeats, k-core, and removal of fields.
 
-    Where a rating or k-core filter is asked for, users and items left without events vanish and
-    the others are renumbered in the same order, so that the catalogue is what can be relevant.
+    They come in this order. Where a rating or k-core filter is asked for, users and items left
+    without events vanish and the others are renumbered in the same order, so that the catalogue is
+    what can be relevant.
 
     Raises
     ------
     DatasetError
-        The log has no ratings to filter by, or nothing is left.
+        The log has no ratings to filter by, or nothing is left; fields are to be left out of a log
+        whose events carry a context, which decides what a query is.
     """
     if spec.min_rating is not None:
         if log.ratings is None:
@@ -31,6 +33,8 @@ def filter_log(log: Log, spec: SplitSpec) -> Log:
         log = k_core(log, spec.min_user_events, spec.min_item_events)
     if log.n_events == 0:
         raise DatasetError(f"no event is left after the filters of {spec.protocol()}")
+    if spec.fields == "none":
+        log = without_fields(log)
     if spec.min_rating is None and not (spec.min_user_events or spec.min_item_events):
         return log
     return compact(log)
@@ -54,6 +58,20 @@ def k_core(log: Log, min_user_events: int, min_item_events: int) -> Log:
         if kept.all():
             return log
         log = log.take_events(np.flatnonzero(kept))
+
+
+def without_fields(log: Log) -> Log:
+    """Return the log without what is known of users and items.
+
+    Raises
+    ------
+    DatasetError
+        Its events carry a context.
+    """
+    if log.event_fields is not None:
+        names = ", ".join(log.event_fields.columns)
+        raise DatasetError(f'fields = "none": events carry a context ({names}), which is asked for')
+    return replace(log, user_fields=None, item_fields=None)
 
 
 def compact(log: Log) -> Log:

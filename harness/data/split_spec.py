@@ -23,6 +23,7 @@ class SplitSpec:
     hide_seen : items of a query's history may not be returned. None: yes, unless repeats count.
     cold_items : held-out items that no training event shows: refuse, drop, or keep them.
     cold_users : queries whose history is empty: refuse, drop, or keep them.
+    fields : ``none`` leaves out what is known of users and items, so that only ids are left.
     """
 
     kind: ClassVar[str]
@@ -34,6 +35,7 @@ class SplitSpec:
     hide_seen: bool | None = None
     cold_items: Cold = "error"
     cold_users: Cold = "error"
+    fields: Literal["all", "none"] = "all"
 
     def __post_init__(self) -> None:
         for name in ("test", "validation", "fold_in"):

@@ -19,6 +19,7 @@ from methods.ann.retriever import HNSWParams, IVFParams
 from methods.ann.torch_flat import Found, Placed, TorchFlat
 from methods.batches import serving_history
 from methods.encoders.query import Inputs
+from methods.encoders.serving import CompiledTower, history_limit
 from methods.encoders.state import load_state, state_arrays
 from methods.training import (
     Checkpointing,
@@ -169,20 +170,31 @@ class TwoTower(Retriever):
             vectors = model.catalogue_vectors().cpu().numpy()
             self._item_table = model.items.history_table()
         self._query_tower = model.query_tower
+        self._compile()
         self.mark("item_vectors")
         self._index.train(vectors)
         self._index.add(vectors)
         self.mark("index_build")
 
+    def _compile(self) -> None:
+        """Make the encoder of the CPU, which holds the item table from here on."""
+        self._limit = history_limit(self._ordered, self.build_params.max_history)
+        if self.device == "cpu":
+            tower = CompiledTower(self._query_tower, self._query_schema, self._item_table)
+            self._item_table, self._compiled = torch.from_numpy(tower.table), tower
+
     def encode(self, queries: Queries) -> FloatArray:
         """Return query vectors, float32 (n, dim)."""
+        if self.device == "cpu":
+            vectors = self._compiled.vectors(queries.history, queries.fields, self._limit)
+            self.mark("encode")
+            return vectors
         history = serving_history(queries, self._ordered, self.build_params.max_history)
         with torch.inference_mode():
             inputs = self._query_tower.features.inputs(history, queries.fields)
-            vectors = self._query_tower.of_inputs(inputs, self._item_table)
-            encoded = np.asarray(vectors.cpu().numpy())
+            encoded = self._query_tower.of_inputs(inputs, self._item_table).cpu().numpy()
         self.mark("encode")
-        return encoded
+        return np.asarray(encoded)
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
@@ -251,6 +263,7 @@ class TwoTower(Retriever):
         self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
+        self._compile()
         if self.exact:
             self._index.add(arrays["vectors"])
         else:

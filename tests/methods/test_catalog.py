@@ -17,6 +17,8 @@ from methods import CATALOG
 # Small enough for seconds; what is not named keeps its default.
 SMALL = {
     "cluster_popularity": {"n_clusters": 2, "dim": 4},
+    "slim": {"l2": 1.0},
+    "ials": {"dim": 4, "l2": 0.1},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "sparcode": {
@@ -27,6 +29,8 @@ SMALL = {
 }  # fmt: skip
 # A method that has more than one form: what each is called here, and its parameters.
 FORMS = {
+    "ease": {"sparse": {"top_n": 6}},
+    "slim": {"signed": {"non_negative": False}},
     "two_tower": {"ivf": {"index": "ivf", "nlist": 4}, "hnsw": {"index": "hnsw", "m": 8}},
 }
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
@@ -40,6 +44,8 @@ UNMARKED = {
 }
 # Agreement with exact vector search needs the vectors, which the posting lists do not hold.
 NO_SCORES_WHEN_LOADED = {"posting_lists"}
+# Methods that know nothing of the user.
+IMPERSONAL = {"random", "popularity", "recent_popularity"}
 # A method of an optional package: its tests are skipped where the package is not installed.
 NEEDS = {"scann": "scann"}
 
@@ -59,7 +65,7 @@ def contract(name, device, form=""):
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
-    body["learns"] = name != "popularity"
+    body["learns"] = name not in IMPERSONAL
     label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
     made = type(f"Test_{label}", (RetrieverContract,), body)
     for mark in needed(name):

@@ -229,6 +229,17 @@ def test_filters_run_rating_then_repeats_then_core():
     assert kept.user_fields.columns["age"].ids.tolist() == [0, 1]
 
 
+def test_fields_are_left_out_when_told_and_a_context_cannot_be():
+    """Only ids are left in every part, under another hash; a log with contexts is refused."""
+    log = random_log()
+    told = split(log, kind="leave_last_out", fields="none", **EVERY)
+    assert told.train.user_fields is None
+    assert told.test.queries.fields is None
+    assert split(log, kind="leave_last_out", **EVERY).data_hash != told.data_hash
+    with pytest.raises(DatasetError, match=r"context \(hour\)"):
+        split(context_log(), kind="given", fields="none", **EVERY)
+
+
 def context_log():
     """Return a log with a context: user 0 uses item 1 three times, once in test."""
     return arrange(
