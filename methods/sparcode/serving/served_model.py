@@ -21,9 +21,11 @@ from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.model.scored_rows import rows_of, token_rows
 from methods.sparcode.model.settings import ModelSettings
+from methods.sparcode.model.sparsity import quantile_bias
 from methods.sparcode.serving.compiled_encoder import Coded, CompiledEncoder
 
 ENCODED_AT_ONCE = 1024
+BIAS_SCORES = 1 << 22  # held at once while biases are found
 SCORED_AT_ONCE = 64  # queries whose codes are scored with every item at a time
 
 
@@ -162,7 +164,7 @@ class ServedModel:
         with torch.inference_mode():
             at = torch.from_numpy(codes).to(self.bias.device)
             sides = self.interaction.of_tokens(self.encoder.vectors(at).float())
-            bias = self.bias[self.encoder.groups_of(at)]
+            bias = self._bias_of_codes(at, sides)
         return SidesScorer(self.interaction.pairs, sides, self.item_sides, bias)  # type: ignore[arg-type]
 
     def quantised_scores(self, coded: Coded) -> FloatArray:
@@ -198,8 +200,27 @@ class ServedModel:
         codes, weights = (torch.from_numpy(one).to(device) for one in (coded.codes, coded.weights))
         rows = rows_of(self.encoder, codes, weights)
         sides = self.interaction.of_tokens(rows.vectors.float())
-        scores = self.interaction.pairs(sides, self.item_sides) + self.bias[rows.groups, None]
-        return rows.sum_of(torch.relu(scores))
+        scores = self.interaction.pairs(sides, self.item_sides)
+        return rows.sum_of(torch.relu(scores + self._bias_of(rows.groups, scores)[:, None]))
+
+    def _bias_of(self, groups: Tensor, scores: Tensor) -> Tensor:
+        """Return b of codes (n,) of these groups, whose scores with all items are (n, n_items)."""
+        settings = self.encoder.quantizer.settings
+        if settings.bias == "learned":
+            return self.bias[groups]
+        return quantile_bias(scores, settings.density)
+
+    def _bias_of_codes(self, codes: Tensor, sides: Sides) -> Tensor:
+        """Return b of codes (n,); a quantile asks for all their scores, some codes at a time."""
+        groups, step = self.encoder.groups_of(codes), max(1, BIAS_SCORES // self.n_items)
+        if self.encoder.quantizer.settings.bias == "learned":
+            return self.bias[groups]
+        found = self.bias.new_empty(len(codes))
+        for start in range(0, len(codes), step):
+            block = slice(start, start + step)
+            scores = self.interaction.pairs(tuple(one[block] for one in sides), self.item_sides)
+            found[block] = self._bias_of(groups[block], scores.float())
+        return found
 
     def _unquantised(self, coded: Coded) -> Tensor:
         rows = token_rows(self.encoder, coded.tokens)
