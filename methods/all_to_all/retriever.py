@@ -43,7 +43,8 @@ class AllToAllParams(TrainingParams):
     interaction: InteractionName = "mlp"
 
     def __post_init__(self) -> None:
-        self.check_positive("interaction")
+        self.check_positive()
+        self.check_scores("all_to_all")
 
 
 class AllToAll(Retriever):

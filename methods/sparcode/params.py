@@ -85,6 +85,7 @@ class SparCodeParams(TrainingParams):
         limits = ("top_per_code", "budget", "max_per_item")
         flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
         self.check_positive(*zero, *limits, *flags, "codebooks")
+        self.check_scores("sparcode", own=False)
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from harness.lists import Lists
 from methods.batches import Batch
+from methods.losses import RankingLoss
 from methods.negatives import Negatives
+from methods.products import Vectors
 
 
 class RankingModel(nn.Module, ABC):
@@ -14,7 +17,14 @@ class RankingModel(nn.Module, ABC):
 
     Whatever training changes is a parameter or a buffer (or `torch.nn.Module.get_extra_state`): a
     checkpoint holds nothing else of a model, nor do the weights that are kept of the best epoch.
+
+    Attributes
+    ----------
+    ranking_loss : what a step minimises, set by the training; for a model that adds the loss of
+        scores of its own.
     """
+
+    ranking_loss: RankingLoss = RankingLoss()
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
         """Prepare for an epoch, counted from 0; ``recent`` are batches to look at."""
@@ -26,7 +36,23 @@ class RankingModel(nn.Module, ABC):
 
     @abstractmethod
     def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scores of the targets (n,), of the negatives (n, m), and a loss to add."""
+        """Return scores of the targets (n,), of the negatives (n, m), and a loss to add.
+
+        The negatives may be each example's own, see `methods.negatives.Negatives.are_own`; a method
+        whose model cannot score those refuses them with its parameters, see
+        `methods.training.TrainingParams.check_scores`.
+        """
+
+    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:
+        """Return what `batch_scores` are inner products of, or None where they are not.
+
+        It lets a softmax against many shared negatives do without the scores in memory.
+        """
+        return None
+
+    def seen_items(self, batch: Batch) -> Lists:
+        """Return for each example the items that ``mask_seen`` leaves out of its negatives."""
+        return batch.history
 
     @abstractmethod
     def all_scores(self, batch: Batch) -> Tensor:

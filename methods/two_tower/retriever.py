@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
 from harness.fields import describe_fields, empty_fields
@@ -29,7 +30,7 @@ from methods.training import (
     train_model,
 )
 from methods.two_tower.index import TwoTowerSearch, new_index, tune
-from methods.two_tower.towers import QueryTower, TwoTowerModel
+from methods.two_tower.towers import QueryTower, Similarity, TwoTowerModel, as_compared
 
 KIND = "two_tower"  # of what is saved
 INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
@@ -43,6 +44,8 @@ class TwoTowerParams(TrainingParams):
     ----------
     dim : length of query and item vectors, and of every embedding before them.
     hidden : units of the towers' hidden layer.
+    similarity : ``inner`` product, or ``cosine``: both vectors are scaled to length 1, in training
+        and serving.
     index : what searches the item vectors; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
     nlist, train_per_list : of ``ivf``, see `methods.ann.retriever.IVFParams`.
     m, ef_construction : of ``hnsw``, see `methods.ann.retriever.HNSWParams`.
@@ -50,6 +53,7 @@ class TwoTowerParams(TrainingParams):
 
     dim: int = 64
     hidden: int = 128
+    similarity: Similarity = "inner"
     index: Literal["exact", "ivf", "hnsw"] = "exact"
     nlist: int = 0
     train_per_list: int = 40
@@ -57,7 +61,8 @@ class TwoTowerParams(TrainingParams):
     ef_construction: int = 40
 
     def __post_init__(self) -> None:
-        self.check_positive("index", "nlist")
+        self.check_positive("nlist")
+        self.check_scores("inner products", cosine=self.similarity == "cosine")
         IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
         HNSWParams(self.m, self.ef_construction)
 
@@ -83,8 +88,9 @@ class TwoTower(Retriever):
     """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
     The query vector comes from the mean of the history's item vectors and the query's fields, the
-    item vector from id and fields; trained by sampled softmax with log-Q correction on shared
-    negatives, stopped on validation. Exact search costs n_items * dim multiplications a query:
+    item vector from id and fields; trained by the loss asked for (sampled softmax with log-Q
+    correction on shared negatives, unless said otherwise), stopped on validation. Exact search
+    costs n_items * dim multiplications a query:
     faiss on the CPU, torch on a GPU. With ``index`` an approximate index of faiss serves the same
     vectors on the CPU, and `score` stays the exhaustive product, so ``ann_recall`` says what the
     index loses. An index is a build parameter, so a trial of its own: it trains again, and the same
@@ -144,7 +150,9 @@ class TwoTower(Retriever):
         params = self.build_params
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
+        self._model = TwoTowerModel(
+            train, params.dim, params.hidden, self.device, params.similarity
+        )
         phase = "fit" if stop_after is None else "refit"
         checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
         trained = train_model(
@@ -179,10 +187,13 @@ class TwoTower(Retriever):
         history = serving_history(queries, self._ordered, self.build_params.max_history)
         with torch.inference_mode():
             inputs = self._query_tower.features.inputs(history, queries.fields)
-            vectors = self._query_tower.of_inputs(inputs, self._item_table)
-            encoded = np.asarray(vectors.cpu().numpy())
+            encoded = np.asarray(self._vectors_of(inputs).cpu().numpy())
         self.mark("encode")
         return encoded
+
+    def _vectors_of(self, inputs: Inputs) -> Tensor:
+        vectors = self._query_tower.of_inputs(inputs, self._item_table)
+        return as_compared(vectors, self.build_params.similarity)
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
@@ -210,7 +221,7 @@ class TwoTower(Retriever):
         """Encode and search; the answers are left on the device."""
         assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
         with torch.inference_mode():
-            vectors = self._query_tower.of_inputs(placed.inputs, self._item_table)
+            vectors = self._vectors_of(placed.inputs)
         self.mark("encode")
         return self._index.search_placed(placed.hidden._replace(vectors=vectors), k, self.mark)
 

@@ -1,7 +1,10 @@
 """The two towers: query -> vector, item -> vector, scored by their inner product."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from harness.interactions import Interactions
 from methods.batches import Batch
@@ -9,17 +12,31 @@ from methods.encoders.item import ItemFeatures
 from methods.encoders.item_tower import ItemTower
 from methods.encoders.query_tower import QueryTower
 from methods.negatives import Negatives
+from methods.products import Vectors, products
 from methods.training import RankingModel
 
-__all__ = ["QueryTower", "TwoTowerModel"]
+__all__ = ["QueryTower", "Similarity", "TwoTowerModel", "as_compared"]
+
+Similarity = Literal["inner", "cosine"]
 
 
 class TwoTowerModel(RankingModel):
-    """score(q, i) = <query tower, item tower>; see `QueryTower` and `ItemTower`."""
+    """score(q, i) = <query tower, item tower>; see `QueryTower` and `ItemTower`.
 
-    def __init__(self, train: Interactions, dim: int, hidden: int, device: str) -> None:
+    With the similarity ``cosine`` both vectors are scaled to length 1.
+    """
+
+    def __init__(
+        self,
+        train: Interactions,
+        dim: int,
+        hidden: int,
+        device: str,
+        similarity: Similarity = "inner",
+    ) -> None:
         """Take sizes and fields from a training log."""
         super().__init__()
+        self.similarity = similarity
         self.items = ItemFeatures(train, dim, device)
         self.query_tower = QueryTower(train.query_schema, dim, hidden, device)
         self.item_tower = ItemTower(self.items.width, dim, hidden)
@@ -28,8 +45,7 @@ class TwoTowerModel(RankingModel):
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return (n, dim)."""
-        vectors: Tensor = self.item_tower(self.items(items))
-        return vectors
+        return as_compared(self.item_tower(self.items(items)), self.similarity)
 
     def catalogue_vectors(self) -> Tensor:
         """Return the vectors of all items, (n_items, dim)."""
@@ -40,8 +56,17 @@ class TwoTowerModel(RankingModel):
         device = self._all.device
         vectors = self._vectors_of(batch)
         targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
+        others = torch.from_numpy(negatives.items).to(device)
+        scores = products(vectors, others, self.item_vectors)
+        return (vectors * targets).sum(1), scores, vectors.new_zeros(())
+
+    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors:
+        """See `RankingModel`."""
+        device = self._all.device
+        queries = self._vectors_of(batch)
+        targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
         others = self.item_vectors(torch.from_numpy(negatives.items).to(device))
-        return (vectors * targets).sum(1), vectors @ others.T, vectors.new_zeros(())
+        return Vectors(queries, targets, others, queries.new_zeros(()))
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`."""
@@ -49,5 +74,9 @@ class TwoTowerModel(RankingModel):
 
     def _vectors_of(self, batch: Batch) -> Tensor:
         table = self.items.history_table()
-        vectors: Tensor = self.query_tower(batch.history, batch.fields, table)
-        return vectors
+        return as_compared(self.query_tower(batch.history, batch.fields, table), self.similarity)
+
+
+def as_compared(vectors: Tensor, similarity: Similarity) -> Tensor:
+    """Return vectors whose inner product is the similarity; one of length 0 stays."""
+    return functional.normalize(vectors, dim=1) if similarity == "cosine" else vectors
