@@ -10,7 +10,7 @@ from methods.batches import Batch
 from methods.encoders.fields import INIT_STD
 from methods.matrix_factorisation.graph import normalised_adjacency, propagated
 from methods.matrix_factorisation.users import users_of
-from methods.matrix_factorisation.vectors import Askers, UserVectors
+from methods.matrix_factorisation.vectors import Askers, UserVectors, own_or_pooled
 from methods.negatives import Negatives
 from methods.products import Vectors, products
 from methods.training import RankingModel
@@ -95,12 +95,12 @@ class Factors(RankingModel):
             torch.from_numpy(one).to(self._device) for one in (users_of(batch), batch.targets)
         )
         drawn = ((self.encoder.users, users), (self.items, targets), (self.items, negatives))
-        squared = sum(table(ids).square().sum() / ids.numel() for table, ids in drawn)
-        return self._l2 / 2 * squared
+        squared = [table(ids).square().sum() / ids.numel() for table, ids in drawn]
+        return self._l2 / 2 * torch.stack(squared).sum()
 
 
 class CosineFactors(Factors):
-    """<h_u, e_i / |e_i|>, h_u of `UserAndHistory`: the cosine, as SimpleX has it."""
+    """<h_u, e_i / |e_i|>, h_u of `methods.matrix_factorisation.vectors.UserAndHistory`: the cosine, as SimpleX has it."""
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return the vectors of the given items, of length 1, (n, dim)."""
@@ -160,9 +160,10 @@ class PropagatedFactors(Factors):
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`."""
-        items = self.propagate()[1]
-        queries: Tensor = self.served_encoder()(self._askers(batch), items)
-        return queries @ items.T
+        users, items = self.propagate()
+        askers = self._askers(batch)
+        own = functional.embedding(askers.users.clamp(min=0), users)
+        return own_or_pooled(own, askers, items) @ items.T
 
     def item_table(self) -> Tensor:
         """Return the propagated vectors of items, (n_items, dim)."""

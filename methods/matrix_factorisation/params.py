@@ -42,13 +42,10 @@ class LightGCNParams(BPRParams):
 
     Attributes
     ----------
-    n_layers : K, how often vectors are propagated; 0 is `bpr`.
+    n_layers : K, how often vectors are propagated.
     """
 
     n_layers: int = 3
-
-    def __post_init__(self) -> None:
-        BPRParams.__post_init__(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,13 +180,13 @@ class BPR(UserVectorRetriever):
     batch_size * (2 + n_negatives) vectors and the optimiser's pass over all weights; a search
     n_items * dim multiplications. Unlike the paper: Adam in batches, in place of single steps of
     SGD; each event is the target once an epoch, in place of draws with replacement; no item bias;
-    negatives are drawn from all items and those the user met do not count, in place of drawing anew.
+    negatives are drawn from all items and those the user met do not count, in place of new draws.
 
     References
     ----------
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from
     Implicit Feedback", UAI 2009.
-    """  # fmt: skip
+    """
 
     BuildParams: ClassVar[type[BPRParams]] = BPRParams
     build_params: BPRParams

@@ -41,9 +41,12 @@ class UserVectors(nn.Module):
     def forward(self, askers: Askers, item_table: Tensor) -> Tensor:
         """Return query vectors, (n, dim); ``item_table`` is (n_items, dim)."""
         own: Tensor = self.users(askers.users.clamp(min=0))
-        if self.training:  # on events of the log: all users are known
-            return own
-        return torch.where(askers.known, own, mean_of_bags(askers.history, item_table))
+        return own if self.training else own_or_pooled(own, askers, item_table)
+
+
+def own_or_pooled(own: Tensor, askers: Askers, item_table: Tensor) -> Tensor:
+    """Return a known user's own vector, (n, dim), else its history's mean."""
+    return torch.where(askers.known, own, mean_of_bags(askers.history, item_table))
 
 
 class UserAndHistory(UserVectors):
