@@ -100,7 +100,10 @@ class Factors(RankingModel):
 
 
 class CosineFactors(Factors):
-    """<h_u, e_i / |e_i|>, h_u of `methods.matrix_factorisation.vectors.UserAndHistory`: the cosine, as SimpleX has it."""
+    """<h_u, e_i / |e_i|>: the cosine, as SimpleX has it.
+
+    h_u is that of `methods.matrix_factorisation.vectors.UserAndHistory`.
+    """
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return the vectors of the given items, of length 1, (n, dim)."""
