@@ -35,7 +35,11 @@ SMALL = {
 }  # fmt: skip
 # A method that has more than one form: what each is called here, and its parameters.
 FORMS = {
-    "two_tower": {"ivf": {"index": "ivf", "nlist": 4}, "hnsw": {"index": "hnsw", "m": 8}},
+    "two_tower": {
+        "ivf": {"index": "ivf", "nlist": 4},
+        "hnsw": {"index": "hnsw", "m": 8},
+        "cosine": {"similarity": "cosine", "loss": "ccl", "ccl_margin": 0.3, "ccl_weight": 2.0},
+    },
 }
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
