@@ -46,12 +46,16 @@ def propagated(adjacency: Tensor, vectors: Tensor, n_layers: int) -> Tensor:
 
 
 class _SymmetricProduct(torch.autograd.Function):
-    """adjacency @ vectors; the adjacency is its own transpose, so the gradient is alike."""
+    """adjacency @ vectors; the adjacency is its own transpose, so the gradient is alike.
+
+    It stays float32 under autocast, which has no sparse products in less.
+    """
 
     @staticmethod
     def forward(ctx: Any, adjacency: Tensor, vectors: Tensor) -> Tensor:
         ctx.adjacency = adjacency
-        return adjacency @ vectors
+        with torch.autocast(vectors.device.type, enabled=False):
+            return adjacency @ vectors
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:

@@ -43,6 +43,7 @@ CASES = {
     "mf_bpr": (BPR, SMALL),
     "simplex": (SimpleX, {**SMALL, "ccl_margin": 0.3, "ccl_weight": 2.0}),
     "light_gcn": (LightGCN, SMALL),
+    "light_gcn_bfloat16": (LightGCN, {**SMALL, "precision": "bfloat16"}),
 }  # fmt: skip
 
 
