@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numba
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from harness.arrays import Array
@@ -11,6 +13,7 @@ from harness.interactions import Interactions
 from harness.lists import IntArray, Lists
 
 NegativesName = Literal["uniform", "popularity", "mixed", "in_batch", "uniform_in_batch"]
+BoolArray = npt.NDArray[np.bool_]
 IN_BATCH = ("in_batch", "uniform_in_batch")
 
 
@@ -112,20 +115,19 @@ class NegativeSampler:
         """
         if seen is not None and len(seen) != len(targets):
             raise ValueError(f"seen items of {len(seen)} examples, expected {len(targets)}")
-        rows, ids = np.arange(len(targets)), targets
-        if seen is not None:
-            rows, ids = np.concatenate((rows, seen.rows)), np.concatenate((ids, seen.ids))
+        given = Lists.empty(len(targets)) if seen is None else seen
+        wanted = np.require(targets, np.int64, ["C", "W"]), given.indptr, given.ids
         if self._sampling.own:
-            return self._own(len(targets), rows, ids)
+            items = self._from_catalogue(len(targets))
+            hit = np.nonzero(_own_hits(items, *wanted, self._n_items))
+            return Negatives(items, _log(self._expected[items]), self._n_uniform, *hit)
         if self.takes_everything:
-            items: IntArray = np.arange(self._n_items)
-            expected: Array = np.ones(self._n_items)
-            n_uniform, pairs = self._n_items, (rows, ids)
-        else:
-            items, expected = self._shared(targets)
-            n_uniform, pairs = self._n_uniform, _equal_pairs(rows, ids, items)
-        order = np.argsort(pairs[0], kind="stable")
-        return Negatives(items, _log(expected), n_uniform, pairs[0][order], pairs[1][order])
+            everything = np.arange(self._n_items)
+            pairs = _shared_pairs(everything, *wanted, self._n_items)
+            return Negatives(everything, torch.zeros(self._n_items), self._n_items, *pairs)
+        items, expected = self._shared(targets)
+        pairs = _shared_pairs(items, *wanted, self._n_items)
+        return Negatives(items, _log(expected), self._n_uniform, *pairs)
 
     def _shared(self, targets: IntArray) -> tuple[IntArray, Array]:
         """Return items (m,) and how often each is expected."""
@@ -135,15 +137,6 @@ class NegativeSampler:
         items = np.concatenate((drawn, targets))
         others, events = max(len(targets) - 1, 0), max(self._n_events - 1, 1)
         return items, self._expected[items] + self._counts[items] * (others / events)
-
-    def _own(self, n: int, rows: IntArray, ids: IntArray) -> Negatives:
-        """Draw m for each of n examples; pairs (``rows``, ``ids``) do not count."""
-        items = self._from_catalogue(n)
-        excluded = np.unique(rows * self._n_items + ids)
-        keys = np.arange(n)[:, None] * self._n_items + items  # (n, m)
-        places = np.minimum(np.searchsorted(excluded, keys), max(len(excluded) - 1, 0))
-        hit = np.nonzero(excluded[places] == keys) if len(excluded) else (rows[:0], rows[:0])
-        return Negatives(items, _log(self._expected[items]), self._n_uniform, *hit)
 
     def _from_catalogue(self, n: int) -> IntArray:
         """Return n rows of draws, int64, the uniform ones first."""
@@ -159,11 +152,49 @@ def _log(expected: Array) -> torch.Tensor:
     return torch.from_numpy(np.log(np.maximum(expected, least)).astype(np.float32))
 
 
-def _equal_pairs(rows: IntArray, ids: IntArray, items: IntArray) -> tuple[IntArray, IntArray]:
-    """Return rows and columns of all pairs (``rows[p]``, c) with ``items[c] == ids[p]``."""
-    order = np.argsort(items, kind="stable")
-    first = np.searchsorted(items, ids, side="left", sorter=order)
-    counts = np.searchsorted(items, ids, side="right", sorter=order) - first
-    starts = np.cumsum(counts) - counts
-    within = np.arange(int(counts.sum())) - np.repeat(starts, counts)
-    return np.repeat(rows, counts), order[np.repeat(first, counts) + within]
+# With a signature numba compiles on import, so that no timed fit pays for it.
+_V = "int64[::1]"
+
+
+@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},int64)", cache=True, nogil=True)
+def _shared_pairs(
+    items: IntArray, targets: IntArray, indptr: IntArray, seen: IntArray, n_items: int
+) -> tuple[IntArray, IntArray]:
+    """Return rows, ascending, and columns of what does not count: target and seen items of a row.
+
+    Each item has a chain of the columns that it stands in, so the cost goes with the items seen.
+    """
+    first, following = np.full(n_items, -1, np.int64), np.empty(items.size, np.int64)
+    for column in range(items.size - 1, -1, -1):
+        following[column] = first[items[column]]
+        first[items[column]] = column
+    rows, columns = np.empty(0, np.int64), np.empty(0, np.int64)
+    for writes in (False, True):
+        count = 0
+        for row in range(targets.size):
+            for place in range(indptr[row] - 1, indptr[row + 1]):
+                item = targets[row] if place < indptr[row] else seen[place]
+                column = first[item]
+                while column >= 0:
+                    if writes:
+                        rows[count], columns[count] = row, column
+                    count += 1
+                    column = following[column]
+        if not writes:
+            rows, columns = np.empty(count, np.int64), np.empty(count, np.int64)
+    return rows, columns
+
+
+@numba.njit(f"boolean[:,::1](int64[:,::1],{_V},{_V},{_V},int64)", cache=True, nogil=True)
+def _own_hits(
+    items: IntArray, targets: IntArray, indptr: IntArray, seen: IntArray, n_items: int
+) -> BoolArray:
+    """Return which of a row's items (n, m) are its target or seen, bool (n, m)."""
+    stamp, hits = np.full(n_items, -1, np.int64), np.empty(items.shape, np.bool_)
+    for row in range(targets.size):
+        stamp[targets[row]] = row
+        for place in range(indptr[row], indptr[row + 1]):
+            stamp[seen[place]] = row
+        for column in range(items.shape[1]):
+            hits[row, column] = stamp[items[row, column]] == row
+    return hits
