@@ -1,55 +1,200 @@
-"""Negatives: items drawn once per batch, shared by its examples, with the odds of each draw."""
+"""Negatives: items drawn for a batch, with the odds of each draw and what does not count."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+import numba
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from harness.arrays import Array
 from harness.interactions import Interactions
-from harness.lists import IntArray
+from harness.lists import IntArray, Lists
+
+NegativesName = Literal["uniform", "popularity", "mixed", "in_batch", "uniform_in_batch"]
+BoolArray = npt.NDArray[np.bool_]
+IN_BATCH = ("in_batch", "uniform_in_batch")
 
 
 @dataclass(frozen=True, slots=True)
 class Negatives:
-    """m shared negatives.
+    """m negatives shared by the n examples of a batch, or m for each of them.
 
     Attributes
     ----------
-    items : int64 (m,); the first ``n_uniform`` are uniform draws.
-    log_expected : float32 (m,), log of the expected number of times each item is drawn.
-    n_uniform : how many were drawn uniformly.
+    items : int64 (m,), or (n, m) of own ones; the first ``n_uniform`` are uniform draws.
+    log_expected : float32, of the shape of ``items``: log of the expected number of times each item
+        is drawn.
+    n_uniform : how many were drawn uniformly, of own ones in each row.
+    excluded_rows, excluded_columns : int64 (p,), the pairs of example and negative that do not
+        count: the example's target and, where asked for, what it has seen. Rows ascend.
     """
 
     items: IntArray
     log_expected: torch.Tensor
     n_uniform: int
+    excluded_rows: IntArray
+    excluded_columns: IntArray
+
+    @property
+    def are_own(self) -> bool:
+        """Return whether each example has its own."""
+        return self.items.ndim == 2
+
+    def excluded(self, n: int, device: torch.device) -> torch.Tensor:
+        """Return the pairs of n examples that do not count, as bool (n, m) on a device."""
+        mask = torch.zeros((n, self.items.shape[-1]), dtype=torch.bool, device=device)
+        rows, columns = (
+            torch.from_numpy(one).to(device, non_blocking=True)
+            for one in (self.excluded_rows, self.excluded_columns)
+        )
+        mask[rows, columns] = True
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What is drawn; see `methods.training.TrainingParams`."""
+
+    n_negatives: int
+    kind: NegativesName = "mixed"
+    own: bool = False
+    popularity_exponent: float = 1.0
 
 
 class NegativeSampler:
-    """Draws half the negatives uniformly and half by popularity, with replacement.
+    """Draws negatives, with replacement, from the catalogue, the batch or both.
 
-    With m draws no item is expected less than m / (2 n_items) times, so the correction stays
-    bounded; of an odd m the odd one is uniform. Where m reaches the catalogue every item is
-    taken once instead, and the sampled softmax is the full one.
+    ``uniform``: every item alike. ``popularity``: by the item's number of events to the power
+    ``popularity_exponent``; an item without events never comes. ``mixed``: half uniformly, of an
+    odd m the odd one too, and half by popularity; no item is expected less than m / (2 n_items)
+    times, so the log-Q correction stays bounded. Where m reaches the catalogue every item is taken
+    once in place of these, unless examples draw their own.
+
+    ``in_batch``: the targets of the batch, m = n of them. An item is expected as often as the n - 1
+    other events have it when they are drawn from the other events of the log; where it is the
+    target of several examples it stands there as often. ``uniform_in_batch``: uniform draws, and
+    the targets of the batch behind them.
+
+    References
+    ----------
+    Yi et al., RecSys 2019 (in-batch); Yang et al., "Mixed Negative Sampling for Learning Two-tower
+    Neural Networks in Recommendations", WWW 2020 (uniform and in-batch).
     """
 
-    def __init__(self, train: Interactions, n_negatives: int, random: np.random.Generator) -> None:
-        """Count the items of ``train``; ``n_negatives`` are drawn per batch."""
-        counts = np.bincount(train.item_ids, minlength=train.n_items).astype(np.float64)
-        share = counts / counts.sum()
+    def __init__(
+        self, train: Interactions, sampling: Sampling | int, random: np.random.Generator
+    ) -> None:
+        """Count the items of ``train``; a number stands for so many shared, mixed ones."""
+        if isinstance(sampling, int):
+            sampling = Sampling(sampling)
+        self._sampling, self._random = sampling, random
+        self._n_items, self._n_events = train.n_items, train.n_events
+        self._counts = np.bincount(train.item_ids, minlength=train.n_items).astype(np.float64)
+        weights = self._counts**sampling.popularity_exponent
+        share = weights / weights.sum()
         self._popularity = np.cumsum(share)
-        self._n_items, self._m, self._random = train.n_items, n_negatives, random
-        self._n_uniform = (n_negatives + 1) // 2
-        expected = self._n_uniform / train.n_items + (n_negatives - self._n_uniform) * share
-        self._log_expected = np.log(expected).astype(np.float32)
+        m = sampling.n_negatives
+        self._n_uniform = {"popularity": 0, "mixed": (m + 1) // 2, "in_batch": 0}.get(
+            sampling.kind, m
+        )
+        self._n_popular = 0 if sampling.kind in IN_BATCH else m - self._n_uniform
+        self._expected = self._n_uniform / train.n_items + self._n_popular * share
 
-    def draw(self) -> Negatives:
-        """Draw the negatives of one batch."""
-        if self._m >= self._n_items:
+    @property
+    def takes_everything(self) -> bool:
+        """Return whether the negatives are the catalogue."""
+        one = self._sampling
+        return one.n_negatives >= self._n_items and not one.own and one.kind not in IN_BATCH
+
+    def draw(self, targets: IntArray, seen: Lists | None = None) -> Negatives:
+        """Draw the negatives of one batch, whose targets, int64 (n,), do not count for their row.
+
+        Nor does what ``seen``, n lists, holds for it.
+        """
+        if seen is not None and len(seen) != len(targets):
+            raise ValueError(f"seen items of {len(seen)} examples, expected {len(targets)}")
+        given = Lists.empty(len(targets)) if seen is None else seen
+        wanted = np.require(targets, np.int64, ["C", "W"]), given.indptr, given.ids
+        if self._sampling.own:
+            items = self._from_catalogue(len(targets))
+            hit = np.nonzero(_own_hits(items, *wanted, self._n_items))
+            return Negatives(items, _log(self._expected[items]), self._n_uniform, *hit)
+        if self.takes_everything:
             everything = np.arange(self._n_items)
-            return Negatives(everything, torch.zeros(self._n_items), self._n_items)
-        uniform = self._random.integers(self._n_items, size=self._n_uniform)
-        draws = self._random.random(self._m - self._n_uniform)
+            pairs = _shared_pairs(everything, *wanted, self._n_items)
+            return Negatives(everything, torch.zeros(self._n_items), self._n_items, *pairs)
+        items, expected = self._shared(targets)
+        pairs = _shared_pairs(items, *wanted, self._n_items)
+        return Negatives(items, _log(expected), self._n_uniform, *pairs)
+
+    def _shared(self, targets: IntArray) -> tuple[IntArray, Array]:
+        """Return items (m,) and how often each is expected."""
+        drawn = self._from_catalogue(1)[0]
+        if self._sampling.kind not in IN_BATCH:
+            return drawn, self._expected[drawn]
+        items = np.concatenate((drawn, targets))
+        others, events = max(len(targets) - 1, 0), max(self._n_events - 1, 1)
+        return items, self._expected[items] + self._counts[items] * (others / events)
+
+    def _from_catalogue(self, n: int) -> IntArray:
+        """Return n rows of draws, int64, the uniform ones first."""
+        uniform = self._random.integers(self._n_items, size=(n, self._n_uniform))
+        draws = self._random.random((n, self._n_popular))
         popular = np.minimum(np.searchsorted(self._popularity, draws), self._n_items - 1)
-        items = np.concatenate((uniform, popular))
-        return Negatives(items, torch.from_numpy(self._log_expected[items]), self._n_uniform)
+        return np.concatenate((uniform, popular), axis=1)
+
+
+def _log(expected: Array) -> torch.Tensor:
+    """Return logarithms, float32; of what is never expected, that of a number near 0."""
+    least = np.finfo(np.float32).tiny
+    return torch.from_numpy(np.log(np.maximum(expected, least)).astype(np.float32))
+
+
+# With a signature numba compiles on import, so that no timed fit pays for it.
+_V = "int64[::1]"
+
+
+@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},int64)", cache=True, nogil=True)
+def _shared_pairs(
+    items: IntArray, targets: IntArray, indptr: IntArray, seen: IntArray, n_items: int
+) -> tuple[IntArray, IntArray]:
+    """Return rows, ascending, and columns of what does not count: target and seen items of a row.
+
+    Each item has a chain of the columns that it stands in, so the cost goes with the items seen.
+    """
+    first, following = np.full(n_items, -1, np.int64), np.empty(items.size, np.int64)
+    for column in range(items.size - 1, -1, -1):
+        following[column] = first[items[column]]
+        first[items[column]] = column
+    rows, columns = np.empty(0, np.int64), np.empty(0, np.int64)
+    for writes in (False, True):
+        count = 0
+        for row in range(targets.size):
+            for place in range(indptr[row] - 1, indptr[row + 1]):
+                item = targets[row] if place < indptr[row] else seen[place]
+                column = first[item]
+                while column >= 0:
+                    if writes:
+                        rows[count], columns[count] = row, column
+                    count += 1
+                    column = following[column]
+        if not writes:
+            rows, columns = np.empty(count, np.int64), np.empty(count, np.int64)
+    return rows, columns
+
+
+@numba.njit(f"boolean[:,::1](int64[:,::1],{_V},{_V},{_V},int64)", cache=True, nogil=True)
+def _own_hits(
+    items: IntArray, targets: IntArray, indptr: IntArray, seen: IntArray, n_items: int
+) -> BoolArray:
+    """Return which of a row's items (n, m) are its target or seen, bool (n, m)."""
+    stamp, hits = np.full(n_items, -1, np.int64), np.empty(items.shape, np.bool_)
+    for row in range(targets.size):
+        stamp[targets[row]] = row
+        for place in range(indptr[row], indptr[row + 1]):
+            stamp[seen[place]] = row
+        for column in range(items.shape[1]):
+            hits[row, column] = stamp[items[row, column]] == row
+    return hits

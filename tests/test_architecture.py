@@ -40,7 +40,7 @@ HOMES = {
     "psutil": ("harness/measure/",),
     "threadpoolctl": ("harness/measure/",),
 }
-FAMILIES = ("two_tower", "all_to_all", "sparcode", "classical")
+FAMILIES = ("two_tower", "all_to_all", "sparcode", "classical", "matrix_factorisation")
 SHARED_FAMILIES = ("ann", "encoders", "interactions")
 
 

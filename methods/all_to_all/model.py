@@ -10,7 +10,7 @@ from methods.encoders.item import ItemFeatures
 from methods.encoders.params import MEAN, EncoderParams
 from methods.encoders.query_tower import QueryTower
 from methods.interactions.choice import make_interaction
-from methods.interactions.interaction import Sides
+from methods.interactions.interaction import Sides, take
 from methods.negatives import Negatives
 from methods.training import RankingModel, TrainingParams
 
@@ -62,9 +62,20 @@ class AllToAllModel(RankingModel):
         """See `RankingModel`; nothing is added."""
         queries, device = self._sides_of_queries(batch), self._all.device
         targets = self._sides_of(torch.from_numpy(batch.targets).to(device))
-        others = self._sides_of(torch.from_numpy(negatives.items).to(device))
         positive = self.interaction.own(queries, targets)
-        return positive, self.interaction.pairs(queries, others), positive.new_zeros(())
+        others = torch.from_numpy(negatives.items).to(device)
+        if negatives.are_own:
+            negative = self._own(queries, others)
+        else:
+            negative = self.interaction.pairs(queries, self._sides_of(others))
+        return positive, negative, positive.new_zeros(())
+
+    def _own(self, queries: Sides, items: Tensor) -> Tensor:
+        """Return the scores of each query with items of its own, both (n, m)."""
+        used, places = torch.unique(items, return_inverse=True)
+        sides = take(self._sides_of(used), places.flatten())
+        rows = torch.arange(len(items), device=items.device).repeat_interleave(items.shape[1])
+        return self.interaction.own(take(queries, rows), sides).view(items.shape)
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`."""

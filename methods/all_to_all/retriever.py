@@ -44,7 +44,8 @@ class AllToAllParams(EncoderParams):
     interaction: InteractionName = "mlp"
 
     def __post_init__(self) -> None:
-        self.check_positive("interaction", "dropout")
+        self.check_positive("dropout")
+        self.check_scores("all_to_all")
         self.check_encoder(self.dim)
 
 

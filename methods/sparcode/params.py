@@ -90,6 +90,7 @@ class SparCodeParams(TrainingParams):
         limits = ("top_per_code", "budget", "max_per_item")
         flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
         self.check_positive(*zero, *limits, *flags, "codebooks", "bias")
+        self.check_scores("sparcode", own=False)
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")
@@ -104,11 +105,14 @@ class SparCodeParams(TrainingParams):
             raise ValueError(
                 f"density = {self.density} must be at most 1, decay = {self.decay} below 1"
             )
-        n_uniform = (self.n_negatives + 1) // 2
-        if self.bias == "quantile" and self.density * n_uniform < 1:
+        m, is_full = self.n_negatives, self.loss == "full_softmax"
+        uniform = {"uniform": m, "uniform_in_batch": m, "mixed": (m + 1) // 2}
+        n_uniform = uniform.get(self.negatives, 0)
+        if self.bias == "quantile" and not is_full and self.density * n_uniform < 1:
             raise ValueError(
                 f"bias = 'quantile' finds density = {self.density} among the {n_uniform} uniform "
-                f"ones of n_negatives = {self.n_negatives}: their product must be at least 1"
+                f"ones of n_negatives = {m}, negatives = {self.negatives!r}: their product must be "
+                "at least 1"
             )
         self._check_codes()
 

@@ -54,6 +54,8 @@ def convert_step(
             negatives,
             items=convert(negatives.items),
             log_expected=torch.from_numpy(convert(negatives.log_expected.numpy())),
+            excluded_rows=convert(negatives.excluded_rows),
+            excluded_columns=convert(negatives.excluded_columns),
         ),
     )
 

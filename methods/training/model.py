@@ -7,8 +7,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from harness.interactions import Interactions
+from harness.lists import Lists
 from methods.batches import Batch, Batches, EpochBatches
+from methods.losses import RankingLoss
 from methods.negatives import Negatives
+from methods.products import Vectors
 from methods.training.params import TrainingParams
 
 
@@ -17,7 +20,14 @@ class RankingModel(nn.Module, ABC):
 
     Whatever training changes is a parameter or a buffer (or `torch.nn.Module.get_extra_state`): a
     checkpoint holds nothing else of a model, nor do the weights that are kept of the best epoch.
+
+    Attributes
+    ----------
+    ranking_loss : what a step minimises, set by the training; for a model that adds the loss of
+        scores of its own.
     """
+
+    ranking_loss: RankingLoss = RankingLoss()
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
         """Prepare for an epoch, counted from 0; ``recent`` are batches to look at."""
@@ -35,7 +45,33 @@ class RankingModel(nn.Module, ABC):
 
     @abstractmethod
     def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scores of the targets (n,), of the negatives (n, m), and a loss to add."""
+        """Return scores of the targets (n,), of the negatives (n, m), and a loss to add.
+
+        The negatives may be each example's own, see `methods.negatives.Negatives.are_own`; a method
+        whose model cannot score those refuses them with its parameters, see
+        `methods.training.TrainingParams.check_scores`.
+        """
+
+    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:
+        """Return what `batch_scores` are inner products of, or None where they are not.
+
+        It lets a softmax against many shared negatives do without the scores in memory.
+        """
+        return None
+
+    def seen_items(self, batch: Batch) -> Lists:
+        """Return for each example the items that ``mask_seen`` leaves out of its negatives.
+
+        It is the history; of a batch of sequences what a sequence holds up to each position.
+        """
+        if batch.positions is None:
+            return batch.history
+        starts = batch.history.indptr
+        rows = np.searchsorted(starts, batch.positions, side="right") - 1
+        lengths = batch.positions + 1 - starts[rows]
+        indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+        within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths)
+        return Lists(indptr, batch.history.ids[np.repeat(starts[rows], lengths) + within])
 
     @abstractmethod
     def all_scores(self, batch: Batch) -> Tensor:

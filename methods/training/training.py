@@ -13,8 +13,8 @@ from harness.interactions import Interactions
 from harness.progress import Progress
 from harness.seeding import derive_seed, generator
 from methods.batches import Batch, Batches
-from methods.losses import sampled_softmax
 from methods.negatives import Negatives, NegativeSampler
+from methods.products import Vectors, softmax_of_products
 from methods.training.ahead import convert_step, made_ahead
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
@@ -23,6 +23,7 @@ from methods.training.trained import Trained
 RECENT_EXAMPLES = 1 << 15  # in the batches shown to the model when an epoch begins, at least 8
 N_AHEAD = 4  # batches that wait for a GPU
 TELL_EVERY_S = 2.0  # how an epoch goes
+FUSED_FROM = 1 << 22  # scores of a step from which a softmax of inner products does not keep them
 
 
 class Training:
@@ -45,7 +46,9 @@ class Training:
         self._device = next(model.parameters()).device
         self._random = generator(seed, "batches")
         self._negatives = generator(seed, "negatives")
-        self._sampler = NegativeSampler(train, params.n_negatives, self._negatives)
+        sampling = params.sampling(train.n_items)
+        self._sampler = NegativeSampler(train, sampling, self._negatives)
+        self._loss = model.ranking_loss = params.ranking_loss(train.n_items)
         self._optimizer = _optimizer_of(model, params)
         self._recent: list[Batch] = []
         self._n_recent = max(8, RECENT_EXAMPLES // params.batch_size)
@@ -138,30 +141,51 @@ class Training:
 
     def _feed(self, batches: Batches) -> Iterator[tuple[Batch, Negatives]]:
         """Yield each batch with its negatives; for a GPU another thread makes them ahead."""
-        steps = ((batch, self._sampler.draw()) for batch in batches)
+        steps = ((batch, self._draw(batch)) for batch in batches)
         if self._device.type == "cpu":
             return steps
         return made_ahead(map(convert_step, steps), N_AHEAD)
 
+    def _draw(self, batch: Batch) -> Negatives:
+        seen = self._model.seen_items(batch) if self._params.mask_seen else None
+        return self._sampler.draw(batch.targets, seen)
+
     def _step(self, batch: Batch, negatives: Negatives) -> torch.Tensor:
         """Make a step and return the loss, a scalar on the device."""
-        reduced = self._params.precision == "bfloat16"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=reduced):
-            positive, negative, extra = self._model.batch_scores(batch, negatives)
-        targets, items, log_expected = (
-            one.to(self._device, non_blocking=True)
-            for one in (
-                torch.from_numpy(batch.targets),
-                torch.from_numpy(negatives.items),
-                negatives.log_expected,
-            )
-        )
-        is_target = targets[:, None] == items[None, :]
-        loss = sampled_softmax(positive.float(), negative.float(), log_expected, is_target) + extra
+        loss = self._loss_of(batch, negatives)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return loss.detach()
+
+    def _loss_of(self, batch: Batch, negatives: Negatives) -> torch.Tensor:
+        n, device = len(batch.targets), self._device
+        log_expected = negatives.log_expected.to(device, non_blocking=True)
+        reduced = self._params.precision == "bfloat16"
+        with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+            many = n * negatives.items.shape[-1] >= FUSED_FROM
+            if many and self._loss.is_softmax and not negatives.are_own:
+                vectors = self._model.batch_vectors(batch, negatives)
+                if vectors is not None:
+                    return self._fused(vectors, negatives, log_expected)
+            positive, negative, extra = self._model.batch_scores(batch, negatives)
+        excluded = negatives.excluded(n, device)
+        loss = self._loss(positive.float(), negative.float(), log_expected, excluded)
+        return loss + extra
+
+    def _fused(
+        self, vectors: Vectors, negatives: Negatives, log_expected: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the softmax's loss without its scores."""
+        rows, columns = (
+            torch.from_numpy(one).to(self._device, non_blocking=True)
+            for one in (negatives.excluded_rows, negatives.excluded_columns)
+        )
+        queries = vectors.queries / self._loss.temperature
+        positive = (queries * vectors.targets).sum(1).float()
+        pairs = rows, columns
+        loss = softmax_of_products(positive, queries, vectors.negatives, log_expected, pairs)
+        return loss + vectors.extra
 
     def _judge(self, judge: Callable[[], float]) -> float:
         score = judge()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
 from harness.fields import describe_fields, empty_fields
@@ -31,7 +32,7 @@ from methods.training import (
     train_model,
 )
 from methods.two_tower.index import TwoTowerSearch, new_index, tune
-from methods.two_tower.towers import TwoTowerModel
+from methods.two_tower.towers import Similarity, TwoTowerModel, as_compared
 
 KIND = "two_tower"  # of what is saved
 INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
@@ -47,6 +48,8 @@ class TwoTowerParams(EncoderParams):
     hidden : units of the towers' hidden layer, and of the layers of ``gru4rec``.
     tower : ``mlp``: a perceptron over history and fields is added to the query's vector, one over
         id and fields to the item's. ``none``: ids alone, the history's vector against the id's.
+    similarity : ``inner`` product, or ``cosine``: both vectors are scaled to length 1, in training
+        and serving.
     index : what searches the item vectors; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
     nlist, train_per_list : of ``ivf``, see `methods.ann.retriever.IVFParams`.
     m, ef_construction : of ``hnsw``, see `methods.ann.retriever.HNSWParams`.
@@ -55,6 +58,7 @@ class TwoTowerParams(EncoderParams):
     dim: int = 64
     hidden: int = 128
     tower: TowerName = "mlp"
+    similarity: Similarity = "inner"
     index: Literal["exact", "ivf", "hnsw"] = "exact"
     nlist: int = 0
     train_per_list: int = 40
@@ -62,8 +66,9 @@ class TwoTowerParams(EncoderParams):
     ef_construction: int = 40
 
     def __post_init__(self) -> None:
-        self.check_positive("index", "nlist", "tower", "dropout")
+        self.check_positive("nlist", "dropout")
         self.check_encoder(self.dim)
+        self.check_scores("inner products", cosine=self.similarity == "cosine")
         IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
         HNSWParams(self.m, self.ef_construction)
 
@@ -89,8 +94,9 @@ class TwoTower(Retriever):
     """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
     The query vector comes from the history's item vectors (their mean, or what ``encoder`` names)
-    and the query's fields, the item vector from id and fields; trained by sampled softmax with
-    log-Q correction on shared negatives, stopped on validation. With ``encoder = "sasrec"``,
+    and the query's fields, the item vector from id and fields; trained by the loss asked
+    for (sampled softmax with log-Q correction on shared negatives, unless said otherwise), stopped
+    on validation. With ``encoder = "sasrec"``,
     ``tower = "none"`` and as many negatives as items it is SASRec with full cross-entropy.
 
     Exact search costs n_items * dim multiplications a query: faiss on the CPU, torch on a GPU. With
@@ -153,7 +159,7 @@ class TwoTower(Retriever):
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
         self._model = TwoTowerModel(
-            train, params.dim, params.hidden, self.device, params, params.tower
+            train, params.dim, params.hidden, self.device, params, params.tower, params.similarity
         )
         phase = "fit" if stop_after is None else "refit"
         checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
@@ -188,12 +194,14 @@ class TwoTower(Retriever):
     def _compile(self) -> None:
         """Make the encoder of the CPU, which holds the item table from here on.
 
-        Of an encoder other than the mean, or without a tower, torch's modules serve there too.
+        Of an encoder other than the mean, without a tower, or for cosines, torch's modules serve
+        there too.
         """
         params = self.build_params
         self._limit = history_limit(self._ordered, params.max_history)
         self._compiled: CompiledTower | None = None
-        if self.device == "cpu" and params.encoder == "mean" and params.tower == "mlp":
+        plain = (params.encoder, params.tower, params.similarity) == ("mean", "mlp", "inner")
+        if self.device == "cpu" and plain:
             tower = CompiledTower(self._query_tower, self._query_schema, self._item_table)
             self._item_table, self._compiled = torch.from_numpy(tower.table), tower
 
@@ -206,9 +214,13 @@ class TwoTower(Retriever):
         history = serving_history(queries, self._ordered, self.build_params.max_history)
         with torch.inference_mode():
             inputs = self._query_tower.features.inputs(history, queries.fields)
-            encoded = self._query_tower.of_inputs(inputs, self._item_table).cpu().numpy()
+            encoded = self._vectors_of(inputs).cpu().numpy()
         self.mark("encode")
         return np.asarray(encoded)
+
+    def _vectors_of(self, inputs: Inputs) -> Tensor:
+        vectors = self._query_tower.of_inputs(inputs, self._item_table)
+        return as_compared(vectors, self.build_params.similarity)
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
@@ -236,7 +248,7 @@ class TwoTower(Retriever):
         """Encode and search; the answers are left on the device."""
         assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
         with torch.inference_mode():
-            vectors = self._query_tower.of_inputs(placed.inputs, self._item_table)
+            vectors = self._vectors_of(placed.inputs)
         self.mark("encode")
         return self._index.search_placed(placed.hidden._replace(vectors=vectors), k, self.mark)
 

@@ -1,8 +1,11 @@
 """The two towers: query -> vector, item -> vector, scored by their inner product."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from harness.interactions import Interactions
 from methods.batches import Batch, Batches
@@ -11,16 +14,20 @@ from methods.encoders.item_tower import ItemTower
 from methods.encoders.params import MEAN, EncoderParams
 from methods.encoders.query_tower import QueryTower, TowerName
 from methods.negatives import Negatives
+from methods.products import Vectors, products
 from methods.training import RankingModel, TrainingParams
 
-__all__ = ["QueryTower", "TwoTowerModel"]
+__all__ = ["QueryTower", "Similarity", "TwoTowerModel", "as_compared"]
+
+Similarity = Literal["inner", "cosine"]
 
 
 class TwoTowerModel(RankingModel):
     """score(q, i) = <query tower, item tower>; see `QueryTower` and `ItemTower`.
 
     With the tower ``none`` it is <history's vector, id's vector>, ids' vectors being those that the
-    history is made of, and fields of either side are left out.
+    history is made of, and fields of either side are left out. With the similarity
+    ``cosine`` both vectors are scaled to length 1.
     """
 
     def __init__(
@@ -31,6 +38,7 @@ class TwoTowerModel(RankingModel):
         device: str,
         encoder: EncoderParams = MEAN,
         tower: TowerName = "mlp",
+        similarity: Similarity = "inner",
     ) -> None:
         """Take sizes and fields from a training log.
 
@@ -41,7 +49,7 @@ class TwoTowerModel(RankingModel):
         """
         super().__init__()
         encoder.check_order(train)
-        self._encoder = encoder
+        self._encoder, self.similarity = encoder, similarity
         self.items = ItemFeatures(train, dim, device, with_fields=tower == "mlp")
         self.query_tower = QueryTower(train.query_schema, dim, hidden, device, encoder, tower)
         self.item_tower = ItemTower(self.items.width, dim, hidden)
@@ -50,8 +58,7 @@ class TwoTowerModel(RankingModel):
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return (n, dim)."""
-        vectors: Tensor = self.item_tower(self.items(items))
-        return vectors
+        return as_compared(self.item_tower(self.items(items)), self.similarity)
 
     def catalogue_vectors(self) -> Tensor:
         """Return the vectors of all items, (n_items, dim)."""
@@ -68,8 +75,17 @@ class TwoTowerModel(RankingModel):
         device = self._all.device
         vectors = self._vectors_of(batch)
         targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
+        others = torch.from_numpy(negatives.items).to(device)
+        scores = products(vectors, others, self.item_vectors)
+        return (vectors * targets).sum(1), scores, vectors.new_zeros(())
+
+    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors:
+        """See `RankingModel`."""
+        device = self._all.device
+        queries = self._vectors_of(batch)
+        targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
         others = self.item_vectors(torch.from_numpy(negatives.items).to(device))
-        return (vectors * targets).sum(1), vectors @ others.T, vectors.new_zeros(())
+        return Vectors(queries, targets, others, queries.new_zeros(()))
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`."""
@@ -77,5 +93,10 @@ class TwoTowerModel(RankingModel):
 
     def _vectors_of(self, batch: Batch) -> Tensor:
         table = self.items.history_table()
-        vectors: Tensor = self.query_tower(batch.history, batch.fields, table, batch.positions)
-        return vectors
+        vectors = self.query_tower(batch.history, batch.fields, table, batch.positions)
+        return as_compared(vectors, self.similarity)
+
+
+def as_compared(vectors: Tensor, similarity: Similarity) -> Tensor:
+    """Return vectors whose inner product is the similarity; one of length 0 stays."""
+    return functional.normalize(vectors, dim=1) if similarity == "cosine" else vectors

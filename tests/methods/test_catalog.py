@@ -25,6 +25,14 @@ SMALL = {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
     },
+    "bpr": {"dim": 8, "epochs": 16, "batch_size": 64, "learning_rate": 0.05, "n_negatives": 4},
+    "simplex": {
+        "dim": 8, "epochs": 12, "batch_size": 64, "learning_rate": 0.02, "n_negatives": 16,
+        "ccl_margin": 0.3, "ccl_weight": 2.0,
+    },
+    "light_gcn": {
+        "dim": 8, "epochs": 12, "batch_size": 64, "learning_rate": 0.05, "n_layers": 2,
+    },
     "posting_lists": {"n_codes": 24, "postings": 20},
 }  # fmt: skip
 # A method that has more than one form: what each is called here, and its parameters.
@@ -34,6 +42,7 @@ FORMS = {
     "two_tower": {
         "ivf": {"index": "ivf", "nlist": 4},
         "hnsw": {"index": "hnsw", "m": 8},
+        "cosine": {"similarity": "cosine", "loss": "ccl", "ccl_margin": 0.3, "ccl_weight": 2.0},
         "attention": {"encoder": "attention", "n_attention_heads": 2},
         "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
         "sasrec": {"encoder": "sasrec", "batch_size": 16, "n_attention_heads": 2},
@@ -55,6 +64,9 @@ UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
     ("all_to_all", "cpu"): {"transfer"},
     ("flat", "cpu"): {"transfer"},
+    ("bpr", "cpu"): {"transfer"},
+    ("simplex", "cpu"): {"transfer"},
+    ("light_gcn", "cpu"): {"transfer"},
     ("sparcode", "cpu"): {"top_k", "transfer"},
     ("sparcode", "cuda"): {"top_k"},
     ("sparcode", "cpu:0"): {"top_k"},

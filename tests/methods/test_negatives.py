@@ -8,6 +8,7 @@ from harness.lists import Lists
 from methods.negatives import NegativeSampler
 
 # Item 0 has six events, item 1 two, items 2 and 3 none.
+NONE = np.zeros(0, np.int64)
 TRAIN = Interactions(Lists.of([[0, 0, 0, 1], [0, 0, 0, 1]]), 4)
 
 
@@ -16,7 +17,7 @@ def test_expected_draws_by_hand():
     sampler = NegativeSampler(TRAIN, 2, np.random.default_rng(0))
     expected = {0: 1 / 4 + 6 / 8, 1: 1 / 4 + 2 / 8, 2: 1 / 4, 3: 1 / 4}
     for _ in range(20):
-        drawn = sampler.draw()
+        drawn = sampler.draw(NONE)
         assert drawn.n_uniform == 1
         for item, log_expected in zip(drawn.items, drawn.log_expected, strict=True):
             assert np.isclose(np.exp(log_expected.item()), expected[int(item)])
@@ -27,7 +28,7 @@ def test_items_are_drawn_as_often_as_stated():
     sampler = NegativeSampler(TRAIN, 3, np.random.default_rng(0))
     counts, stated = np.zeros(4), np.zeros(4)
     for _ in range(4000):
-        drawn = sampler.draw()
+        drawn = sampler.draw(NONE)
         counts += np.bincount(drawn.items, minlength=4)
         stated[drawn.items] = np.exp(drawn.log_expected.numpy())
     np.testing.assert_allclose(stated, [2 / 4 + 6 / 8, 2 / 4 + 2 / 8, 2 / 4, 2 / 4], rtol=1e-6)
@@ -37,14 +38,14 @@ def test_items_are_drawn_as_often_as_stated():
 def test_uniform_draws_come_first():
     """Half the draws are uniform and stand first: items without events are among them only."""
     sampler = NegativeSampler(TRAIN, 2, np.random.default_rng(1))
-    draws = [sampler.draw() for _ in range(200)]
+    draws = [sampler.draw(NONE) for _ in range(200)]
     assert {int(drawn.items[0]) for drawn in draws} == {0, 1, 2, 3}
     assert {int(drawn.items[1]) for drawn in draws} == {0, 1}
 
 
 def test_enough_negatives_are_the_catalogue():
     """With m >= n_items every item comes once, with expectation one: the full softmax."""
-    drawn = NegativeSampler(TRAIN, 4, np.random.default_rng(0)).draw()
+    drawn = NegativeSampler(TRAIN, 4, np.random.default_rng(0)).draw(NONE)
     assert drawn.items.tolist() == [0, 1, 2, 3]
     assert torch.equal(drawn.log_expected, torch.zeros(4))
 
@@ -53,4 +54,4 @@ def test_the_same_seed_draws_the_same():
     """Two samplers with equal generators agree draw by draw."""
     one, two = (NegativeSampler(TRAIN, 3, np.random.default_rng(5)) for _ in range(2))
     for _ in range(5):
-        assert one.draw().items.tolist() == two.draw().items.tolist()
+        assert one.draw(NONE).items.tolist() == two.draw(NONE).items.tolist()

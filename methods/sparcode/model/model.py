@@ -9,7 +9,6 @@ from methods.batches import Batch
 from methods.encoders.item import ItemFeatures
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Sides, take
-from methods.losses import sampled_softmax
 from methods.negatives import Negatives
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
@@ -116,8 +115,8 @@ class SparCodeModel(RankingModel):
         extra = tokens.quantisable.new_zeros(())
         if self.settings.unquantised_weight > 0:
             own, negative = self._scores(rows, target_sides, other_sides)
-            is_target = targets[:, None] == others[None, :]
-            plain = sampled_softmax(own, negative, negatives.log_expected.to(device), is_target)
+            excluded = negatives.excluded(n, device)
+            plain = self.ranking_loss(own, negative, negatives.log_expected.to(device), excluded)
             extra = self.settings.unquantised_weight * plain
         assigned = self.encoder.assign(tokens)
         if self.settings.codebooks == "averages" or self.settings.gradient != "weights":

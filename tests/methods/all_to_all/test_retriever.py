@@ -24,7 +24,7 @@ ITEMS = np.arange(30)
 def first_batch(train):
     random = np.random.default_rng(0)
     batch = next(epoch_batches(train, 32, 5, random))
-    return batch, NegativeSampler(train, 8, random).draw()
+    return batch, NegativeSampler(train, 8, random).draw(batch.targets)
 
 
 def fitted(interaction="mlp", log=None, device="cpu", **more):

@@ -76,7 +76,7 @@ def test_steps_made_ahead_are_the_same_steps():
     def steps():
         sampler = NegativeSampler(train, 6, np.random.default_rng(2))
         batches = epoch_batches(train, 32, 5, np.random.default_rng(1))
-        return ((batch, sampler.draw()) for batch in batches)
+        return ((batch, sampler.draw(batch.targets)) for batch in batches)
 
     ahead = made_ahead((convert_step(one, np.copy) for one in steps()), 3)
     for (batch, negatives), (other, others) in zip(steps(), ahead, strict=True):
@@ -89,4 +89,6 @@ def test_steps_made_ahead_are_the_same_steps():
         np.testing.assert_array_equal(one["place"].values, two["place"].values)
         np.testing.assert_array_equal(negatives.items, others.items)
         assert torch.equal(negatives.log_expected, others.log_expected)
+        np.testing.assert_array_equal(negatives.excluded_rows, others.excluded_rows)
+        np.testing.assert_array_equal(negatives.excluded_columns, others.excluded_columns)
         assert negatives.n_uniform == others.n_uniform

@@ -55,7 +55,7 @@ def test_the_loss_of_all_positions_is_the_sum_of_each_alone(encoder, tower):
     train = tiny_log(ordered=True)
     params = dataclasses.replace(SASREC, encoder=encoder, tower=tower)
     model, batch = model_of(params, train).double().eval(), batch_of(params, train, 4)
-    negatives = NegativeSampler(train, 8, np.random.default_rng(1)).draw()
+    negatives = NegativeSampler(train, 8, np.random.default_rng(1)).draw(batch.targets)
     at_once = loss_of(model, batch, negatives)
     at_once.backward()
     gradients = {name: one.grad for name, one in model.named_parameters()}
@@ -82,7 +82,7 @@ def test_gradients_reach_every_part(encoder):
     params = dataclasses.replace(SASREC, encoder=encoder)
     model = model_of(params, train)
     batch = next(iter(model.draw_batches(train, params, np.random.default_rng(0))))
-    negatives = NegativeSampler(train, 8, np.random.default_rng(1)).draw()
+    negatives = NegativeSampler(train, 8, np.random.default_rng(1)).draw(batch.targets)
     loss_of(model, batch, negatives).backward()
     still = [name for name, one in model.named_parameters() if not one.grad.abs().sum() > 0]
     assert still == []
@@ -95,7 +95,7 @@ def test_the_last_position_is_scored_as_a_search_scores_it(form):
     params = dataclasses.replace(SMALL, **form)
     model = model_of(params, train).eval()
     batch = batch_of(params, train)
-    negatives = NegativeSampler(train, N_ITEMS, np.random.default_rng(1)).draw()
+    negatives = NegativeSampler(train, N_ITEMS, np.random.default_rng(1)).draw(batch.targets)
     last = batch.history.indptr[1:] - 1
     np.testing.assert_array_equal(batch.positions[last], last)  # no item twice: all are examples
     with torch.no_grad():

@@ -23,7 +23,7 @@ SMALL = TwoTowerParams(dim=8, hidden=16, epochs=6, batch_size=32, n_negatives=8,
 def first_batch(train, n_negatives=8):
     random = np.random.default_rng(0)
     batch = next(epoch_batches(train, 32, 5, random))
-    return batch, NegativeSampler(train, n_negatives, random).draw()
+    return batch, NegativeSampler(train, n_negatives, random).draw(batch.targets)
 
 
 def test_gradients_reach_every_part():
@@ -89,7 +89,9 @@ def test_counters_and_bytes_by_hand():
     assert method.footprint().index_bytes == 4 * (vectors + table + fields + tower)
 
 
-@pytest.mark.parametrize("name", sorted({*TwoTowerParams.__slots__} - {"index", "nlist", "tower"}))
+@pytest.mark.parametrize(
+    "name", sorted({*TwoTowerParams.__slots__} - {"index", "nlist", "similarity", "tower"})
+)
 def test_senseless_values_are_refused(name):
     """Zero of anything, with the name and the value in the message."""
     with pytest.raises(ValueError, match=f"{name} = 0 must be above 0"):

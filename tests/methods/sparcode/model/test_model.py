@@ -21,7 +21,8 @@ def examples(train, n_batches=3):
     random = np.random.default_rng(0)
     batches = epoch_batches(train, 32, 5, random)
     sampler = NegativeSampler(train, 8, random)
-    return [next(batches) for _ in range(n_batches)], sampler.draw()
+    made = [next(batches) for _ in range(n_batches)]
+    return made, sampler.draw(made[0].targets)
 
 
 def model_in_phase(phase, **changes):

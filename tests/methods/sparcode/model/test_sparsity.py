@@ -110,7 +110,8 @@ def model_and_batch(**changes):
     batches = list(epoch_batches(train, 32, 5, random))[:3]
     for epoch in range(3):
         model.begin_epoch(epoch, batches if epoch else [])
-    return model, batches[0], NegativeSampler(train, train.n_items, random).draw()
+    sampler = NegativeSampler(train, train.n_items, random)
+    return model, batches[0], sampler.draw(batches[0].targets)
 
 
 def test_a_step_with_all_items_scores_as_serving_does():
@@ -127,7 +128,7 @@ def test_a_step_with_all_items_scores_as_serving_does():
 def test_the_bar_comes_from_uniform_negatives_alone():
     """Negatives by popularity may be replaced by any others, and targets' scores stay."""
     model, batch, _ = model_and_batch()
-    drawn = NegativeSampler(tiny_log(), 20, np.random.default_rng(5)).draw()
+    drawn = NegativeSampler(tiny_log(), 20, np.random.default_rng(5)).draw(batch.targets)
     others = drawn.items.copy()
     others[drawn.n_uniform :] = 0
     with torch.no_grad():

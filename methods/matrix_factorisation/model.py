@@ -1,0 +1,190 @@
+"""The models: user and item vectors, scored by their inner product."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.interactions import Interactions
+from harness.lists import Lists
+from methods.batches import Batch
+from methods.encoders.fields import INIT_STD
+from methods.matrix_factorisation.graph import normalised_adjacency, propagated
+from methods.matrix_factorisation.users import users_of
+from methods.matrix_factorisation.vectors import Askers, UserVectors, own_or_pooled
+from methods.negatives import Negatives
+from methods.products import Vectors, products
+from methods.training import RankingModel
+
+
+class Factors(RankingModel):
+    """<user vector, item vector>, as BPR-MF has it.
+
+    ``l2`` times half the squared length of the vectors of an example (its user, its target, the
+    mean of its negatives) is added to the loss.
+    """
+
+    def __init__(self, train: Interactions, encoder: UserVectors, l2: float, device: str) -> None:
+        """Take a log of `methods.matrix_factorisation.users.with_users`."""
+        super().__init__()
+        self.encoder, self._l2, self._device = encoder, l2, device
+        self.items = nn.Embedding(train.n_items, encoder.users.embedding_dim)
+        for table in (encoder.users, self.items):
+            nn.init.normal_(table.weight, std=INIT_STD)
+        self._events = train.events
+        self.to(device)
+
+    def item_table(self) -> Tensor:
+        """Return the vectors of items that a history is pooled from, (n_items, dim)."""
+        return self.items.weight
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """Return the vectors of the given items, (n, dim)."""
+        vectors: Tensor = self.items(items)
+        return vectors
+
+    def catalogue_vectors(self) -> Tensor:
+        """Return the vectors of all items, (n_items, dim)."""
+        return self.item_vectors(torch.arange(self.items.num_embeddings, device=self._device))
+
+    def served_encoder(self) -> UserVectors:
+        """Return what encodes queries once training is over."""
+        return self.encoder
+
+    def seen_items(self, batch: Batch) -> Lists:
+        """Return all that each example's user met in training."""
+        return self._events.take(users_of(batch))
+
+    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+        """See `RankingModel`."""
+        queries = self._queries(batch)
+        targets, others = self._targets(batch), self._to_device(negatives)
+        negative = products(queries, others, self.item_vectors)
+        return (queries * targets).sum(1), negative, self._penalty(batch, others)
+
+    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:
+        """See `RankingModel`."""
+        others = self._to_device(negatives)
+        return Vectors(
+            self._queries(batch),
+            self._targets(batch),
+            self.item_vectors(others),
+            self._penalty(batch, others),
+        )
+
+    def all_scores(self, batch: Batch) -> Tensor:
+        """See `RankingModel`."""
+        return self._queries(batch) @ self.catalogue_vectors().T
+
+    def _askers(self, batch: Batch) -> Askers:
+        return Askers.of(users_of(batch), batch.history, self._device)
+
+    def _queries(self, batch: Batch) -> Tensor:
+        queries: Tensor = self.encoder(self._askers(batch), self.item_table())
+        return queries
+
+    def _targets(self, batch: Batch) -> Tensor:
+        return self.item_vectors(torch.from_numpy(batch.targets).to(self._device))
+
+    def _to_device(self, negatives: Negatives) -> Tensor:
+        return torch.from_numpy(negatives.items).to(self._device)
+
+    def _penalty(self, batch: Batch, negatives: Tensor) -> Tensor:
+        if self._l2 == 0 or len(batch.targets) == 0:
+            return self.items.weight.new_zeros(())
+        users, targets = (
+            torch.from_numpy(one).to(self._device) for one in (users_of(batch), batch.targets)
+        )
+        drawn = ((self.encoder.users, users), (self.items, targets), (self.items, negatives))
+        squared = [table(ids).square().sum() / ids.numel() for table, ids in drawn]
+        return self._l2 / 2 * torch.stack(squared).sum()
+
+
+class CosineFactors(Factors):
+    """<h_u, e_i / |e_i|>: the cosine, as SimpleX has it.
+
+    h_u is that of `methods.matrix_factorisation.vectors.UserAndHistory`.
+    """
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """Return the vectors of the given items, of length 1, (n, dim)."""
+        return functional.normalize(self.items(items), dim=1)
+
+
+class PropagatedFactors(Factors):
+    """<user vector, item vector>, each the mean of its layers of propagation, as LightGCN has it.
+
+    A step propagates the vectors of the whole graph once, and their gradients once.
+    """
+
+    def __init__(
+        self, train: Interactions, encoder: UserVectors, l2: float, device: str, n_layers: int
+    ) -> None:
+        """See `Factors`; the graph is that of ``train``."""
+        super().__init__(train, encoder, l2, device)
+        self._n_layers, self._n_users = n_layers, train.n_users
+        self._adjacency = normalised_adjacency(train, device)
+        self._layers: tuple[Tensor, Tensor] | None = None
+
+    def train(self, mode: bool = True) -> "PropagatedFactors":
+        """Enter or leave training; what was propagated before is dropped."""
+        self._layers = None
+        super().train(mode)
+        return self
+
+    def propagate(self) -> tuple[Tensor, Tensor]:
+        """Return the propagated vectors of users (n_users, dim) and items (n_items, dim).
+
+        In evaluation they are kept until training goes on.
+        """
+        if self._layers is not None:
+            return self._layers
+        start = torch.cat((self.encoder.users.weight, self.items.weight))
+        found = propagated(self._adjacency, start, self._n_layers)
+        layers = found[: self._n_users], found[self._n_users :]
+        if not self.training:
+            self._layers = layers
+        return layers
+
+    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+        """See `RankingModel`."""
+        users, items = self.propagate()
+        others = self._to_device(negatives)
+        queries, targets = self._rows_of(users, items, batch)
+        negative = products(queries, others, lambda ids: functional.embedding(ids, items))
+        return (queries * targets).sum(1), negative, self._penalty(batch, others)
+
+    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:
+        """See `RankingModel`."""
+        users, items = self.propagate()
+        others = self._to_device(negatives)
+        queries, targets = self._rows_of(users, items, batch)
+        negative = functional.embedding(others, items)
+        return Vectors(queries, targets, negative, self._penalty(batch, others))
+
+    def all_scores(self, batch: Batch) -> Tensor:
+        """See `RankingModel`."""
+        users, items = self.propagate()
+        askers = self._askers(batch)
+        own = functional.embedding(askers.users.clamp(min=0), users)
+        return own_or_pooled(own, askers, items) @ items.T
+
+    def item_table(self) -> Tensor:
+        """Return the propagated vectors of items, (n_items, dim)."""
+        return self.propagate()[1]
+
+    def catalogue_vectors(self) -> Tensor:
+        """Return the propagated vectors of items, (n_items, dim)."""
+        return self.propagate()[1]
+
+    def served_encoder(self) -> UserVectors:
+        """Return an encoder that holds the propagated vectors of users."""
+        users = self.propagate()[0]
+        served = UserVectors(*users.shape)
+        served.users.weight = nn.Parameter(users.detach(), requires_grad=False)
+        return served.eval()
+
+    def _rows_of(self, users: Tensor, items: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        rows, targets = (
+            torch.from_numpy(one).to(self._device) for one in (users_of(batch), batch.targets)
+        )
+        return functional.embedding(rows, users), functional.embedding(targets, items)

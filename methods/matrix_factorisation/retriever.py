@@ -1,0 +1,252 @@
+"""BPR-MF, SimpleX and LightGCN: a vector per user, searched exactly among the items' vectors."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from harness.arrays import load_arrays, save_arrays
+from harness.interactions import HeldOut, Interactions, Queries
+from harness.lists import FloatArray, IntArray, Lists
+from harness.progress import Progress, silent
+from harness.retriever import Capability, Footprint, Retriever
+from harness.topk import TopK
+from methods.ann.flat import exact_index
+from methods.batches import serving_history
+from methods.encoders.state import load_state, state_arrays
+from methods.matrix_factorisation.model import CosineFactors, Factors, PropagatedFactors
+from methods.matrix_factorisation.params import BPRParams, LightGCNParams, SimpleXParams
+from methods.matrix_factorisation.users import asked_by_users, with_users
+from methods.matrix_factorisation.vectors import Askers, UserAndHistory, UserVectors
+from methods.training import (
+    Checkpointing,
+    Trained,
+    histories,
+    seconds_taken_over,
+    train_model,
+)
+
+KIND = "user_vectors"  # of what is saved
+
+
+class UserVectorRetriever(Retriever):
+    """What the three share: fit, exact search by inner product, files, accounts."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.SCORE,
+            Capability.ENCODE,
+            Capability.SAVE,
+            Capability.COUNTERS,
+            Capability.VALIDATION,
+            Capability.REFIT,
+        }
+    )
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
+    build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
+
+    def __init__(
+        self,
+        build_params: Any = None,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> None:
+        """Keep the parameters."""
+        super().__init__(build_params, device=device, seed=seed, progress=progress)
+        self._index = exact_index(device)
+
+    @abstractmethod
+    def _new_model(self, train: Interactions) -> Factors:
+        """Return an untrained model of a log of `with_users`."""
+
+    @abstractmethod
+    def _new_encoder(self, n_users: int) -> UserVectors:
+        """Return an encoder of queries, to be filled."""
+
+    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
+        """Train until the validation score has not risen for ``patience`` epochs."""
+        self._train(train, validation)
+
+    def refit(self, train: Interactions) -> None:
+        """Train from the start on all events for the number of epochs that `fit` found best."""
+        self._train(train, None, stop_after=self._epochs)
+
+    def _train(
+        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
+    ) -> None:
+        torch.manual_seed(self.seed)
+        log = with_users(train)
+        self._ordered = train.ordered
+        self._model = self._new_model(log)
+        phase = "fit" if stop_after is None else "refit"
+        trained = train_model(
+            self._model,
+            log,
+            asked_by_users(validation, train.n_users),
+            self.build_params,
+            self.seed,
+            self.progress,
+            stop_after,
+            Checkpointing.of_phase(self.checkpoint_folder, phase),
+        )
+        self._epochs = trained.epochs
+        if stop_after is None:
+            self._trainings: dict[str, Trained] = {}
+        self._trainings[phase] = trained
+
+    def build(self) -> None:
+        """Compute all vectors and hand the items' to the index."""
+        model = self._model.eval()
+        with torch.inference_mode():
+            vectors = model.catalogue_vectors().cpu().numpy()
+            self._item_table = model.item_table().detach()
+            self._encoder = model.served_encoder().eval()
+        self.mark("item_vectors")
+        self._index.add(vectors)
+        self.mark("index_build")
+
+    def encode(self, queries: Queries) -> FloatArray:
+        """Return query vectors, float32 (n, dim)."""
+        history = serving_history(queries, self._ordered, self.build_params.max_history)
+        askers = Askers.of(queries.user_ids, history, self.device)
+        with torch.inference_mode():
+            encoded = np.asarray(self._encoder(askers, self._item_table).cpu().numpy())
+        self.mark("encode")
+        return encoded
+
+    def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
+        """Return the k best items for query vectors, float32 (n, dim)."""
+        return self._index.search_visible(encoded, hidden, k, self.mark)
+
+    def search(self, queries: Queries, k: int) -> TopK:
+        """Encode, then search."""
+        return self.search_encoded(self.encode(queries), queries.hidden, k)
+
+    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
+        """Return inner products, float32 (n, n_item_ids)."""
+        return np.asarray(self.encode(queries) @ self._index.vectors()[item_ids].T)
+
+    def save(self, folder: Path) -> None:
+        """Write the vectors of items, and all that encodes a query."""
+        arrays = {
+            "item_table": self._item_table.cpu().numpy(),
+            "vectors": self._index.vectors(),
+            **state_arrays(self._encoder, "encoder"),
+        }
+        facts = {
+            "n_users": self._encoder.users.num_embeddings,
+            "ordered": self._ordered,
+            "epochs": self._epochs,
+            "history": histories(self._trainings),
+        }
+        save_arrays(folder, KIND, arrays, facts)
+
+    def load(self, folder: Path) -> None:
+        """Become what `save` wrote; the training log is not needed."""
+        arrays, facts = load_arrays(folder, KIND)
+        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
+        self._encoder = self._new_encoder(int(facts["n_users"]))
+        load_state(self._encoder, "encoder", arrays, self.device)
+        self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
+        self._index.add(arrays["vectors"])
+
+    def counters(self) -> Mapping[str, int]:
+        """Return inner products computed by searches."""
+        return {"distances": self._index.distances}
+
+    def footprint(self) -> Footprint:
+        """Return the bytes of the index and of what encodes a query."""
+        held = [self._item_table, *self._encoder.parameters()]
+        return Footprint(
+            self._index.nbytes + sum(one.numel() * 4 for one in held),
+            {"epochs": float(self._epochs)},
+            histories(self._trainings),
+            seconds_taken_over(self._trainings),
+        )
+
+
+class BPR(UserVectorRetriever):
+    """BPR-MF: user and item vectors that rank what a user met above what it did not.
+
+    A user known in training is served by its own vector whatever its history; one unknown by the
+    mean of the vectors of its history's items, ours, for the paper has no such user. A step costs
+    batch_size * (2 + n_negatives) vectors and the optimiser's pass over all weights; a search
+    n_items * dim multiplications. Unlike the paper: Adam in batches, in place of single steps of
+    SGD; each event is the target once an epoch, in place of draws with replacement; no item bias;
+    negatives are drawn from all items and those the user met do not count, in place of new draws.
+
+    References
+    ----------
+    Rendle, Freudenthaler, Gantner and Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from
+    Implicit Feedback", UAI 2009.
+    """
+
+    BuildParams: ClassVar[type[BPRParams]] = BPRParams
+    build_params: BPRParams
+
+    def _new_model(self, train: Interactions) -> Factors:
+        return Factors(train, self._new_encoder(train.n_users), self.build_params.l2, self.device)
+
+    def _new_encoder(self, n_users: int) -> UserVectors:
+        return UserVectors(n_users, self.build_params.dim)
+
+
+class LightGCN(UserVectorRetriever):
+    """LightGCN: BPR-MF whose vectors are the mean of K propagations over the training graph.
+
+    E(k + 1) = D^-1/2 A D^-1/2 E(k), layers weighted alike, no transformation. A step propagates
+    the whole graph there and back, 2 K products of nnz * dim, so batches are best large; nothing of
+    it is left when serving, which costs what `BPR` costs. Edges are the training events: a query's
+    history beyond them does not count for a known user. An unknown user, and what differs from the
+    paper in training: see `BPR`. The loss is a mean of examples, where the published code adds the
+    vectors' penalty divided by the batch size alike.
+
+    References
+    ----------
+    He et al., "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation",
+    SIGIR 2020, eqs. 3, 4 and 15.
+    """
+
+    BuildParams: ClassVar[type[LightGCNParams]] = LightGCNParams
+    build_params: LightGCNParams
+
+    def _new_model(self, train: Interactions) -> Factors:
+        params = self.build_params
+        encoder = self._new_encoder(train.n_users)
+        return PropagatedFactors(train, encoder, params.l2, self.device, params.n_layers)
+
+    def _new_encoder(self, n_users: int) -> UserVectors:
+        return UserVectors(n_users, self.build_params.dim)
+
+
+class SimpleX(UserVectorRetriever):
+    """SimpleX: a user's vector and the mean of its history, cosines, the contrastive loss.
+
+    h_u = g e_u + (1 - g) V p_u, p_u the mean of the vectors of at most ``max_history`` items; the
+    score is cos(h_u, e_i). A user unknown in training is served by its history alone. A step costs
+    a product of batch_size * n_negatives * dim. Unlike the paper: negatives are shared by a batch,
+    unless ``own_negatives`` is set, and those that the user met do not count; the target is not in
+    the history that it is trained from; V starts as the identity; no dropout; of the paper's ways
+    to pool there is the average only.
+
+    References
+    ----------
+    Mao et al., "SimpleX: A Simple and Strong Baseline for Collaborative Filtering", CIKM 2021.
+    """
+
+    BuildParams: ClassVar[type[SimpleXParams]] = SimpleXParams
+    build_params: SimpleXParams
+
+    def _new_model(self, train: Interactions) -> Factors:
+        encoder = self._new_encoder(train.n_users)
+        return CosineFactors(train, encoder, self.build_params.l2, self.device)
+
+    def _new_encoder(self, n_users: int) -> UserVectors:
+        return UserAndHistory(n_users, self.build_params.dim, self.build_params.g)

@@ -1,0 +1,69 @@
+"""What serves: the vectors of known users, and what a history says."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.lists import IntArray, Lists
+from methods.encoders.fields import mean_of_bags
+from methods.encoders.tensors import Bags
+
+
+@dataclass(frozen=True, slots=True)
+class Askers:
+    """n queries as tensors on a device: users int64 (n,), -1 for an unknown one; histories."""
+
+    users: Tensor
+    history: Bags
+
+    @classmethod
+    def of(cls, users: IntArray, history: Lists, device: str) -> Self:
+        """Copy to a device."""
+        return cls(torch.from_numpy(users).to(device), Bags.of(history, device))
+
+    @property
+    def known(self) -> Tensor:
+        """Return which users have a row in training, bool (n, 1)."""
+        return (self.users >= 0)[:, None]
+
+
+class UserVectors(nn.Module):
+    """A known user's own vector; an unknown one's is the mean of its history's item vectors."""
+
+    def __init__(self, n_users: int, dim: int) -> None:
+        """Make room for the vectors, which a model or `load` fills."""
+        super().__init__()
+        self.users = nn.Embedding(n_users, dim)
+
+    def forward(self, askers: Askers, item_table: Tensor) -> Tensor:
+        """Return query vectors, (n, dim); ``item_table`` is (n_items, dim)."""
+        own: Tensor = self.users(askers.users.clamp(min=0))
+        return own if self.training else own_or_pooled(own, askers, item_table)
+
+
+def own_or_pooled(own: Tensor, askers: Askers, item_table: Tensor) -> Tensor:
+    """Return a known user's own vector, (n, dim), else its history's mean."""
+    return torch.where(askers.known, own, mean_of_bags(askers.history, item_table))
+
+
+class UserAndHistory(UserVectors):
+    """normalise(g * e_u + (1 - g) * V p_u), p_u the mean of the history's item vectors.
+
+    Of an unknown user e_u is zero.
+    """
+
+    def __init__(self, n_users: int, dim: int, g: float) -> None:
+        """Take g, the weight of the user's own vector; V starts as the identity."""
+        super().__init__(n_users, dim)
+        self.g = g
+        self.transform = nn.Linear(dim, dim, bias=False)
+        nn.init.eye_(self.transform.weight)
+
+    def forward(self, askers: Askers, item_table: Tensor) -> Tensor:
+        """Return query vectors of length 1, (n, dim); zeros where nothing is known."""
+        own = self.users(askers.users.clamp(min=0)) * askers.known
+        pooled = self.transform(mean_of_bags(askers.history, item_table))
+        return functional.normalize(self.g * own + (1 - self.g) * pooled, dim=1)

@@ -1,0 +1,121 @@
+"""Scores that are inner products: of shared and own negatives; their softmax, in blocks."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Scores held at once: 16 MiB of float32, which caches hold; on a GPU 256 MiB, for fewer launches.
+BLOCK_SCORES, DEVICE_BLOCK_SCORES = 1 << 22, 1 << 26
+
+
+class Vectors(NamedTuple):
+    """What the scores of a step are inner products of, and what a model adds to the loss.
+
+    ``queries`` (n, d); ``targets`` (n, d), those of the rows' own targets; ``negatives`` (m, d),
+    shared; ``extra`` a scalar.
+    """
+
+    queries: Tensor
+    targets: Tensor
+    negatives: Tensor
+    extra: Tensor
+
+
+def products(queries: Tensor, items: Tensor, vectors_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the inner products of queries (n, d) with their negatives, (n, m).
+
+    ``items`` is int64 (m,), shared, or (n, m), own ones; ``vectors_of`` gives items (p,) their
+    vectors (p, d). Each item that occurs among own ones is given its vector once; the vectors of
+    all n * m are then held.
+    """
+    if items.ndim == 1:
+        return queries @ vectors_of(items).T
+    used, places = torch.unique(items, return_inverse=True)  # places (n, m)
+    vectors = functional.embedding(places, vectors_of(used))  # (n, m, d)
+    return torch.bmm(vectors, queries[:, :, None]).squeeze(2)
+
+
+def softmax_of_products(
+    positive: Tensor,
+    queries: Tensor,
+    items: Tensor,
+    log_expected: Tensor,
+    excluded: tuple[Tensor, Tensor],
+    block_scores: int = 0,
+) -> Tensor:
+    """Return `methods.losses.sampled_softmax` of the scores ``queries @ items.T``.
+
+    Rows are taken in blocks. The loss is a mean of rows, so the gradient of each block is computed
+    with its scores, up to the factor that comes from behind, and the scores are dropped: three
+    products of matrices as in the plain way, and ``block_scores`` numbers in place of several times
+    n * m (0: as many as the device does well with; a row at least). It has no second derivative.
+
+    Parameters
+    ----------
+    positive : (n,), scores of the targets.
+    queries : (n, d). items : (m, d). log_expected : (m,).
+    excluded : rows, ascending, and columns, int64 (p,), of the pairs that do not count.
+    """
+    if block_scores == 0:
+        block_scores = BLOCK_SCORES if queries.device.type == "cpu" else DEVICE_BLOCK_SCORES
+    loss: Tensor = _SoftmaxOfProducts.apply(  # type: ignore[no-untyped-call]
+        positive, queries, items, log_expected, *excluded, block_scores
+    )
+    return loss
+
+
+class _SoftmaxOfProducts(torch.autograd.Function):
+    """See `softmax_of_products`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        positive: Tensor,
+        queries: Tensor,
+        items: Tensor,
+        log_expected: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        block_scores: int,
+    ) -> Tensor:
+        n = len(queries)
+        step = min(n, max(1, block_scores // max(len(items), 1)))
+        starts = torch.arange(0, n + step, step, device=rows.device)
+        cuts = torch.searchsorted(rows, starts).tolist()  # where each block's pairs begin
+        corrects = bool(log_expected.any())
+        of_positive, of_queries = torch.empty_like(positive), torch.empty_like(queries)
+        of_items, total = torch.zeros_like(items), positive.new_zeros(())
+        for place, start in enumerate(range(0, n, step)):
+            block, pairs = slice(start, start + step), slice(cuts[place], cuts[place + 1])
+            own = positive[block]
+            scores = (queries[block] @ items.T).to(positive.dtype)  # autocast may have reduced it
+            if corrects:
+                scores -= log_expected
+            scores[rows[pairs] - start, columns[pairs]] = -torch.inf
+            top = torch.maximum(scores.amax(dim=1), own)
+            scores.sub_(top[:, None]).exp_()
+            of_own = (own - top).exp()
+            sums = scores.sum(dim=1) + of_own
+            total += (top + sums.log() - own).sum()
+            of_positive[block] = (of_own / sums - 1) / n
+            scores.div_(n * sums[:, None])
+            of_queries[block] = scores @ items
+            _add_product(of_items, scores.T, queries[block])
+        ctx.save_for_backward(of_positive, of_queries, of_items)
+        return total / n
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        of_inputs = (one * gradients[0].to(one.dtype) for one in ctx.saved_tensors)
+        return (*of_inputs, None, None, None, None)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add left @ right to ``total`` in place; under autocast the product comes in its precision."""
+    if torch.is_autocast_enabled(total.device.type):
+        total += left @ right
+    else:
+        total.addmm_(left, right)
