@@ -12,6 +12,7 @@ from harness.arrays import Array, load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.classical.neighbours import find_neighbours, score_lists, search_lists
 
@@ -85,6 +86,13 @@ class ItemKNN(Retriever):
     """
 
     BuildParams = ItemKNNParams
+    TuneSpace: ClassVar[Space] = {
+        "n_neighbours": Range(10, 1000, log=True),
+        "similarity": ("cosine", "jaccard"),
+        "shrinkage": (0.0, 10.0, 50.0, 200.0),
+        "weighting": ("none", "unit_users", "tfidf", "bm25"),
+        "normalise": (False, True),
+    }
     capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
     search_stages: ClassVar[tuple[str, ...]] = ("scoring",)  # one kernel: sums and their top
     build_stages: ClassVar[tuple[str, ...]] = ("index_build",)
