@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from harness.errors import RecordError
-from harness.record import Status
 
 SCHEMA = 1
 
@@ -104,8 +103,3 @@ class Outcome:
     def default(self) -> TuningTrial | None:
         """Return the trial of the suite's own values."""
         return self.trials[0] if self.trials else None
-
-
-def is_failure(trial: TuningTrial) -> bool:
-    """Return whether a trial came to no value."""
-    return trial.status != Status.OK

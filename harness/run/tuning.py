@@ -88,20 +88,14 @@ class Tuning:
 
     def run(self) -> list[Outcome]:
         """Run what is missing, trial n of every case before trial n + 1 of any."""
-        done = {case.spec.case: len(self._of(case)) for case in self.cases}
-        wanted = {case.spec.case: int(min(self.budget, size_of(case.space) + 1)) for case in
-                  self.cases if case.space}  # fmt: skip
-        total = sum(max(wanted[name] - done[name], 0) for name in wanted)
+        tuned = [case for case in self.cases if case.space]
+        total = sum(max(self._most(case) - len(self._of(case)), 0) for case in tuned)
         started = 0
-        for number in range(self.budget):
-            for case in self.cases:
-                if not case.space or number < len(self._of(case)):
-                    continue
-                if case.spec.case in self._ended:
-                    continue
-                build = self._next(case, number)
-                if build is None:
-                    continue
+        for number, case in itertools.product(range(self.budget), tuned):
+            if number < len(self._of(case)) or case.spec.case in self._ended:
+                continue
+            build = self._next(case, number)
+            if build is not None:
                 started += 1
                 self._of(case).append(self._try(case, number, build, started, max(total, started)))
         return [
@@ -127,6 +121,10 @@ class Tuning:
 
     def _of(self, case: TuningCase) -> list[TuningTrial]:
         return self._trials.setdefault(case.spec.case, [])
+
+    def _most(self, case: TuningCase) -> int:
+        """Return how many trials a case has at most: the space's, and one of a default outside."""
+        return int(min(self.budget, size_of(case.space) + 1))
 
     def _next(self, case: TuningCase, number: int) -> Table | None:
         """Return the build parameters to try next; None, and a note, where the space has ended."""

@@ -1,6 +1,7 @@
 """Planning a tuning: a Suite -> for each case the default trial and the space around it."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,8 @@ def plan_tuning(
         Any fault of the suite, a metric that no tuning can go by, a grid, or a value in a space
         that the method takes with no others.
     """
+    if time_limit_s is not None and not 0 < time_limit_s < math.inf:
+        raise SuiteError(f"--time-limit {time_limit_s:g} must be above 0 and finite")
     if not _is_fit(metric):
         expected = "one with a value per query from relevant items, such as ndcg@10"
         raise_faults(suite.path, [f"--metric {metric!r} cannot be tuned by; expected {expected}"])
