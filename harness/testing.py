@@ -39,10 +39,11 @@ OVERRIDES = {
 }
 
 
-def tiny_log() -> Interactions:
+def tiny_log(*, ordered: bool = False) -> Interactions:
     """Return a checkerboard with fields: even users like even items, odd users odd ones.
 
-    The dense fields `vector` of users and items say the same.
+    The dense fields `vector` of users and items say the same. ``ordered`` says that events stand in
+    order, each user's an hour apart; they are the same.
     """
     random = np.random.default_rng(0)
     lists = []
@@ -63,6 +64,8 @@ def tiny_log() -> Interactions:
     return Interactions(
         Lists.of(lists),
         N_ITEMS,
+        timestamps=np.tile(np.arange(N_EVENTS) * 3600, N_USERS) if ordered else None,
+        ordered=ordered,
         user_fields=Fields(N_USERS, users),
         item_fields=Fields(N_ITEMS, items),
     )
@@ -98,13 +101,14 @@ class RetrieverContract:
     device: ClassVar[str] = "cpu"
     learns: ClassVar[bool] = True
     unmarked: ClassVar[frozenset[str]] = frozenset()  # stages that this device does not come to
+    ordered: ClassVar[bool] = False  # True where a method takes only a log that has an order
     scores_when_loaded: ClassVar[bool] = True  # False where `score` needs what search does not
 
     @classmethod
     def make(cls, mark: Mark = no_mark) -> Retriever:
         """Return a fitted and built retriever; ``mark`` hears of the stages of its build."""
         retriever = cls.retriever_class(cls.build_params, device=cls.device, seed=3)
-        train = tiny_log()
+        train = tiny_log(ordered=cls.ordered)
         if Capability.VALIDATION in retriever.capabilities:
             retriever.fit(train, tiny_held_out(train))
         else:
@@ -171,7 +175,7 @@ class RetrieverContract:
         """Training log and queries are the same after as before."""
         before_log, before = copy.deepcopy(tiny_log()), copy.deepcopy(queries)
         retriever = self.retriever_class(self.build_params, device=self.device, seed=3)
-        log = tiny_log()
+        log = tiny_log(ordered=self.ordered)
         uses = Capability.VALIDATION in retriever.capabilities
         retriever.fit(log, tiny_held_out(log) if uses else None)
         retriever.build()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -19,13 +20,31 @@ class Batch:
     Attributes
     ----------
     targets : int64 (n,), the items to be ranked first.
-    history : Lists of n rows, items the user met beside the target.
+    history : Lists of n rows, items the user met beside the target; with ``positions``, sequences.
     fields : n rows of the query side's fields, or None.
+    positions : int64 (n,), rising, or None. Where in ``history.ids`` the last item stands that is
+        known to each example: what its sequence holds up to there is the example's history.
     """
 
     targets: IntArray
     history: Lists
     fields: Fields | None
+    positions: IntArray | None = None
+
+
+class Batches(Protocol):
+    """The batches of one epoch; each may be made more than once."""
+
+    @property
+    def n_examples(self) -> int:
+        """Return the examples of all batches together."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __getitem__(self, place: int) -> Batch:
+        """Return batch ``place``, from 0."""
 
 
 class EpochBatches:
@@ -52,6 +71,11 @@ class EpochBatches:
             keys = random.random(train.n_events)
             self._shuffled = np.lexsort((keys, self._users))  # each user's events in random order
             self._items = train.item_ids[self._shuffled]
+
+    @property
+    def n_examples(self) -> int:
+        """Return the number of events."""
+        return self._train.n_events
 
     def __len__(self) -> int:
         return math.ceil(self._train.n_events / self._batch_size)

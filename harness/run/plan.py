@@ -162,7 +162,10 @@ def _grids(
     if cls is BestPossible and suite.dataset in DATASETS and DATASETS[suite.dataset].is_real:
         faults.append(f"{where}: {suite.dataset} is real data, whose best possible is not known")
     builds = _grid(cls.BuildParams, case.build, f"{where}: build", faults)
-    searches = _grid(cls.SearchParams, case.search, f"{where}: search", faults)
+    searches: list[Table] = []
+    for table in case.searches:
+        points = _grid(cls.SearchParams, table, f"{where}: search", faults)
+        searches += [one for one in points if one not in searches]
     if case.tune is not None:
         _, found = parse_space(cls.BuildParams, case.tune)
         faults += [f"{where}: tune: {fault}" for fault in found]

@@ -18,13 +18,21 @@ Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One method and the grids of its parameters, as written: a list is a set of values to try."""
+    """One method and the grids of its parameters, as written: a list is a set of values to try.
+
+    ``search`` is one grid or several, whose points are visited one grid after another.
+    """
 
     name: str
     method: str
     build: Table = field(default_factory=dict)
-    search: Table = field(default_factory=dict)
+    search: Table | Sequence[Table] = field(default_factory=dict)
     tune: Table | None = None  # what `matchbench tune` varies; None: what the method's class says
+
+    @property
+    def searches(self) -> Sequence[Table]:
+        """Return the grids of search parameters."""
+        return [self.search] if isinstance(self.search, Mapping) else self.search
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +94,11 @@ _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "case": list,
 }
 _REQUIRED = ("name", "question", "dataset", "split", "metrics", "case")
-_CASE_KEYS: Mapping[str, type] = {
+_CASE_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
     "method": str,
     "build": dict,
-    "search": dict,
+    "search": (dict, list),
     "tune": dict,
 }
 _ELEMENTS: Mapping[str, type] = {
@@ -99,6 +107,7 @@ _ELEMENTS: Mapping[str, type] = {
     "devices": str,
     "seeds": int,
     "case": dict,
+    "search": dict,
 }
 
 
@@ -195,7 +204,7 @@ def _faults_of(
             continue
         value = table[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            expected = kind.__name__ if isinstance(kind, type) else "number"
+            expected = _in_words(kind)
             faults.append(f"{where}{key} = {value!r} has the wrong type; expected {expected}")
         elif key in _ELEMENTS and isinstance(value, list):
             wrong = [one for one in value if type(one) is not _ELEMENTS[key]]
@@ -203,6 +212,17 @@ def _faults_of(
                 expected = f"at least one {_ELEMENTS[key].__name__}, and nothing else"
                 faults.append(f"{where}{key} = {value!r}; expected {expected}")
     return faults
+
+
+def _in_words(kind: type | tuple[type, ...]) -> str:
+    """Return what a key may hold.
+
+    >>> _in_words(dict), _in_words((int, float)), _in_words((dict, list))
+    ('dict', 'number', 'dict or list')
+    """
+    if isinstance(kind, type):
+        return kind.__name__
+    return "number" if float in kind else " or ".join(one.__name__ for one in kind)
 
 
 def _faults_of_values(suite: Suite) -> list[str]:

@@ -18,24 +18,25 @@ from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, concatenate, select_top_k
 from methods.all_to_all.model import AllToAllModel
 from methods.batches import serving_history
+from methods.encoders.params import EncoderParams
 from methods.encoders.query_tower import QueryTower
 from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import InteractionName, make_interaction
 from methods.interactions.interaction import Sides, take
-from methods.training import TrainingParams, train_model
+from methods.training import train_model
 
 KIND = "all_to_all"  # of what is saved
 BLOCK_SCORES = 1 << 24  # scores held at once while searching: 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
-class AllToAllParams(TrainingParams):
-    """Size and form; and how to train, see `methods.training.TrainingParams`.
+class AllToAllParams(EncoderParams):
+    """Size and form; the query's encoder and how to train, see `EncoderParams`.
 
     Attributes
     ----------
     dim : length of the query's vector and of every embedding before it.
-    hidden : units of the query tower's hidden layer, and width of the interaction.
+    hidden : units of the query tower's hidden layer and of ``gru4rec``, width of the interaction.
     interaction : what scores a query and an item, see `methods.interactions`.
     """
 
@@ -44,7 +45,8 @@ class AllToAllParams(TrainingParams):
     interaction: InteractionName = "mlp"
 
     def __post_init__(self) -> None:
-        self.check_positive("interaction")
+        self.check_positive("interaction", "dropout")
+        self.check_encoder(self.dim)
 
 
 class AllToAll(Retriever):
@@ -101,7 +103,7 @@ class AllToAll(Retriever):
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
         self._model = AllToAllModel(
-            train, params.dim, params.hidden, params.interaction, self.device
+            train, params.dim, params.hidden, params.interaction, self.device, params
         )
         trained = train_model(
             self._model, train, validation, params, self.seed, self.progress, stop_after
@@ -187,7 +189,9 @@ class AllToAll(Retriever):
         params, self._query_schema = self.build_params, empty_fields(facts["fields"])
         self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
         self._item_width, self._distances = int(facts["item_width"]), 0
-        self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
+        self._query_tower = QueryTower(
+            self._query_schema, params.dim, params.hidden, self.device, params
+        )
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._interaction = make_interaction(
             params.interaction, params.dim, self._item_width, params.hidden

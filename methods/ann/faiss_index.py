@@ -11,8 +11,9 @@ from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
 from harness.lists import FloatArray
 from harness.stages import Mark, no_mark
-from harness.topk import PAD_ID, PAD_SCORE, TopK
+from harness.topk import TopK
 from methods.ann.vector_index import VectorIndex, order_ties
+from methods.ann.visible import write_pad_scores
 
 KIND, ARRAY = "faiss", "index"
 
@@ -40,8 +41,7 @@ class FaissIndex(VectorIndex):
         self.distances += self._distances_of_search(len(queries), before)
         mark("scoring")
         found = order_ties(ids, scores)
-        if found.ids.size and found.ids.min() == PAD_ID:  # faiss fills up with the lowest float
-            found.scores[found.ids == PAD_ID] = PAD_SCORE
+        write_pad_scores(found.ids, found.scores)  # faiss fills up with the lowest float
         mark("top_k")
         return found
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from harness.lists import FloatArray, IntArray, Lists
 from harness.stages import Mark, no_mark
-from harness.topk import PAD_ID, PAD_SCORE, TopK, drop_hidden
+from harness.topk import PAD_ID, PAD_SCORE, TopK
+from methods.ann.visible import falls, first_visible
 
 
 class VectorIndex(ABC):
@@ -78,7 +79,7 @@ def search_around_hidden(
     lengths = hidden.lengths
     if len(lengths) == 1:
         found = index.search(queries, min(k + int(lengths[0]), index.n_items), mark)
-        found = drop_hidden(found, hidden, k)
+        found = first_visible(found, hidden, k)
         mark("top_k")
         return found
     groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
@@ -88,7 +89,7 @@ def search_around_hidden(
         rows = np.flatnonzero(groups == group)
         wanted = min(k + int(lengths[rows].max()), index.n_items)
         found = index.search(queries[rows], wanted, mark)
-        kept = drop_hidden(found, hidden.take(rows), k)
+        kept = first_visible(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
         mark("top_k")
     return TopK(ids, scores)
@@ -96,7 +97,7 @@ def search_around_hidden(
 
 def order_ties(ids: IntArray, scores: FloatArray) -> TopK:
     """Return what a library found, (n, k), in the order of the tie rule."""
-    if (scores[:, 1:] < scores[:, :-1]).all():  # as a rule: nothing ties, nothing is to be sorted
+    if falls(np.ascontiguousarray(scores)):  # as a rule: nothing ties, nothing is to be sorted
         return TopK(ids.astype(np.int64, copy=False), scores)
     order = np.lexsort((ids, -scores), axis=1)
     return TopK(

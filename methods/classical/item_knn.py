@@ -1,24 +1,20 @@
 """ItemKNN: items similar, by the users they share, to those a user has met."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.arrays import Array, load_arrays, save_arrays
-from harness.interactions import HeldOut, Interactions, Queries
-from harness.lists import FloatArray, IntArray, Lists
-from harness.retriever import Capability, Footprint, Retriever
+from harness.interactions import HeldOut, Interactions
+from harness.lists import Lists
 from harness.spaces import Range, Space
-from harness.topk import PAD_ID, PAD_SCORE, TopK
-from methods.classical.neighbours import find_neighbours, score_lists, search_lists
+from methods.classical.item_weights import SparseWeights
+from methods.classical.linear import LinearRetriever
+from methods.classical.met import distinct
+from methods.classical.neighbours import find_neighbours
 
 BM25_K1, BM25_B = 1.2, 0.75
-KIND = "item_knn"  # of what is saved
-SAVED = ("indptr", "ids", "weights", "offsets", "others")
 
 Reals = npt.NDArray[np.float64]
 
@@ -67,7 +63,7 @@ class ItemKNNParams:
             raise ValueError("shrinkage changes nothing of the similarity 'dot'; expected 0")
 
 
-class ItemKNN(Retriever):
+class ItemKNN(LinearRetriever):
     """Score an item by its similarity to the items of the history, summed.
 
     Fitting visits every pair of items that share a user: time is the sum over users of their
@@ -86,6 +82,7 @@ class ItemKNN(Retriever):
     """
 
     BuildParams = ItemKNNParams
+    kind = "item_knn"
     TuneSpace: ClassVar[Space] = {
         "n_neighbours": Range(10, 1000, log=True),
         "similarity": ("cosine", "jaccard"),
@@ -93,15 +90,12 @@ class ItemKNN(Retriever):
         "weighting": ("none", "unit_users", "tfidf", "bm25"),
         "normalise": (False, True),
     }
-    capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
-    search_stages: ClassVar[tuple[str, ...]] = ("scoring",)  # one kernel: sums and their top
-    build_stages: ClassVar[tuple[str, ...]] = ("index_build",)
     build_params: ItemKNNParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Find the neighbours of every item."""
         params = self.build_params
-        users = _distinct(train.events, train.n_items)
+        users = distinct(train.events, train.n_items)
         items = Lists.from_pairs(users.ids, users.rows, train.n_items)
         user_weights, item_weights = _weights(params.weighting, users, items)
         norms = item_weights**2 * np.bincount(
@@ -136,77 +130,21 @@ class ItemKNN(Retriever):
         seen, scored = near.rows, near.ids
         if self.build_params.neighbours_of == "scored":
             seen, scored = scored, seen
-        order = np.argsort(seen, kind="stable")
-        self._indptr = np.concatenate(([0], np.cumsum(np.bincount(seen, minlength=n_items))))
-        self._ids = scored[order].astype(np.int32)
-        self._weights = self._similarities[order]
-        self._offsets = np.zeros(n_items, np.float32)
-        self._others = np.zeros(0, np.int32)
+        offsets = None
         if self.build_params.centred:
             expected = np.bincount(
                 scored, weights=self._similarities * self._means[seen], minlength=n_items
             )
-            self._offsets = (self._means - expected).astype(np.float32)
-            self._others = np.argsort(-self._offsets, kind="stable").astype(np.int32)
-        self._work = np.zeros(2, np.int64)
+            offsets = (self._means - expected).astype(np.float32)
+        self._serving = SparseWeights.of(
+            seen,
+            scored,
+            self._similarities,
+            n_items,
+            offsets=offsets,
+            scores_all=self.build_params.centred,
+        )
         self.mark("index_build")
-
-    def search(self, queries: Queries, k: int) -> TopK:
-        """Return the items with the largest sums, padded where too few have one."""
-        shape = (len(queries), k)
-        ids, scores = np.full(shape, PAD_ID, np.int64), np.full(shape, PAD_SCORE, np.float32)
-        search_lists(
-            *self._lists(),
-            self._others,
-            *_plain(queries.history),
-            *_plain(queries.hidden),
-            ids,
-            scores,
-            self._work,
-        )
-        self.mark("scoring")
-        return TopK(ids, scores)
-
-    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
-        """Return the sums that `search` ranks by; -inf for an item that it never returns."""
-        default = self._offsets[item_ids] if self._others.size else PAD_SCORE
-        scores = np.empty((len(queries), len(item_ids)), np.float32)
-        scores[:] = default
-        score_lists(
-            *self._lists(), *_plain(queries.history), np.ascontiguousarray(item_ids), scores
-        )
-        return scores
-
-    def footprint(self) -> Footprint:
-        """Return the bytes of the lists and offsets, and how many postings there are."""
-        arrays = (*self._lists(), self._others)
-        return Footprint(sum(one.nbytes for one in arrays), {"postings": float(self._ids.size)})
-
-    def save(self, folder: Path) -> None:
-        """Write the lists of (scored item, weight) per item seen, and the offsets."""
-        arrays: tuple[Array, ...] = (*self._lists(), self._others)
-        save_arrays(folder, KIND, dict(zip(SAVED, arrays, strict=True)))
-
-    def load(self, folder: Path) -> None:
-        """Become what `save` wrote."""
-        arrays, _ = load_arrays(folder, KIND)
-        self._indptr, self._ids, self._weights, self._offsets, self._others = (
-            arrays[name] for name in SAVED
-        )
-        self._work = np.zeros(2, np.int64)
-
-    def counters(self) -> Mapping[str, int]:
-        """Return the postings read and the items they touched, over all searches."""
-        return {"postings": int(self._work[0]), "candidates": int(self._work[1])}
-
-    def _lists(self) -> tuple[IntArray, npt.NDArray[np.int32], FloatArray, FloatArray]:
-        return self._indptr, self._ids, self._weights, self._offsets
-
-
-def _distinct(events: Lists, n_items: int) -> Lists:
-    """Return the lists with each id once, ascending."""
-    keys = np.unique(events.rows * n_items + events.ids)
-    return Lists.from_pairs(keys // n_items, keys % n_items, len(events))
 
 
 def _weights(weighting: str, users: Lists, items: Lists) -> tuple[Reals, Reals]:
@@ -233,8 +171,3 @@ def _divisors(params: ItemKNNParams, norms: Reals) -> tuple[Reals, Reals]:
     share = 0.5 if params.similarity == "cosine" else params.asymmetry
     used = np.where(norms > 0, norms, 1.0)
     return used**share, used ** (1 - share)
-
-
-def _plain(lists: Lists) -> tuple[IntArray, IntArray]:
-    """Return both arrays as the kernels take them: contiguous and writable."""
-    return np.require(lists.indptr, None, ["C", "W"]), np.require(lists.ids, None, ["C", "W"])

@@ -11,8 +11,6 @@ from harness.lists import FloatArray, IntArray
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 
-KIND = "popularity"  # of what is saved
-
 
 class Popularity(Retriever):
     """Rank items by their number of training interactions: the floor a learned method must clear.
@@ -26,6 +24,7 @@ class Popularity(Retriever):
     Cremonesi, Koren and Turrin, RecSys 2010 ("TopPop").
     """
 
+    kind: ClassVar[str] = "popularity"  # of what is saved
     capabilities = frozenset({Capability.SCORE, Capability.SAVE})
     search_stages: ClassVar[tuple[str, ...]] = ("top_k",)
     build_stages: ClassVar[tuple[str, ...]] = ("index_build",)
@@ -65,11 +64,11 @@ class Popularity(Retriever):
 
     def save(self, folder: Path) -> None:
         """Write the order and its counts, 12 bytes an item."""
-        save_arrays(folder, KIND, {"order": self._order, "counts": self._ordered_counts})
+        save_arrays(folder, self.kind, {"order": self._order, "counts": self._ordered_counts})
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote."""
-        arrays, _ = load_arrays(folder, KIND)
+        arrays, _ = load_arrays(folder, self.kind)
         self._take(arrays["order"], arrays["counts"])
 
     def footprint(self) -> Footprint:

@@ -43,6 +43,12 @@ class FieldEmbeddings(nn.Module):
         vectors: Tensor = self.tables[_key(name)](ids)
         return vectors
 
+    def weight(self, name: str) -> Tensor:
+        """Return the weights of one field: (size, dim) of ids, (dim, size) of vectors."""
+        weight = self.tables[_key(name)].weight
+        assert isinstance(weight, Tensor), "every table has weights"
+        return weight
+
     def _embed(self, table: nn.Module, column: Tensor | Bags) -> Tensor:
         if isinstance(column, Bags):
             return mean_of_bags(column, table.weight)  # type: ignore[arg-type]

@@ -19,14 +19,17 @@ class ItemFeatures(nn.Module):
     whole vectors). Without fields nothing is dropped.
     """
 
-    def __init__(self, train: Interactions, dim: int, device: str) -> None:
-        """Keep the fields of all items on the device."""
+    def __init__(
+        self, train: Interactions, dim: int, device: str, *, with_fields: bool = True
+    ) -> None:
+        """Keep the fields of all items on the device, unless they are to be left out."""
         super().__init__()
         self.ids = nn.Embedding(train.n_items, dim)
         nn.init.normal_(self.ids.weight, std=INIT_STD)
-        self.fields = FieldEmbeddings(train.item_fields, dim)
+        fields = train.item_fields if with_fields else None
+        self.fields = FieldEmbeddings(fields, dim)
         self.width = (1 + len(self.fields)) * dim
-        self._columns = columns_of(train.item_fields, device)
+        self._columns = columns_of(fields, device)
         self._drop = nn.Dropout(ID_DROPOUT if len(self.fields) else 0.0)
 
     def history_table(self) -> Tensor:

@@ -35,4 +35,6 @@ class Interaction(nn.Module, ABC):
 
 def take(sides: Sides, rows: Tensor | slice) -> Sides:
     """Return some rows of a side."""
-    return tuple(one[rows] for one in sides)
+    if isinstance(rows, slice):
+        return tuple(one[rows] for one in sides)
+    return tuple(one.index_select(0, rows) for one in sides)  # its gradient is cheaper than one[]

@@ -6,6 +6,7 @@ from typing import Literal
 from methods.interactions.choice import InteractionName
 from methods.sparcode.index.cut import CutRules
 from methods.sparcode.model.settings import (
+    BiasName,
     Codebooks,
     FieldTokens,
     Gradient,
@@ -42,7 +43,10 @@ class SparCodeParams(TrainingParams):
     codebooks : codewords follow ``averages`` of their tokens, or their own ``gradient``.
     decay : of the averages.
     commitment : beta, weight of the commitment loss.
-    density : share of (code, item) pairs that are positive when biases are set.
+    bias : b of the score: ``quantile``: at each moment what leaves every code its share ``density``
+        of the items, so that lists have that length. ``learned``: one per group of codes, set by
+        the density when annealing starts, then free; lists grow as training likes.
+    density : share of (code, item) pairs that are positive.
     warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
     finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code.
     unquantised_weight : of the loss of the unquantised score once there are codes.
@@ -69,6 +73,7 @@ class SparCodeParams(TrainingParams):
     codebooks: Codebooks = "gradient"
     decay: float = 0.99
     commitment: float = 0.25
+    bias: BiasName = "learned"
     density: float = 0.25
     warm_up: int = 4
     anneal: int = 2
@@ -84,7 +89,7 @@ class SparCodeParams(TrainingParams):
         zero = ("anneal", "finish", "gumbel", "commitment", "unquantised_weight", "neighbours")
         limits = ("top_per_code", "budget", "max_per_item")
         flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
-        self.check_positive(*zero, *limits, *flags, "codebooks")
+        self.check_positive(*zero, *limits, *flags, "codebooks", "bias")
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")
@@ -98,6 +103,12 @@ class SparCodeParams(TrainingParams):
         if self.density > 1 or self.decay >= 1:
             raise ValueError(
                 f"density = {self.density} must be at most 1, decay = {self.decay} below 1"
+            )
+        n_uniform = (self.n_negatives + 1) // 2
+        if self.bias == "quantile" and self.density * n_uniform < 1:
+            raise ValueError(
+                f"bias = 'quantile' finds density = {self.density} among the {n_uniform} uniform "
+                f"ones of n_negatives = {self.n_negatives}: their product must be at least 1"
             )
         self._check_codes()
 

@@ -13,7 +13,8 @@ from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
-from methods.batches import serving_history
+from methods.encoders.serving import history_limit
+from methods.encoders.serving_kernel import number_lists
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
@@ -21,6 +22,7 @@ from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.params import SparCodeParams, SparCodeSearch
+from methods.sparcode.serving.compiled_encoder import Coded
 from methods.sparcode.serving.device_merger import DeviceMerger
 from methods.sparcode.serving.fallback import PopularityFallback
 from methods.sparcode.serving.lists_of_codes import CodesInUse
@@ -140,7 +142,7 @@ class SparCode(Retriever):
         log, params = self._log, self.build_params
         self._ordered = log.ordered
         self._restarts, self._item_width = int(self._model.restarts), self._model.items.width
-        self._served = ServedModel.of(self._model, log.query_schema)
+        self._served = ServedModel.of(self._model, log.query_schema, self.device)
         self.mark("item_vectors")
         starts = self._served.encoder.starts.cpu().numpy()
         coded = codes_of_log(self._served, log, params.max_history)
@@ -195,14 +197,13 @@ class SparCode(Retriever):
 
     def encode(self, queries: Queries) -> EncodedQueries:
         """Return the posting lists of each query's codes, and what scores candidates again."""
-        tokens = self._tokens_of(queries)
-        codes, weights = self._served.codes(tokens)
-        lists = self._list_of[codes]
-        self._work["codes_without_list"] += int(np.count_nonzero(lists < 0))
-        again = tokens if self.search_params.rescore != "none" else None
+        coded = self._coded(queries)
+        lists = coded.codes
+        self._work["codes_without_list"] += number_lists(lists, self._list_of)  # in place
+        again = coded.tokens if self.search_params.rescore != "none" else None
         self.mark("encode")
         one_each = self.build_params.n_nearest == 1
-        return EncodedQueries(lists, None if one_each else weights, again)
+        return EncodedQueries(lists, None if one_each else coded.weights, again)
 
     def search_encoded(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
         """Add up the lists of each query; score the best again, and fill up, where asked to."""
@@ -253,14 +254,14 @@ class SparCode(Retriever):
         where it is 0 the item has -inf, or the fallback's score. Where candidates are scored again
         it is the score that they then get.
         """
-        tokens, params = self._tokens_of(queries), self.search_params
+        coded, params = self._coded(queries), self.search_params
         self.mark("encode")
         if params.rescore == "dot":
-            vectors = self._served.dot_vectors(tokens).cpu().numpy()
+            vectors = self._served.dot_vectors(coded.tokens).cpu().numpy()
             return np.asarray(vectors @ self._dot_items[item_ids].T)
         if params.scoring == "unquantised" or params.rescore == "full":
-            return self._served.unquantised_scores(tokens)[:, item_ids]
-        scores = self._served.quantised_scores(tokens)[:, item_ids]
+            return self._served.unquantised_scores(coded)[:, item_ids]
+        scores = self._served.quantised_scores(coded)[:, item_ids]
         if params.fallback == "none":
             return np.where(scores > 0, scores, np.float32(PAD_SCORE))
         return np.where(scores > 0, scores, self._fallback.scores[item_ids])
@@ -351,6 +352,6 @@ class SparCode(Retriever):
             return self._packed.nbytes + self._served.n_items * np.uint16().nbytes
         return int(self._merger.nbytes)
 
-    def _tokens_of(self, queries: Queries) -> Tokens:
-        history = serving_history(queries, self._ordered, self.build_params.max_history)
-        return self._served.tokens(history, queries.fields)
+    def _coded(self, queries: Queries) -> Coded:
+        limit = history_limit(self._ordered, self.build_params.max_history)
+        return self._served.encode(queries.history, queries.fields, limit)

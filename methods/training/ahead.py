@@ -47,8 +47,9 @@ def convert_step(
     if fields is not None:
         columns = {name: _column(one, convert) for name, one in fields.columns.items()}
         fields = Fields(len(fields), columns)
+    positions = None if batch.positions is None else convert(batch.positions)
     return (
-        Batch(convert(batch.targets), _lists(batch.history, convert), fields),
+        Batch(convert(batch.targets), _lists(batch.history, convert), fields, positions),
         replace(
             negatives,
             items=convert(negatives.items),

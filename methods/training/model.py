@@ -3,10 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+import numpy as np
 from torch import Tensor, nn
 
-from methods.batches import Batch
+from harness.interactions import Interactions
+from methods.batches import Batch, Batches, EpochBatches
 from methods.negatives import Negatives
+from methods.training.params import TrainingParams
 
 
 class RankingModel(nn.Module, ABC):
@@ -18,6 +21,12 @@ class RankingModel(nn.Module, ABC):
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
         """Prepare for an epoch, counted from 0; ``recent`` are batches to look at."""
+
+    def draw_batches(
+        self, train: Interactions, params: TrainingParams, random: np.random.Generator
+    ) -> Batches:
+        """Return the batches of an epoch; all that is random is drawn from ``random`` here."""
+        return EpochBatches(train, params.batch_size, params.max_history, random)
 
     @property
     def is_warming_up(self) -> bool:

@@ -12,7 +12,7 @@ import torch
 from harness.interactions import Interactions
 from harness.progress import Progress
 from harness.seeding import derive_seed, generator
-from methods.batches import Batch, EpochBatches
+from methods.batches import Batch, Batches
 from methods.losses import sampled_softmax
 from methods.negatives import Negatives, NegativeSampler
 from methods.training.ahead import convert_step, made_ahead
@@ -117,10 +117,9 @@ class Training:
         if state["cuda"] is not None:
             torch.cuda.set_rng_state(state["cuda"], self._device)
 
-    def _draw_order(self) -> EpochBatches:
+    def _draw_order(self) -> Batches:
         self._order = json.dumps(self._random.bit_generator.state)
-        params = self._params
-        return EpochBatches(self._log, params.batch_size, params.max_history, self._random)
+        return self._model.draw_batches(self._log, self._params, self._random)
 
     def _steps(self, progress: Progress) -> float:
         """Make a step of every batch and return the mean loss of an example."""
@@ -135,9 +134,9 @@ class Training:
                 told = time.monotonic()
                 note = f"step {number} of {len(batches)}"
                 progress("train", self.epoch, self.n_epochs, note)
-        return float(total) / max(self._log.n_events, 1)
+        return float(total) / max(batches.n_examples, 1)
 
-    def _feed(self, batches: EpochBatches) -> Iterator[tuple[Batch, Negatives]]:
+    def _feed(self, batches: Batches) -> Iterator[tuple[Batch, Negatives]]:
         """Yield each batch with its negatives; for a GPU another thread makes them ahead."""
         steps = ((batch, self._sampler.draw()) for batch in batches)
         if self._device.type == "cpu":

@@ -19,31 +19,35 @@ from harness.topk import TopK
 from methods.ann.retriever import HNSWParams, IVFParams
 from methods.ann.torch_flat import Found, Placed, TorchFlat
 from methods.batches import serving_history
+from methods.encoders.params import EncoderParams
 from methods.encoders.query import Inputs
+from methods.encoders.query_tower import QueryTower, TowerName
+from methods.encoders.serving import CompiledTower, history_limit
 from methods.encoders.state import load_state, state_arrays
 from methods.training import (
     Checkpointing,
     Trained,
-    TrainingParams,
     histories,
     seconds_taken_over,
     train_model,
 )
 from methods.two_tower.index import TwoTowerSearch, new_index, tune
-from methods.two_tower.towers import QueryTower, TwoTowerModel
+from methods.two_tower.towers import TwoTowerModel
 
 KIND = "two_tower"  # of what is saved
 INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
 
 
 @dataclass(frozen=True, slots=True)
-class TwoTowerParams(TrainingParams):
-    """Size; and how to train, see `methods.training.TrainingParams`.
+class TwoTowerParams(EncoderParams):
+    """Size and towers; the query's encoder and how to train, see `EncoderParams`.
 
     Attributes
     ----------
     dim : length of query and item vectors, and of every embedding before them.
-    hidden : units of the towers' hidden layer.
+    hidden : units of the towers' hidden layer, and of the layers of ``gru4rec``.
+    tower : ``mlp``: a perceptron over history and fields is added to the query's vector, one over
+        id and fields to the item's. ``none``: ids alone, the history's vector against the id's.
     index : what searches the item vectors; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
     nlist, train_per_list : of ``ivf``, see `methods.ann.retriever.IVFParams`.
     m, ef_construction : of ``hnsw``, see `methods.ann.retriever.HNSWParams`.
@@ -51,6 +55,7 @@ class TwoTowerParams(TrainingParams):
 
     dim: int = 64
     hidden: int = 128
+    tower: TowerName = "mlp"
     index: Literal["exact", "ivf", "hnsw"] = "exact"
     nlist: int = 0
     train_per_list: int = 40
@@ -58,7 +63,8 @@ class TwoTowerParams(TrainingParams):
     ef_construction: int = 40
 
     def __post_init__(self) -> None:
-        self.check_positive("index", "nlist")
+        self.check_positive("index", "nlist", "tower", "dropout")
+        self.check_encoder(self.dim)
         IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
         HNSWParams(self.m, self.ef_construction)
 
@@ -83,18 +89,20 @@ class PlacedQueries(NamedTuple):
 class TwoTower(Retriever):
     """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
-    The query vector comes from the mean of the history's item vectors and the query's fields, the
-    item vector from id and fields; trained by sampled softmax with log-Q correction on shared
-    negatives, stopped on validation. Exact search costs n_items * dim multiplications a query:
-    faiss on the CPU, torch on a GPU. With ``index`` an approximate index of faiss serves the same
-    vectors on the CPU, and `score` stays the exhaustive product, so ``ann_recall`` says what the
-    index loses. An index is a build parameter, so a trial of its own: it trains again, and the same
-    seed gives the same weights.
+    The query vector comes from the history's item vectors (their mean, or what ``encoder`` names)
+    and the query's fields, the item vector from id and fields; trained by sampled softmax with
+    log-Q correction on shared negatives, stopped on validation. With ``encoder = "sasrec"``,
+    ``tower = "none"`` and as many negatives as items it is SASRec with full cross-entropy.
+
+    Exact search costs n_items * dim multiplications a query: faiss on the CPU, torch on a GPU. With
+    ``index`` an approximate index of faiss serves the same vectors on the CPU, and `score` stays
+    the exhaustive product, so ``ann_recall`` says what the index loses. An index is a build
+    parameter, so a trial of its own: it trains again, and the same seed gives the same weights.
 
     References
     ----------
     Covington, Adams and Sargin, RecSys 2016 (history mean, sampled softmax). Yi et al., RecSys 2019
-    (two towers, log-Q correction).
+    (two towers, log-Q correction). Of the encoders: `methods.encoders`.
     """
 
     BuildParams: ClassVar[type[TwoTowerParams]] = TwoTowerParams
@@ -151,7 +159,9 @@ class TwoTower(Retriever):
         params = self.build_params
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
+        self._model = TwoTowerModel(
+            train, params.dim, params.hidden, self.device, params, params.tower
+        )
         phase = "fit" if stop_after is None else "refit"
         checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
         trained = train_model(
@@ -176,20 +186,36 @@ class TwoTower(Retriever):
             vectors = model.catalogue_vectors().cpu().numpy()
             self._item_table = model.items.history_table()
         self._query_tower = model.query_tower
+        self._compile()
         self.mark("item_vectors")
         self._index.train(vectors)
         self._index.add(vectors)
         self.mark("index_build")
 
+    def _compile(self) -> None:
+        """Make the encoder of the CPU, which holds the item table from here on.
+
+        Of an encoder other than the mean, or without a tower, torch's modules serve there too.
+        """
+        params = self.build_params
+        self._limit = history_limit(self._ordered, params.max_history)
+        self._compiled: CompiledTower | None = None
+        if self.device == "cpu" and params.encoder == "mean" and params.tower == "mlp":
+            tower = CompiledTower(self._query_tower, self._query_schema, self._item_table)
+            self._item_table, self._compiled = torch.from_numpy(tower.table), tower
+
     def encode(self, queries: Queries) -> FloatArray:
         """Return query vectors, float32 (n, dim)."""
+        if self._compiled is not None:
+            vectors = self._compiled.vectors(queries.history, queries.fields, self._limit)
+            self.mark("encode")
+            return vectors
         history = serving_history(queries, self._ordered, self.build_params.max_history)
         with torch.inference_mode():
             inputs = self._query_tower.features.inputs(history, queries.fields)
-            vectors = self._query_tower.of_inputs(inputs, self._item_table)
-            encoded = np.asarray(vectors.cpu().numpy())
+            encoded = self._query_tower.of_inputs(inputs, self._item_table).cpu().numpy()
         self.mark("encode")
-        return encoded
+        return np.asarray(encoded)
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
@@ -255,9 +281,12 @@ class TwoTower(Retriever):
         params, self._query_schema = self.build_params, empty_fields(facts["fields"])
         self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
         self._trainings = Trained.of_histories(facts["history"])
-        self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
+        self._query_tower = QueryTower(
+            self._query_schema, params.dim, params.hidden, self.device, params, params.tower
+        )
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
+        self._compile()
         if self.exact:
             self._index.add(arrays["vectors"])
         else:

@@ -17,6 +17,8 @@ from methods import CATALOG
 # Small enough for seconds; what is not named keeps its default.
 SMALL = {
     "cluster_popularity": {"n_clusters": 2, "dim": 4},
+    "slim": {"l2": 1.0},
+    "ials": {"dim": 4, "l2": 0.1},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "sparcode": {
@@ -27,8 +29,27 @@ SMALL = {
 }  # fmt: skip
 # A method that has more than one form: what each is called here, and its parameters.
 FORMS = {
-    "two_tower": {"ivf": {"index": "ivf", "nlist": 4}, "hnsw": {"index": "hnsw", "m": 8}},
-}
+    "ease": {"sparse": {"top_n": 6}},
+    "slim": {"signed": {"non_negative": False}},
+    "two_tower": {
+        "ivf": {"index": "ivf", "nlist": 4},
+        "hnsw": {"index": "hnsw", "m": 8},
+        "attention": {"encoder": "attention", "n_attention_heads": 2},
+        "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16, "n_attention_heads": 2},
+        "sasrec_ids": {
+            "encoder": "sasrec", "tower": "none", "norm": "post", "positions": "from_start",
+            "windows": "all", "max_history": 4, "batch_size": 16, "dropout": 0.0,
+        },
+    },
+    "all_to_all": {
+        "attention": {"encoder": "attention"},
+        "gru4rec": {"encoder": "gru4rec", "batch_size": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16},
+    },
+}  # fmt: skip
+# Methods and forms that read events in their order.
+ORDERED = {"recent_popularity", "gru4rec", "sasrec", "sasrec_ids"}
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
@@ -40,6 +61,8 @@ UNMARKED = {
 }
 # Agreement with exact vector search needs the vectors, which the posting lists do not hold.
 NO_SCORES_WHEN_LOADED = {"posting_lists"}
+# Methods that know nothing of the user.
+IMPERSONAL = {"random", "popularity", "recent_popularity"}
 # A method of an optional package: its tests are skipped where the package is not installed.
 NEEDS = {"scann": "scann"}
 
@@ -59,7 +82,8 @@ def contract(name, device, form=""):
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
-    body["learns"] = name != "popularity"
+    body["ordered"] = form in ORDERED or name in ORDERED
+    body["learns"] = name not in IMPERSONAL
     label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
     made = type(f"Test_{label}", (RetrieverContract,), body)
     for mark in needed(name):
@@ -79,6 +103,9 @@ for _name in CATALOG:
         globals()[_class.__name__] = _class
     for _form in FORMS.get(_name, ()):
         _class = contract(_name, "cpu", _form)
+        globals()[_class.__name__] = _class
+    for _form in ("attention", "gru4rec", "sasrec") if _name == "two_tower" else ():
+        _class = contract(_name, HOST_AS_DEVICE, _form)
         globals()[_class.__name__] = _class
 
 

@@ -14,6 +14,7 @@ from methods.negatives import Negatives
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
+from methods.sparcode.model.sparsity import quantile_bias
 from methods.training import RankingModel
 
 QUANTILE_SAMPLE = 1 << 22  # scores per group that the bias is set by, about
@@ -25,12 +26,17 @@ class SparCodeModel(RankingModel):
 
     Training has phases, none of which the paper's known parts prescribe. *Warm-up*: tokens are not
     quantised and scores add up without a ReLU, so that no gradient is cut off before the scores
-    mean something. *Annealing*: k-means sets the codebooks, the biases b (one per group of codes)
-    are set to leave a share ``density`` of (code, item) pairs positive, and what lies below zero
-    counts with a slope that is halved each epoch; b is learned from here on. *Codes*: the slope is
-    0, and the trained score is the served one. *Finish* (by option, the last epochs): each code
-    keeps the ``top_per_code`` items that its list will hold, and what is not stored scores zero, so
-    that training sees what serving does.
+    mean something. *Annealing*: k-means sets the codebooks, the biases b leave a share ``density``
+    of (code, item) pairs positive, and what lies below zero counts with a slope that is halved each
+    epoch. *Codes*: the slope is 0, and the trained score is the served one. *Finish* (by option,
+    the last epochs): each code keeps the ``top_per_code`` items that its list will hold, and what
+    is not stored scores zero, so that training sees what serving does.
+
+    A *learned* b, one per group of codes, is set when annealing starts and a parameter from there
+    on: nothing keeps the density. A *quantile* b is a function of the code, see `quantile_bias`, so
+    that the density holds by definition: in a step it is taken over the uniform negatives, in
+    `all_scores` and in serving over the catalogue. It must not count as constant: training would
+    then raise the scores of all items without end, to no effect.
 
     The unquantised score, the plain sum of s(token, i), stays part of the loss with a weight, for
     it is what candidates are scored again by.
@@ -48,7 +54,8 @@ class SparCodeModel(RankingModel):
         self.items = ItemFeatures(train, one.dim, device)
         self.encoder = Encoder(train.query_schema, one, device)
         self.interaction = make_interaction(one.interaction, one.dim, self.items.width, one.hidden)
-        self.bias = nn.Parameter(torch.zeros(self.encoder.n_groups))
+        is_learned = one.bias == "learned"  # a quantile is no parameter: these then stay zeros
+        self.bias = nn.Parameter(torch.zeros(self.encoder.n_groups), requires_grad=is_learned)
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
         self.register_buffer("stored", torch.zeros((0, 0), dtype=torch.bool), persistent=False)
@@ -85,7 +92,8 @@ class SparCodeModel(RankingModel):
             if not self.quantised:
                 self.encoder.quantizer.fit_codebooks(vectors)
                 self.quantised.fill_(True)
-                self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
+                if self.settings.bias == "learned":
+                    self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
             else:
                 self.restarts += self.encoder.quantizer.restart_dead(vectors)
             if 0 <= self.settings.finish_from <= epoch:
@@ -116,7 +124,10 @@ class SparCodeModel(RankingModel):
             extra = extra + self.settings.commitment * assigned.commitment
         make = code_rows if self.settings.gradient == "weights" else passed_rows
         rows = make(self.encoder, assigned, tokens.given)
-        own, negative = self._sparse_scores(rows, target_sides, other_sides, targets, others)
+        uniform = negatives.n_uniform
+        own, negative = self._sparse_scores(
+            rows, target_sides, other_sides, targets, others, uniform
+        )
         return own, negative, extra
 
     def all_scores(self, batch: Batch) -> Tensor:
@@ -135,7 +146,7 @@ class SparCodeModel(RankingModel):
         """Return the weighted sum of ReLU(s(code, i) + b), (n, n_items), of what is stored."""
         rows = code_rows(self.encoder, self.encoder.assign(tokens), tokens.given)
         scores = self.interaction.pairs(self.interaction.of_tokens(rows.vectors), items)
-        scores = self._activate(scores + self.bias[rows.groups, None])
+        scores = self._activate(scores + self._bias_of(rows, scores)[:, None])
         if self.stored.numel():
             scores = scores * self.stored[rows.codes]
         return rows.sum_of(scores)
@@ -161,11 +172,18 @@ class SparCodeModel(RankingModel):
         return (own * rows.weights).sum(1), negative
 
     def _sparse_scores(
-        self, rows: Rows, target_sides: Sides, other_sides: Sides, targets: Tensor, others: Tensor
+        self,
+        rows: Rows,
+        target_sides: Sides,
+        other_sides: Sides,
+        targets: Tensor,
+        others: Tensor,
+        n_uniform: int,
     ) -> tuple[Tensor, Tensor]:
         sides = self.interaction.of_tokens(rows.vectors)
-        bias = self.bias[rows.groups]
-        scores = self._activate(self.interaction.pairs(sides, other_sides) + bias[:, None])
+        scores = self.interaction.pairs(sides, other_sides)
+        bias = self._bias_of(rows, scores[:, :n_uniform])
+        scores = self._activate(scores + bias[:, None])
         own = self._activate(self._own(sides, rows, target_sides) + bias[rows.places])
         if self.stored.numel():
             scores = scores * self.stored[rows.codes[:, None], others]
@@ -177,6 +195,12 @@ class SparCodeModel(RankingModel):
         n, length = rows.places.shape
         items = tuple(one.repeat_interleave(length, dim=0) for one in targets)
         return self.interaction.own(take(sides, rows.places.reshape(-1)), items).view(n, length)
+
+    def _bias_of(self, rows: Rows, scores: Tensor) -> Tensor:
+        """Return b of each row (U,), whose scores with all items or a fair sample are (U, m)."""
+        if self.settings.bias == "learned":
+            return self.bias[rows.groups]
+        return quantile_bias(scores, self.settings.density)
 
     def _activate(self, scores: Tensor) -> Tensor:
         """Return ReLU(scores), below zero with the slope of the phase."""

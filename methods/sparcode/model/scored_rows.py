@@ -42,7 +42,11 @@ def code_rows(encoder: Encoder, assigned: Assigned, given: Tensor) -> Rows:
 
     Queries that share a code share its score and add up their gradients, which is exact.
     """
-    codes, weights = encoder.numbered(assigned, given)
+    return rows_of(encoder, *encoder.numbered(assigned, given))
+
+
+def rows_of(encoder: Encoder, codes: Tensor, weights: Tensor) -> Rows:
+    """Return each code of a batch once; ``codes`` int64 over all groups, ``weights``, (n, L)."""
     used, places = torch.unique(codes, return_inverse=True)
     return Rows(encoder.vectors(used), used, encoder.groups_of(used), places, weights)
 

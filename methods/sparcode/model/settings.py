@@ -9,6 +9,7 @@ TokenizerName = Literal["heads", "attention", "residual"]
 FieldTokens = Literal["none", "fields", "pairs", "beside"]
 Gradient = Literal["straight_through", "rotation", "weights"]
 Codebooks = Literal["averages", "gradient"]
+BiasName = Literal["learned", "quantile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class ModelSettings:
     codebooks: Codebooks
     decay: float
     commitment: float
+    bias: BiasName
     density: float
     warm_up: int
     anneal: int

@@ -1,7 +1,7 @@
 """ServedModel: what a trained model leaves for serving, without its training log."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -12,24 +12,31 @@ from harness.arrays import Array
 from harness.fields import Fields, describe_fields, empty_fields
 from harness.interactions import Interactions
 from harness.lists import FloatArray, IntArray, Lists
+from methods.encoders.serving import history_limit
 from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Interaction, Sides
 from methods.sparcode.index.scorer import SidesScorer
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.model import SparCodeModel
-from methods.sparcode.model.scored_rows import code_rows, token_rows
+from methods.sparcode.model.scored_rows import rows_of, token_rows
 from methods.sparcode.model.settings import ModelSettings
+from methods.sparcode.model.sparsity import quantile_bias
+from methods.sparcode.serving.compiled_encoder import Coded, CompiledEncoder
 
 ENCODED_AT_ONCE = 1024
+BIAS_SCORES = 1 << 22  # held at once while biases are found
 SCORED_AT_ONCE = 64  # queries whose codes are scored with every item at a time
 
 
 class ServedModel:
     """Encoder, interaction and what all items bring to it.
 
-    Queries are encoded in float64: rounding differs between one query and many, and would now and
-    then send the same query to another code. Scores are float32.
+    What encodes queries decides their codes wherever they are asked for: in a search, a score, the
+    count of codes in use. On the CPU it is a `CompiledEncoder`, in float32 with additions in a
+    fixed order. On a device torch encodes in float64: its rounding differs between one query and
+    many, and in float32 would now and then send the same query to another code. The two agree but
+    for codes at nearly equal distances. Scores are float32.
     """
 
     def __init__(
@@ -40,13 +47,20 @@ class ServedModel:
         item_table: Tensor,
         item_sides: Sides,
         bias: Tensor,
+        device: str,
     ) -> None:
-        """Keep the parts; ``encoder`` in float64, ``item_table`` (n_items, dim) likewise."""
+        """Keep the parts, on ``device``; ``item_table`` (n_items, dim) is what histories add up."""
         self.schema, self.encoder, self.interaction = schema, encoder, interaction
-        self.item_table, self.item_sides, self.bias = item_table, item_sides, bias
+        self.item_sides, self.bias = item_sides, bias
+        self._compiled: CompiledEncoder | None = None
+        if device == "cpu":
+            self._compiled = CompiledEncoder(encoder, schema, item_table)
+            self.item_table = torch.from_numpy(self._compiled.table)
+        else:
+            self.encoder, self.item_table = encoder.double(), item_table.double()
 
     @classmethod
-    def of(cls, model: SparCodeModel, schema: Fields | None) -> Self:
+    def of(cls, model: SparCodeModel, schema: Fields | None, device: str) -> Self:
         """Copy what serves out of a trained model."""
         encoder = copy.deepcopy(model.encoder)
         encoder.quantizer.retire_duplicates()
@@ -54,11 +68,12 @@ class ServedModel:
             table, sides = model.items.history_table(), model.item_sides()
         return cls(
             schema,
-            encoder.double().eval(),
+            encoder.eval(),
             copy.deepcopy(model.interaction).eval(),
-            table.detach().double(),
+            table.detach(),
             tuple(one.detach().float().contiguous() for one in sides),
             model.bias.detach().clone(),
+            device,
         )
 
     @classmethod
@@ -82,11 +97,12 @@ class ServedModel:
         )
         return cls(
             schema,
-            encoder.to(device).double(),
+            encoder.to(device),
             interaction.to(device),
-            torch.from_numpy(arrays["item_table"]).to(device).double(),
+            torch.from_numpy(arrays["item_table"]).to(device),
             sides,
             torch.from_numpy(arrays["bias"]).to(device, copy=True),
+            device,
         )
 
     def arrays(self) -> dict[str, Array]:
@@ -117,6 +133,8 @@ class ServedModel:
     @property
     def encoder_bytes(self) -> int:
         """Return the bytes of what encodes a query."""
+        if self._compiled is not None:
+            return self._compiled.nbytes
         parts = [self.item_table, *self.encoder.parameters(), *self.encoder.buffers()]
         return sum(one.nbytes for one in parts)
 
@@ -124,35 +142,38 @@ class ServedModel:
     def scorer_bytes(self) -> int:
         """Return the bytes of what scores items exhaustively, or anew."""
         parts = [self.bias, *self.item_sides, *self.interaction.parameters()]
+        if self._compiled is not None:  # what encodes has its own; these give codes' vectors
+            parts += [*self.encoder.parameters(), *self.encoder.buffers()]
         return sum(one.nbytes for one in parts)
 
-    def tokens(self, history: Lists, fields: Fields | None) -> Tokens:
-        """Return tokens before quantisation, and codes of fields."""
-        with torch.inference_mode():
-            inputs = self.encoder.query.inputs(history, fields)
-            return self.encoder.tokens(inputs, self.item_table)
+    def encode(self, history: Lists, fields: Fields | None, limit: int) -> Coded:
+        """Return tokens, codes over all groups and their weights.
 
-    def codes(self, tokens: Tokens) -> tuple[IntArray, FloatArray]:
-        """Return codes over all groups, int64 (n, L), and weights, float32 (n, L)."""
+        Of each history the last ``limit`` items count.
+        """
+        if self._compiled is not None:
+            return self._compiled.encode(history, fields, limit)
         with torch.inference_mode():
+            inputs = self.encoder.query.inputs(history.tail(limit), fields)
+            tokens = self.encoder.tokens(inputs, self.item_table)
             codes, weights = self.encoder.numbered(self.encoder.assign(tokens), tokens.given)
-            return codes.cpu().numpy(), weights.float().cpu().numpy()
+            return Coded(codes.cpu().numpy(), weights.float().cpu().numpy(), *tokens)
 
     def scorer_of(self, codes: IntArray) -> SidesScorer:
         """Return what scores codes (n,) with every item, b included."""
         with torch.inference_mode():
             at = torch.from_numpy(codes).to(self.bias.device)
             sides = self.interaction.of_tokens(self.encoder.vectors(at).float())
-            bias = self.bias[self.encoder.groups_of(at)]
+            bias = self._bias_of_codes(at, sides)
         return SidesScorer(self.interaction.pairs, sides, self.item_sides, bias)  # type: ignore[arg-type]
 
-    def quantised_scores(self, tokens: Tokens) -> FloatArray:
+    def quantised_scores(self, coded: Coded) -> FloatArray:
         """Return the weighted sum of ReLU(s(code, i) + b), float32 (n, n_items)."""
-        return self._in_blocks(tokens, self._quantised)
+        return self._in_blocks(coded, self._quantised)
 
-    def unquantised_scores(self, tokens: Tokens) -> FloatArray:
+    def unquantised_scores(self, coded: Coded) -> FloatArray:
         """Return the plain sum of s(token, i), float32 (n, n_items)."""
-        return self._in_blocks(tokens, self._unquantised)
+        return self._in_blocks(coded, self._unquantised)
 
     def dot_vectors(self, tokens: Tokens) -> Tensor:
         """Return the query's vector in the interaction's inner product, float32 (n, dim)."""
@@ -174,24 +195,44 @@ class ServedModel:
                 total += scores.view(candidates.shape)
             return total
 
-    def _quantised(self, tokens: Tokens) -> Tensor:
-        rows = code_rows(self.encoder, self.encoder.assign(tokens), tokens.given)
+    def _quantised(self, coded: Coded) -> Tensor:
+        device = self.bias.device
+        codes, weights = (torch.from_numpy(one).to(device) for one in (coded.codes, coded.weights))
+        rows = rows_of(self.encoder, codes, weights)
         sides = self.interaction.of_tokens(rows.vectors.float())
-        scores = self.interaction.pairs(sides, self.item_sides) + self.bias[rows.groups, None]
-        return rows.sum_of(torch.relu(scores))
+        scores = self.interaction.pairs(sides, self.item_sides)
+        return rows.sum_of(torch.relu(scores + self._bias_of(rows.groups, scores)[:, None]))
 
-    def _unquantised(self, tokens: Tokens) -> Tensor:
-        rows = token_rows(self.encoder, tokens)
+    def _bias_of(self, groups: Tensor, scores: Tensor) -> Tensor:
+        """Return b of codes (n,) of these groups, whose scores with all items are (n, n_items)."""
+        settings = self.encoder.quantizer.settings
+        if settings.bias == "learned":
+            return self.bias[groups]
+        return quantile_bias(scores, settings.density)
+
+    def _bias_of_codes(self, codes: Tensor, sides: Sides) -> Tensor:
+        """Return b of codes (n,); a quantile asks for all their scores, some codes at a time."""
+        groups, step = self.encoder.groups_of(codes), max(1, BIAS_SCORES // self.n_items)
+        if self.encoder.quantizer.settings.bias == "learned":
+            return self.bias[groups]
+        found = self.bias.new_empty(len(codes))
+        for start in range(0, len(codes), step):
+            block = slice(start, start + step)
+            scores = self.interaction.pairs(tuple(one[block] for one in sides), self.item_sides)
+            found[block] = self._bias_of(groups[block], scores.float())
+        return found
+
+    def _unquantised(self, coded: Coded) -> Tensor:
+        rows = token_rows(self.encoder, coded.tokens)
         sides = self.interaction.of_tokens(rows.vectors.float())
         return rows.sum_of(self.interaction.pairs(sides, self.item_sides))
 
-    def _in_blocks(self, tokens: Tokens, scores_of: Any) -> FloatArray:
-        out = np.empty((len(tokens.given), self.n_items), np.float32)
+    def _in_blocks(self, coded: Coded, scores_of: Callable[[Coded], Tensor]) -> FloatArray:
+        out = np.empty((len(coded.codes), self.n_items), np.float32)
         with torch.inference_mode():
             for start in range(0, len(out), SCORED_AT_ONCE):
                 block = slice(start, start + SCORED_AT_ONCE)
-                some = Tokens(tokens.quantisable[block], tokens.given[block])
-                out[block] = scores_of(some).float().cpu().numpy()
+                out[block] = scores_of(coded.rows(block)).float().cpu().numpy()
         return out
 
 
@@ -199,6 +240,7 @@ def codes_of_log(
     served: ServedModel, log: Interactions, max_history: int
 ) -> Iterator[tuple[IntArray, FloatArray]]:
     """Yield codes and weights of all training queries, some at a time."""
+    limit = history_limit(log.ordered, max_history)
     if log.event_fields is None:  # a query per user
         users, first = np.flatnonzero(log.events.lengths), log.events.indptr
         events = first[users]
@@ -207,6 +249,5 @@ def codes_of_log(
     for start in range(0, len(users), ENCODED_AT_ONCE):
         rows = slice(start, start + ENCODED_AT_ONCE)
         history = log.events.take(users[rows])
-        if log.ordered:
-            history = history.tail(max_history)
-        yield served.codes(served.tokens(history, log.query_fields(events[rows])))
+        coded = served.encode(history, log.query_fields(events[rows]), limit)
+        yield coded.codes, coded.weights

@@ -46,7 +46,7 @@ def test_unknown_suite(capsys):
         (
             '"popularity"',
             '"popularty"',
-            "did you mean 'popularity' or 'cluster_popularity'?",
+            "did you mean 'popularity' or 'recent_popularity' or 'cluster_popularity'?",
         ),
         ('"recall@3"', '"recal@3"', "did you mean 'recall'"),
         ('"recall@3"', '"recall@0"', "recall@0"),

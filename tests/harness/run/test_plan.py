@@ -52,6 +52,19 @@ def test_a_list_is_a_set_of_values(suite):
     assert [one.n_points for one in trials] == [2, 2, 2, 2, 4, 4]  # searches x loads
 
 
+def test_several_grids_of_one_search_are_visited_in_turn(tmp_path):
+    """Points that one product could not hold, in order, and one that two grids share only once."""
+    several = """search = [
+        { scoring = ["quantised", "served"] },
+        { rescore = ["none", "dot"] },
+    ]"""
+    path = tmp_path / "grid.toml"
+    path.write_text(SUITE.replace('search = { scoring = ["served", "quantised"] }', several))
+    last = plan_trials(read_suite(path))[-1]
+    points = [(one["scoring"], one["rescore"]) for one in last.searches]
+    assert points == [("quantised", "none"), ("served", "none"), ("served", "dot")]
+
+
 def test_defaults_are_filled_in(suite):
     """A trial says everything: a default that changes later does not change old records."""
     trial = plan_trials(suite)[0]

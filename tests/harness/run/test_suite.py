@@ -42,6 +42,8 @@ def test_a_good_file_reads(tmp_path):
         ('["recall@5"]', "[5]", "expected at least one str"),
         ('["recall@5"]', "[]", "expected at least one str"),
         ("search =", "serach =", "case 2: unknown key 'serach'; did you mean 'search'"),
+        ("search = { depth = [1, 2] }", "search = [1]", "expected at least one dict"),
+        ("search = { depth = [1, 2] }", "search = 1", "wrong type; expected dict or list"),
         ('method = "popularity"\n[[', "[[", "case 1: the key 'method' is missing"),
         ('name = "again"', "", "case name 'popularity' is given 2 times"),
         ("metrics =", 'devices = ["gpu"]\nmetrics =', "unknown device 'gpu'; did you mean 'cpu'"),

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from harness.lists import Lists
 from harness.stages import no_mark
-from harness.topk import select_top_k
+from harness.topk import PAD_ID, PAD_SCORE, TopK, drop_hidden, select_top_k
 from methods.ann.torch_flat import TorchFlat
 from methods.ann.vector_index import order_ties, search_around_hidden
+from methods.ann.visible import falls, first_visible, write_pad_scores
 
 N_ITEMS = 12
 
@@ -68,3 +69,37 @@ def test_order_of_ties():
     found = order_ties(np.array([[5, 4, 3]]), np.array([[1, 2, 2]], np.float32))
     assert found.ids.tolist() == [[3, 4, 5]]
     assert found.scores.tolist() == [[2, 2, 1]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hidden=st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=4),
+    k=st.integers(1, 8),
+    seed=st.integers(0, 99),
+)
+def test_first_visible_is_what_numpy_drops(hidden, k, seed):
+    """Hidden ids in any order, more than once; pads anywhere; against `drop_hidden`."""
+    random = np.random.default_rng(seed)
+    ids = np.argsort(random.random((len(hidden), 10)), axis=1)[:, :7]
+    ids[random.random(ids.shape) < 0.2] = PAD_ID
+    scores = random.random(ids.shape).astype(np.float32)
+    scores[ids == PAD_ID] = PAD_SCORE
+    found, lists = TopK(ids, scores), Lists.of(hidden)
+    kept, expected = first_visible(found, lists, k), drop_hidden(found, lists, k)
+    np.testing.assert_array_equal(kept.ids, expected.ids)
+    np.testing.assert_array_equal(kept.scores, expected.scores)
+
+
+def test_what_is_out_of_order_is_seen():
+    """In the second row, an equal pair or a rise; one column has no order."""
+    for second in ([3, 2, 1], [3, 3, 1], [3, 1, 2]):
+        scores = np.array([[9, 8, 7], second], np.float32)
+        assert falls(scores) == (second == [3, 2, 1])
+    assert falls(np.ones((2, 1), np.float32))
+
+
+def test_pads_get_their_score():
+    """What a library gave them goes, the rest stays."""
+    scores = np.array([[5.0, -9.0]], np.float32)
+    write_pad_scores(np.array([[3, PAD_ID]]), scores)
+    assert scores.tolist() == [[5.0, PAD_SCORE]]

@@ -48,8 +48,9 @@ def random_model(train, params, seed):
 
 
 @cache
-def trained():
-    method = SparCode(SMALL, seed=3)
+def trained(bias="learned", density=0.5):
+    params = dataclasses.replace(SMALL, bias=bias, density=density)
+    method = SparCode(params, seed=3)
     method.fit(tiny_log(), tiny_held_out(tiny_log()))
     method.build()
     return method
@@ -75,9 +76,18 @@ def test_a_trained_model_serves_its_dense_scores():
     assert_served_is_dense(trained(), tiny_held_out(tiny_log()).queries, 10)
 
 
-def test_the_score_is_the_one_that_was_trained():
+def test_a_quantile_bias_stores_its_share_and_serves_its_dense_scores():
+    """Every list holds 6 of 30 items, and what lists add up to is the exhaustive score."""
+    method = trained("quantile", 0.2)
+    assert set(method._packed.lengths.tolist()) == {6}
+    assert method.footprint().details["density"] == pytest.approx(0.2)
+    assert_served_is_dense(method, tiny_held_out(tiny_log()).queries, 10)
+
+
+@pytest.mark.parametrize(("bias", "density"), [("learned", 0.5), ("quantile", 0.2)])
+def test_the_score_is_the_one_that_was_trained(bias, density):
     """What serves equals the training model's own forward pass."""
-    method, queries = trained(), tiny_held_out(tiny_log()).queries
+    method, queries = trained(bias, density), tiny_held_out(tiny_log()).queries
     with torch.no_grad():
         batch = Batch(np.zeros(0, np.int64), queries.history, queries.fields)
         forward = method._model.all_scores(batch).numpy()

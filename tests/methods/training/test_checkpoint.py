@@ -28,6 +28,12 @@ METHODS = {
         TwoTower,
         TwoTowerParams(dim=8, hidden=16, epochs=6, patience=6, batch_size=64, n_negatives=8),
     ),
+    "sasrec": (
+        TwoTower,
+        TwoTowerParams(
+            encoder="sasrec", dim=8, hidden=16, epochs=6, patience=6, batch_size=16, n_negatives=8,
+        ),
+    ),
     "sparcode": (
         SparCode,
         SparCodeParams(
@@ -53,7 +59,7 @@ def fit(name, folder=None, kill_at=None, progress=silent, **changes):
 
     method = cls(dataclasses.replace(params, **changes), seed=3, progress=told)
     method.checkpoint_folder = folder
-    log = tiny_log()
+    log = tiny_log(ordered=name == "sasrec")
     method.fit(log, tiny_held_out(log))
     method.progress = progress
     method.refit(log)
@@ -83,7 +89,14 @@ def every_epoch(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "epoch"),
-    [("two_tower", 2), ("two_tower", 6), ("sparcode", 2), ("sparcode", 3), ("sparcode", 5)],
+    [
+        ("two_tower", 2),
+        ("two_tower", 6),
+        ("sasrec", 3),
+        ("sparcode", 2),
+        ("sparcode", 3),
+        ("sparcode", 5),
+    ],
 )
 def test_an_interrupted_training_ends_as_one_that_ran_through(name, epoch, tmp_path):
     """Bit by bit: weights, codebooks, history; in any phase of the model, and what took over."""

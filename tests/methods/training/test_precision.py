@@ -13,6 +13,8 @@ from methods.two_tower.retriever import TwoTower, TwoTowerParams
 SHARED = {"dim": 16, "hidden": 16, "epochs": 6, "batch_size": 64, "learning_rate": 0.02}
 METHODS = {
     "two_tower": (TwoTower, TwoTowerParams(**SHARED)),
+    "gru4rec": (TwoTower, TwoTowerParams(**{**SHARED, "batch_size": 16}, encoder="gru4rec")),
+    "sasrec": (TwoTower, TwoTowerParams(**{**SHARED, "batch_size": 16}, encoder="sasrec")),
     "sparcode": (SparCode, SparCodeParams(**SHARED, n_codewords=8, warm_up=2, anneal=1)),
 }
 
@@ -20,7 +22,7 @@ METHODS = {
 def fitted(name, precision):
     cls, params = METHODS[name]
     method = cls(dataclasses.replace(params, precision=precision), seed=1)
-    log = tiny_log()
+    log = tiny_log(ordered=name in ("gru4rec", "sasrec"))
     method.fit(log, tiny_held_out(log))
     return method
 

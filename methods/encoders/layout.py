@@ -1,0 +1,46 @@
+"""Layout: lists laid one after another <-> a padded tensor, for the few steps that need one."""
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from methods.encoders.tensors import Bags
+
+
+class Layout(NamedTuple):
+    """Where n lists, N ids together, lie in (n, longest), each from the left.
+
+    Attributes
+    ----------
+    lengths : int64 (n,)
+    columns : int64 (N,), the place of each id in its list, from 0.
+    places : int64 (N,), its place in the padded tensor, rows one after another.
+    longest : length of the longest list.
+    """
+
+    lengths: Tensor
+    columns: Tensor
+    places: Tensor
+    longest: int
+
+    @classmethod
+    def of(cls, bags: Bags) -> Self:
+        """Return the layout of lists; on a GPU the program waits for the longest."""
+        n_ids = bags.ids.numel()
+        ends = torch.cat((bags.offsets[1:], bags.offsets.new_tensor([n_ids])))
+        lengths = ends[: len(bags.offsets)] - bags.offsets
+        longest = int(lengths.max()) if len(lengths) else 0
+        rows = torch.repeat_interleave(lengths, output_size=n_ids)
+        columns = torch.arange(n_ids, device=rows.device) - bags.offsets[rows]
+        return cls(lengths, columns, rows * longest + columns, longest)
+
+    def pad(self, values: Tensor) -> Tensor:
+        """Return (n, longest, width) from (N, width), zeros where there is nothing."""
+        n, width = len(self.lengths), values.shape[1]
+        padded = values.new_zeros((n * self.longest, width)).index_copy(0, self.places, values)
+        return padded.view(n, self.longest, width)
+
+    def unpad(self, padded: Tensor) -> Tensor:
+        """Return (N, width) from (n, longest, width)."""
+        return padded.flatten(0, 1).index_select(0, self.places)

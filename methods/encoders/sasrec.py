@@ -1,0 +1,114 @@
+"""SASRec: a causal transformer over the items of a history."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.encoders.fields import INIT_STD
+from methods.encoders.layout import Layout
+from methods.encoders.params import Norm, Positions
+from methods.encoders.sequential import SequentialEncoder
+
+
+class SASRec(SequentialEncoder):
+    """Blocks of causal self-attention over items and learned positions; a query is the last state.
+
+    Items enter as sqrt(dim) times their vector, which is also what they are scored by, plus the
+    vector of their position. ``from_end`` is the paper's numbering, which fills a window of
+    ``max_history`` from the right: the last item of a history has the last position. With
+    ``from_start`` the first has the first, so a history and the same one within a longer sequence
+    are encoded alike.
+
+    With ``norm = "pre"`` a block is the paper's: x + Dropout(g(LayerNorm(x))), and the last state
+    is normalised; with ``"post"`` it is LayerNorm(x + Dropout(g(x))), as in BERT4Rec and S3-Rec,
+    and the inputs are normalised. The paper's code departs from its equation: there only
+    attention's queries are normalised, and the residual is added to what was normalised. Attention
+    here has an output projection, which the paper's single head does without.
+
+    References
+    ----------
+    Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, eq. 1 to 6 and sec. 3.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        max_history: int,
+        *,
+        n_layers: int,
+        n_heads: int,
+        dropout: float,
+        norm: Norm,
+        positions: Positions,
+    ) -> None:
+        """Take the longest history; ``dropout`` is of inputs, attention weights and residuals."""
+        super().__init__()
+        self.positions = nn.Embedding(max_history, dim)
+        nn.init.normal_(self.positions.weight, std=INIT_STD)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            Block(dim, n_heads, dropout, pre_norm=norm == "pre") for _ in range(n_layers)
+        )
+        self.norm_inputs = nn.LayerNorm(dim) if norm == "post" else nn.Identity()
+        self.norm_states = nn.LayerNorm(dim) if norm == "pre" else nn.Identity()
+        self._from_end = positions == "from_end"
+
+    def states(self, ids: Tensor, item_table: Tensor, layout: Layout) -> Tensor:
+        """See `SequentialEncoder`."""
+        items = functional.embedding(ids, item_table) * math.sqrt(item_table.shape[1])
+        places = layout.columns
+        if self._from_end:
+            lengths = torch.repeat_interleave(layout.lengths, layout.lengths, output_size=len(ids))
+            places = places + self.positions.num_embeddings - lengths
+        states = self.dropout(self.norm_inputs(items + self.positions(places)))
+        for block in self.blocks:
+            states = block(states, layout)
+        normalised: Tensor = self.norm_states(states)
+        return normalised
+
+
+class Block(nn.Module):
+    """Self-attention, then a perceptron at each position, both beside a residual connection.
+
+    Sequences lie one after another, (N, dim), and are padded on the right for attention alone: a
+    position attends to none after it, so none of a sequence attends to its padding.
+    """
+
+    def __init__(self, dim: int, n_heads: int, dropout: float, *, pre_norm: bool) -> None:
+        """Take the number of heads, which divides ``dim``."""
+        super().__init__()
+        self.attention_norm, self.perceptron_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.inputs, self.output = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.perceptron = nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dim, dim)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self._n_heads, self._pre_norm = n_heads, pre_norm
+
+    def forward(self, states: Tensor, layout: Layout) -> Tensor:
+        """Return (N, dim) from (N, dim)."""
+        out: Tensor
+        if self._pre_norm:
+            attended = self._attend(self.attention_norm(states), layout)
+            states = states + self.dropout(attended)
+            out = states + self.dropout(self.perceptron(self.perceptron_norm(states)))
+        else:
+            states = self.attention_norm(states + self.dropout(self._attend(states, layout)))
+            out = self.perceptron_norm(states + self.dropout(self.perceptron(states)))
+        return out
+
+    def _attend(self, states: Tensor, layout: Layout) -> Tensor:
+        padded = layout.pad(self.inputs(states))  # (n, longest, 3 * dim)
+        shape = (len(padded), layout.longest, 3, self._n_heads, -1)
+        queries, keys, values = padded.view(shape).permute(2, 0, 3, 1, 4)
+        heads = functional.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            dropout_p=self.dropout.p if self.training else 0.0,
+            is_causal=True,
+        )
+        attended: Tensor = self.output(layout.unpad(heads.transpose(1, 2).flatten(2)))
+        return attended
