@@ -13,6 +13,7 @@ COMMANDS = {
     "list": "harness.commands.list",
     "plan": "harness.commands.plan",
     "run": "harness.commands.run",
+    "tune": "harness.commands.tune",
     "noise": "harness.commands.noise",
     "scale": "harness.commands.scale",
     "table": "harness.commands.table",
@@ -52,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_plan(commands)
     _add_run(commands)
+    _add_tune(commands)
     _add_noise(commands)
     _add_scale(commands)
     _add_table(commands)
@@ -117,6 +119,52 @@ def _add_run(commands: Subparsers) -> None:  # type: ignore[valid-type]
         "status stays",
     )
     _add_noise_option(one)
+    _add_data_root(one)
+
+
+def _add_tune(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "tune",
+        help="choose a suite's parameters on validation, by the same budget for each case",
+        description="Try N settings of each case's build parameters, the suite's own first, each "
+        "in a fresh process that learns from the training part and is scored on the validation "
+        "part; the test part is not opened. What is varied: the case's [case.tune] table, else "
+        "what its method declares, except for what the suite's build sets. DIR/NAME.tuned.toml is "
+        "the suite with the values chosen, DIR/tuning.jsonl holds every trial; the same command "
+        "goes on from there. A trial that fails counts. Exit status: 0; 1 every trial of some "
+        "case failed; 2 the input is at fault.",
+    )
+    _add_suite(one)
+    one.add_argument(
+        "--trials", type=int, required=True, metavar="N", help="settings of each case, in all"
+    )
+    one.add_argument(
+        "--metric", metavar="NAME@K", help="default: the suite's first that suits, such as ndcg@10"
+    )
+    one.add_argument(
+        "--time-limit", type=float, metavar="S", help="seconds of one trial; default: the suite's"
+    )
+    one.add_argument(
+        "--methods", "--cases", metavar="GLOB", help="only cases whose name or method matches"
+    )
+    one.add_argument(
+        "--seed",
+        type=int,
+        nargs=1,
+        metavar="S",
+        help="of the search and of each training; default: the suite's first",
+    )
+    one.add_argument(
+        "--sampler",
+        choices=["tpe", "random"],
+        default="tpe",
+        help="tpe: ten settings by lot, then by what came of those before; random: all by lot",
+    )
+    one.add_argument(
+        "--device", choices=["cpu", "cuda", "auto"], help="instead of the suite's first device"
+    )
+    one.add_argument("--out", type=Path, metavar="DIR", help="default: results/runs/NAME-OF-SUITE")
+    one.set_defaults(profile=None)
     _add_data_root(one)
 
 

@@ -29,6 +29,17 @@ def parse_params(cls: type[Any], given: Mapping[str, Any]) -> Any:
     return cls(**values)
 
 
+def parse_value(cls: type[Any], name: str, value: Any) -> Any:
+    """Return one value of a parameter of ``cls`` after checking its type alone.
+
+    Raises
+    ------
+    ValueError
+        The value has the wrong type, or is none of the choices.
+    """
+    return _convert(name, value, typing.get_type_hints(cls)[name])
+
+
 def describe_params(cls: type[Any]) -> dict[str, str]:
     """Return ``{name: "type = default"}`` for help texts, in the order of the class."""
     hints = typing.get_type_hints(cls)

@@ -19,12 +19,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
+from harness.spaces import Space
 from harness.stages import Mark, no_mark
 from harness.topk import TopK
 
@@ -75,6 +77,8 @@ class Retriever(ABC):
     ----------
     BuildParams, SearchParams : frozen dataclasses; a value that makes no sense raises ValueError
         in ``__post_init__`` with what was given and what was expected.
+    TuneSpace : build parameters that `matchbench tune` varies where a suite does not say which, and
+        their values, see `harness.spaces`; empty: none.
     capabilities : set of Capability.
     devices : devices that fit, build and search can run on.
     exact : True when search returns the best k by the method's own exhaustive score; where that
@@ -88,6 +92,7 @@ class Retriever(ABC):
 
     BuildParams: ClassVar[type[Any]] = NoParams
     SearchParams: ClassVar[type[Any]] = NoParams
+    TuneSpace: ClassVar[Space] = MappingProxyType({})
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     exact: bool = True

@@ -21,7 +21,9 @@ from harness.errors import HarnessError
 from harness.fields import Categorical, Column, Dense, Fields, MultiValued
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import Lists
+from harness.params import parse_params
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Range, parse_space
 from harness.stages import BUILD_STAGES, SEARCH_STAGES, Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 
@@ -204,6 +206,16 @@ class RetrieverContract:
             for name in names:
                 own = getattr(self.retriever_class, name) is not getattr(Retriever, name)
                 assert own == (capability in self.retriever_class.capabilities), name
+
+    def test_what_is_tuned_are_its_parameters(self) -> None:
+        """Every name and value of TuneSpace is one that BuildParams takes, the others default."""
+        cls = self.retriever_class
+        space, faults = parse_space(cls.BuildParams, cls.TuneSpace)
+        assert faults == []
+        for name, axis in space.items():
+            values = (axis.low, axis.high) if isinstance(axis, Range) else axis
+            for value in values:
+                parse_params(cls.BuildParams, {name: value})
 
     def test_exact_search_is_the_top_of_the_scores(
         self, retriever: Retriever, queries: Queries

@@ -32,6 +32,7 @@ HOMES = {
     "scann": ("methods/ann/",),
     "pandas": ("harness/compare/", "harness/report/"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
+    "optuna": ("harness/run/sampler.py",),
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
     "scipy": ("methods/", "harness/compare/"),

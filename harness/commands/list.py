@@ -16,6 +16,7 @@ from harness.metrics.metric import METRICS
 from harness.params import describe_params
 from harness.registry import MethodEntry, load_method, methods
 from harness.run.suite import shipped_suites
+from harness.spaces import parse_space, plain_space
 
 
 def main(options: argparse.Namespace) -> int:
@@ -93,3 +94,6 @@ def _show_method(name: str) -> None:
     for kind, params in (("build", cls.BuildParams), ("search", cls.SearchParams)):
         for parameter, text in describe_params(params).items():
             print(f"{kind} {parameter}: {text}")
+    space, _ = parse_space(cls.BuildParams, cls.TuneSpace)
+    for parameter, values in plain_space(space).items():
+        print(f"tune {parameter}: {values}")

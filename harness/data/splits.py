@@ -15,8 +15,17 @@ from harness.errors import DatasetError
 from harness.interactions import HeldOut, Interactions
 from harness.lists import Lists
 
-__all__ = ["Parts", "SplitSpec", "interactions", "parse_split", "split_log"]
+__all__ = [
+    "ClosedParts",
+    "Parts",
+    "SplitSpec",
+    "interactions",
+    "parse_split",
+    "split_closed",
+    "split_log",
+]
 
+_KNOWN = (TRAIN, VALIDATION, VALIDATION_FOLD_IN)
 _VERSION = "matchbench split 1"  # raised whenever the same protocol would give other parts
 
 
@@ -48,6 +57,23 @@ class Parts:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedParts:
+    """What a protocol makes of a log while its test part stays closed: `Parts` without it.
+
+    Attributes
+    ----------
+    train, validation, dataset_id, protocol, data_hash, dropped : as in `Parts`.
+    """
+
+    train: Interactions
+    validation: HeldOut
+    dataset_id: str
+    protocol: str
+    data_hash: str
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
 def split_log(log: Log, spec: SplitSpec, dataset_id: str) -> Parts:
     """Filter and split a log.
 
@@ -68,27 +94,15 @@ def split_log(log: Log, spec: SplitSpec, dataset_id: str) -> Parts:
     Cold items and users of the validation part are dropped under "error", too: their events come
     back with ``full_train``, and a model cannot be chosen by what it could not learn.
     """
-    spec = spec.resolved(repeats_count=log.event_fields is not None)
-    protocol = f"{dataset_id}/{spec.protocol()}"
-    digest = hashlib.sha256(f"{_VERSION}|{content_hash(log)}|{protocol}".encode()).hexdigest()
+    spec, protocol, digest = _named(log, spec, dataset_id)
     kept = filter_log(log, spec)
     assigned = roles(kept, spec)
-    train = interactions(kept, assigned == TRAIN)
-    known = (TRAIN, VALIDATION, VALIDATION_FOLD_IN)
-    full_train = interactions(kept, np.isin(assigned, known))
-    validation, validation_dropped = held_out(
-        kept, spec, train, _share(assigned, "validation", (TRAIN, VALIDATION_FOLD_IN), VALIDATION)
-    )
+    train, validation, validation_dropped = _learning(kept, spec, assigned)
+    full_train = interactions(kept, np.isin(assigned, _KNOWN))
     test, test_dropped = held_out(
-        kept, spec, full_train, _share(assigned, "test", (*known, TEST_FOLD_IN), TEST)
+        kept, spec, full_train, _share(assigned, "test", (*_KNOWN, TEST_FOLD_IN), TEST)
     )
-    for name, size in (
-        ("training", train.n_events),
-        ("validation", len(validation)),
-        ("test", len(test)),
-    ):
-        if size == 0:
-            raise DatasetError(f"{protocol}: the {name} part is empty")
+    _refuse_empty(protocol, training=train.n_events, validation=len(validation), test=len(test))
     return Parts(
         train,
         validation,
@@ -100,6 +114,49 @@ def split_log(log: Log, spec: SplitSpec, dataset_id: str) -> Parts:
         kept.truth,
         {**validation_dropped, **test_dropped},
     )
+
+
+def split_closed(log: Log, spec: SplitSpec, dataset_id: str) -> ClosedParts:
+    """Filter and split a log as `split_log` does, and leave the test part closed.
+
+    The test part's events, and the histories of its held-out users, are taken out of the log once
+    the roles are drawn, before any part is made.
+
+    Raises
+    ------
+    DatasetError
+        The log lacks what the protocol needs, or a part comes out empty.
+    """
+    spec, protocol, digest = _named(log, spec, dataset_id)
+    kept = filter_log(log, spec)
+    assigned = roles(kept, spec)
+    rows = np.flatnonzero(np.isin(assigned, _KNOWN))
+    train, validation, dropped = _learning(kept.take_events(rows), spec, assigned[rows])
+    _refuse_empty(protocol, training=train.n_events, validation=len(validation))
+    return ClosedParts(train, validation, dataset_id, protocol, digest, dropped)
+
+
+def _named(log: Log, spec: SplitSpec, dataset_id: str) -> tuple[SplitSpec, str, str]:
+    """Return the protocol with nothing left open, its line, and the hash of log and line."""
+    spec = spec.resolved(repeats_count=log.event_fields is not None)
+    protocol = f"{dataset_id}/{spec.protocol()}"
+    digest = hashlib.sha256(f"{_VERSION}|{content_hash(log)}|{protocol}".encode()).hexdigest()
+    return spec, protocol, digest
+
+
+def _learning(
+    log: Log, spec: SplitSpec, assigned: Roles
+) -> tuple[Interactions, HeldOut, dict[str, int]]:
+    """Return training, validation, and how many cold ones validation leaves out."""
+    train = interactions(log, assigned == TRAIN)
+    share = _share(assigned, "validation", (TRAIN, VALIDATION_FOLD_IN), VALIDATION)
+    return train, *held_out(log, spec, train, share)
+
+
+def _refuse_empty(protocol: str, **sizes: int) -> None:
+    for name, size in sizes.items():
+        if size == 0:
+            raise DatasetError(f"{protocol}: the {name} part is empty")
 
 
 def interactions(log: Log, chosen: BoolArray) -> Interactions:

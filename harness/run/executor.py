@@ -12,7 +12,7 @@ from harness.record import Record, Status
 from harness.run.channel import Channel, Garbage
 from harness.run.ending import Ending, death, over_memory, over_time, told_out_of_memory
 from harness.run.memory_guard import LOOK_EVERY_S, MemoryGuard
-from harness.run.messages import Failure, Finished, Message, OutOfMemory, Skipped, Stage
+from harness.run.messages import Failure, Finished, Message, OutOfMemory, Scored, Skipped, Stage
 from harness.run.spawn import Worker, spawned_worker
 from harness.run.trial_spec import Place, TrialSpec
 
@@ -22,6 +22,11 @@ LAST_CHUNKS = 32  # more than a pipe holds
 
 OnStage = Callable[[Stage], None]
 OnRecord = Callable[[Record], None]
+OnScored = Callable[[Scored], None]
+
+
+def _unasked(scored: Scored) -> None:
+    """Take no note: only trials of `matchbench tune` come to a score."""
 
 
 def execute(
@@ -29,8 +34,9 @@ def execute(
     place: Place,
     on_stage: OnStage,
     on_record: OnRecord,
+    on_scored: OnScored = _unasked,
 ) -> Ending:
-    """Run one trial in a process of its own and hand on its records as they come.
+    """Run one trial in a process of its own and hand on its records, or its score, as they come.
 
     All processes of the trial are killed at its time limit, at its memory limit, when its worker
     has ended, and when this call is left by an exception (Ctrl-C); see `ProcessTree` for how they
@@ -39,7 +45,7 @@ def execute(
     """
     log_path = place.folder / "logs" / f"{spec.trial_id}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    attempt = _Attempt(spec, f"(log: logs/{log_path.name})", on_stage, on_record)
+    attempt = _Attempt(spec, f"(log: logs/{log_path.name})", on_stage, on_record, on_scored)
     measuring = choose_cpus(allowed_cpus() or (), spec.threads)
     with (
         log_path.open("wb") as log,
@@ -57,6 +63,7 @@ class _Attempt:
     log: str
     on_stage: OnStage
     on_record: OnRecord
+    on_scored: OnScored
     stage: str = "start"
     ending: Ending | None = None
     is_trusted: bool = True
@@ -105,6 +112,8 @@ class _Attempt:
                 self.on_stage(message)
             case Record():
                 self.on_record(message)
+            case Scored():
+                self.on_scored(message)
             case Failure(reason):
                 self.ending = Ending(Status.FAILED, f"{reason} {self.log}")
             case OutOfMemory(reason):

@@ -1,5 +1,6 @@
 """What a worker tells the run: one JSON object a line on a pipe of its own."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,25 @@ class Stage:
     done: int
     total: int
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a trial of `matchbench tune` came to on the validation part.
+
+    Attributes
+    ----------
+    value : mean over validation queries of the metric, in the best of the search settings.
+    search : that setting.
+    n_queries : validation queries.
+    fit_s, build_s : seconds of each.
+    """
+
+    value: float
+    search: Mapping[str, Any]
+    n_queries: int
+    fit_s: float
+    build_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class Finished:
     """The trial wrote all its records."""
 
 
-Message = Stage | Failure | OutOfMemory | Skipped | Finished | Record
+Message = Stage | Failure | OutOfMemory | Skipped | Finished | Record | Scored
 
 
 class Sender:
@@ -61,6 +81,10 @@ class Sender:
     def record(self, record: Record) -> None:
         """Send one record."""
         self._send({"record": record.to_json()})
+
+    def scored(self, scored: Scored) -> None:
+        """Send what a trial came to on validation."""
+        self._send({"scored": dataclasses.asdict(scored)})
 
     def failure(self, reason: str) -> None:
         """Say why the trial ended early."""
@@ -97,6 +121,8 @@ def parse_message(line: bytes) -> Message:
             return Stage(name, done, total, note)
         case {"record": str(text)}:
             return Record.from_json(text)
+        case {"scored": dict(fields)}:
+            return Scored(**fields)
         case {"failure": str(reason)}:
             return Failure(reason)
         case {"out_of_memory": str(reason)}:

@@ -107,6 +107,7 @@ def _identity(spec: TrialSpec, place: Place) -> dict[str, Any]:
         "profile": spec.profile,
         "repeat": spec.repeat,
         "replay": spec.replay(place.folder, place.data_root),
+        "tuning": spec.tuning,
     }
 
 

@@ -20,6 +20,7 @@ from harness.registry import load_method
 from harness.retriever import Retriever
 from harness.run.suite import Case, Suite, Table, raise_faults
 from harness.run.trial_spec import TrialSpec
+from harness.spaces import parse_space
 
 BEST_POSSIBLE = "best_possible"  # ranks by the truth of a synthetic log; no method may see it
 
@@ -76,6 +77,7 @@ def plan_trials(
                     device=device,
                     seed=seed,
                     repeat=0,
+                    tuning=_budget(suite, case),
                     **shared,
                 )
                 for build, device, seed in itertools.product(*axes)
@@ -145,6 +147,12 @@ def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
     }
 
 
+def _budget(suite: Suite, case: Case) -> Table:
+    """Return what a record says of the tuning of a case; the space stays in the suite."""
+    table = suite.tuning.get(case.name, {})
+    return {key: value for key, value in table.items() if key not in ("space", "chosen")}
+
+
 def _grids(
     case: Case, suite: Suite, where: str, faults: list[str]
 ) -> tuple[list[Table], tuple[Table, ...]]:
@@ -158,6 +166,9 @@ def _grids(
     for table in case.searches:
         points = _grid(cls.SearchParams, table, f"{where}: search", faults)
         searches += [one for one in points if one not in searches]
+    if case.tune is not None:
+        _, found = parse_space(cls.BuildParams, case.tune)
+        faults += [f"{where}: tune: {fault}" for fault in found]
     return builds, tuple(searches)
 
 

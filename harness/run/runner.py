@@ -188,4 +188,5 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         commit=commit(),
         code_hash=code_of(spec.method),
         replay=spec.replay(context.folder, context.data_root),
+        tuning=spec.tuning,
     )

@@ -27,6 +27,7 @@ class Case:
     method: str
     build: Table = field(default_factory=dict)
     search: Table | Sequence[Table] = field(default_factory=dict)
+    tune: Table | None = None  # what `matchbench tune` varies; None: what the method's class says
 
     @property
     def searches(self) -> Sequence[Table]:
@@ -50,6 +51,7 @@ class Suite:
     profile : how long and how often is measured, of `harness.measure.profile`.
     time_limit_s : seconds one trial may take.
     memory_limit_mb : megabytes that the processes of one trial may hold, together; None: no limit.
+    tuning : case -> how `matchbench tune` chose its build parameters; empty where it did not.
     """
 
     path: str
@@ -69,6 +71,7 @@ class Suite:
     profile: str = "smoke"
     time_limit_s: float = 3600.0
     memory_limit_mb: float | None = None
+    tuning: Mapping[str, Table] = field(default_factory=dict)
 
 
 _KEYS: Mapping[str, type | tuple[type, ...]] = {
@@ -87,6 +90,7 @@ _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "profile": str,
     "time_limit_s": (int, float),
     "memory_limit_mb": (int, float),
+    "tuning": dict,
     "case": list,
 }
 _REQUIRED = ("name", "question", "dataset", "split", "metrics", "case")
@@ -95,6 +99,7 @@ _CASE_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "method": str,
     "build": dict,
     "search": (dict, list),
+    "tune": dict,
 }
 _ELEMENTS: Mapping[str, type] = {
     "metrics": str,
@@ -243,4 +248,24 @@ def _faults_of_values(suite: Suite) -> list[str]:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
+    return faults + _faults_of_tuning(suite)
+
+
+def _faults_of_tuning(suite: Suite) -> list[str]:
+    """Return where ``[tuning]`` does not say what the cases are."""
+    cases = {case.name: case for case in suite.cases}
+    faults = []
+    for name, table in suite.tuning.items():
+        if name not in cases:
+            faults.append(f"tuning: unknown case {name!r}{near(name, cases)}")
+        elif not isinstance(table, dict) or not isinstance(table.get("chosen"), dict):
+            faults.append(f"tuning: {name} = {table!r} must be a table with the table 'chosen'")
+        else:
+            build = cases[name].build
+            faults += [
+                f"tuning: {name}: chose {key} = {value!r}, the case's build has "
+                f"{build.get(key)!r}; correct the one, or remove the table"
+                for key, value in table["chosen"].items()
+                if build.get(key) != value
+            ]
     return faults

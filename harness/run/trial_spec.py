@@ -6,12 +6,13 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 Table = Mapping[str, Any]
 LIMITS = ("time_limit_s", "memory_limit_bytes")  # they end a trial and do not change its work
+Part = Literal["test", "validation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,10 @@ class TrialSpec:
     All parameters are resolved: what a suite left out stands here with its default. For the command
     that runs the trial again stand ``scaled_to``, the size that `matchbench scale` set (which is in
     ``dataset_params`` too), and ``pairs``, the number of A/A pairs of `matchbench noise`.
+
+    ``part`` is what the trial asks: ``test``, or ``validation`` of a trial of `matchbench tune`,
+    which neither refits nor opens the test part. ``tuning`` is what chose the build parameters, as
+    records carry it; empty where nothing did.
     """
 
     suite: str
@@ -46,13 +51,17 @@ class TrialSpec:
     memory_limit_bytes: int | None
     scaled_to: int | None = None
     pairs: int | None = None
+    part: Part = "test"
+    tuning: Table = field(default_factory=dict)
 
     @property
     def trial_id(self) -> str:
         """Return a stable id: equal for equal work, whatever the suite, the case or the limits."""
         work = self.to_dict()
-        for name in ("suite", "suite_file", "case", "scaled_to", "pairs", *LIMITS):
+        for name in ("suite", "suite_file", "case", "scaled_to", "pairs", "tuning", *LIMITS):
             del work[name]
+        if self.part == "test":  # as it was before there was another
+            del work["part"]
         return digest(work)
 
     @property

@@ -18,6 +18,7 @@ from harness.run.code import code_of
 from harness.run.messages import Sender
 from harness.run.trial import MissingDeviceError, run_trial
 from harness.run.trial_spec import Place, TrialSpec
+from harness.run.validation_trial import run_on_validation
 
 OOM_SCORE = 500  # of 1000: as if it held half of the machine's memory more
 
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
     with os.fdopen(int(descriptor), "wb", buffering=0) as pipe:
         sender = Sender(pipe)
         try:
-            run_trial(spec, place, sender)
+            run = run_trial if spec.part == "test" else run_on_validation
+            run(spec, place, sender)
         except MissingDeviceError as error:
             sender.skipped(str(error))
             return 0

@@ -14,6 +14,7 @@ from harness.fields import describe_fields, empty_fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, concatenate, select_top_k
 from methods.all_to_all.model import AllToAllModel
 from methods.batches import serving_history
@@ -67,6 +68,12 @@ class AllToAll(Retriever):
     """
 
     BuildParams: ClassVar[type[AllToAllParams]] = AllToAllParams
+    TuneSpace: ClassVar[Space] = {
+        "learning_rate": Range(5e-4, 5e-2, log=True),
+        "dim": (32, 64, 128),
+        "n_negatives": (64, 256, 1024),
+        "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.SCORE,

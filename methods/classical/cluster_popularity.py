@@ -15,6 +15,7 @@ from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.seeding import generator
+from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.classical.cluster_kernels import history_directions, nearest_centroids, walk_lists
 
@@ -74,6 +75,11 @@ class ClusterPopularity(Retriever):
     """
 
     BuildParams: ClassVar[type[ClusterPopularityParams]] = ClusterPopularityParams
+    TuneSpace: ClassVar[Space] = {
+        "n_clusters": Range(10, 500, log=True),
+        "dim": (16, 32, 64, 128),
+        "shrinkage": Range(0.1, 100.0, log=True),
+    }
     capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("index_build",)

@@ -1,13 +1,14 @@
 """ItemKNN: items similar, by the users they share, to those a user has met."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.interactions import HeldOut, Interactions
 from harness.lists import Lists
+from harness.spaces import Range, Space
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
 from methods.classical.met import distinct
@@ -82,6 +83,13 @@ class ItemKNN(LinearRetriever):
 
     BuildParams = ItemKNNParams
     kind = "item_knn"
+    TuneSpace: ClassVar[Space] = {
+        "n_neighbours": Range(10, 1000, log=True),
+        "similarity": ("cosine", "jaccard"),
+        "shrinkage": (0.0, 10.0, 50.0, 200.0),
+        "weighting": ("none", "unit_users", "tfidf", "bm25"),
+        "normalise": (False, True),
+    }
     build_params: ItemKNNParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:

@@ -11,6 +11,7 @@ from harness.arrays import Array, load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.encoders.serving import history_limit
 from methods.encoders.serving_kernel import number_lists
@@ -71,6 +72,16 @@ class SparCode(Retriever):
 
     BuildParams: ClassVar[type[SparCodeParams]] = SparCodeParams
     SearchParams: ClassVar[type[SparCodeSearch]] = SparCodeSearch
+    TuneSpace: ClassVar[Space] = {
+        "learning_rate": Range(5e-4, 5e-2, log=True),
+        "dim": (32, 64, 128),
+        "n_negatives": (64, 256, 1024),
+        "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
+        "n_heads": (1, 2, 4),
+        "n_codewords": (64, 256, 1024),
+        "n_nearest": (2, 4, 8),
+        "density": Range(0.05, 0.5, log=True),
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.SCORE,

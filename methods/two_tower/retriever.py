@@ -15,6 +15,7 @@ from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Range, Space
 from harness.topk import TopK
 from methods.ann.retriever import HNSWParams, IVFParams
 from methods.ann.torch_flat import Found, Placed, TorchFlat
@@ -112,6 +113,12 @@ class TwoTower(Retriever):
 
     BuildParams: ClassVar[type[TwoTowerParams]] = TwoTowerParams
     SearchParams: ClassVar[type[TwoTowerSearch]] = TwoTowerSearch
+    TuneSpace: ClassVar[Space] = {
+        "learning_rate": Range(5e-4, 5e-2, log=True),
+        "dim": (32, 64, 128),
+        "n_negatives": (64, 256, 1024),
+        "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.SCORE,
