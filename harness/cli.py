@@ -16,6 +16,7 @@ COMMANDS = {
     "noise": "harness.commands.noise",
     "scale": "harness.commands.scale",
     "table": "harness.commands.table",
+    "compare": "harness.commands.compare",
     "data": "harness.commands.data",
 }
 FAULT = 2
@@ -55,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_noise(commands)
     _add_scale(commands)
     _add_table(commands)
+    _add_compare(commands)
     _add_data(commands)
     return parser
 
@@ -216,6 +218,32 @@ def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
         default="text",
         dest="form",
         help="csv holds every number of every record, whatever the view",
+    )
+    _add_noise_option(one)
+
+
+def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "compare",
+        help="compare methods of a run, or two runs, with tests",
+        description="Compare from records alone. One DIR: every operating point with a baseline. "
+        "Two: the same points of both, the first is the baseline. Quality is paired by query: "
+        "difference, 95 %% bootstrap interval, sign-flip test, Holm over all cells.",
+    )
+    one.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="one or two folders that `run` wrote"
+    )
+    one.add_argument(
+        "--baseline",
+        metavar="CASE",
+        help="with one DIR: what the others are compared with, and name=value where the case has "
+        "several points, e.g. 'ivf nprobe=16'; default: the first case",
+    )
+    one.add_argument(
+        "--metric", nargs="+", metavar="NAME", help="only these metrics, e.g. recall@50"
+    )
+    one.add_argument(
+        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
     )
     _add_noise_option(one)
 
