@@ -243,6 +243,12 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
         "--metric", nargs="+", metavar="NAME", help="only these metrics, e.g. recall@50"
     )
     one.add_argument(
+        "--view",
+        choices=["main", "quality", "speed"],
+        default="main",
+        help="main: quality, then speed",
+    )
+    one.add_argument(
         "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
     )
     _add_noise_option(one)

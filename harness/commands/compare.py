@@ -8,11 +8,13 @@ from pathlib import Path
 from harness.commands.table import floor_for
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.quality import compare_quality, metrics_of
+from harness.compare.speed import compare_speed
 from harness.errors import RecordError, near
 from harness.query_values import QueryValues
 from harness.record import Record, latest_attempts
 from harness.report.caption import caption_of
 from harness.report.comparison import render_quality, settings_of
+from harness.report.speed_table import render_speed
 from harness.store.journal import read_records
 from harness.store.query_file import read_query_values
 
@@ -23,10 +25,16 @@ def main(options: argparse.Namespace) -> int:
         raise RecordError(f"{len(options.folders)} folders; expected one, or two to compare")
     runs = [open_run(folder, options.noise) for folder in options.folders]
     pairs = make_pairs(runs, options.baseline)
-    frame = compare_quality(pairs, options.metric and checked(options.metric, pairs))
+    metrics = options.metric and checked(options.metric, pairs)
     records = [record for run in runs for record in run.records]
     caption = "\n".join([caption_of(records, runs[0].floor, best=False), against(runs, pairs)])
-    print(render_quality(frame, pairs, options.form, caption))
+    if options.view in ("main", "quality"):
+        print(render_quality(compare_quality(pairs, metrics), pairs, options.form, caption))
+    if options.view == "main":
+        print()
+    if options.view in ("main", "speed"):
+        above = caption if options.view == "speed" else ""
+        print(render_speed(compare_speed(pairs), pairs, options.form, above))
     return 0
 
 
