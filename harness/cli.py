@@ -244,9 +244,23 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     one.add_argument(
         "--view",
-        choices=["main", "quality", "speed"],
+        choices=["main", "quality", "speed", "frontier"],
         default="main",
-        help="main: quality, then speed",
+        help="main: quality, then speed; frontier: which points no other beats, and who leads at a "
+        "fixed quality, memory or p99",
+    )
+    one.add_argument(
+        "--quality-at",
+        type=float,
+        nargs="+",
+        metavar="X",
+        help="with frontier: QPS where the metric is at least X; default: 5 within what there is",
+    )
+    one.add_argument(
+        "--memory-mb", type=float, nargs="+", metavar="Y", help="likewise, quality within Y MB"
+    )
+    one.add_argument(
+        "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms"
     )
     one.add_argument(
         "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"

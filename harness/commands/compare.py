@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from harness.commands import frontier
 from harness.commands.table import floor_for
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.quality import compare_quality, metrics_of
@@ -24,11 +25,14 @@ def main(options: argparse.Namespace) -> int:
     if len(options.folders) > 2:
         raise RecordError(f"{len(options.folders)} folders; expected one, or two to compare")
     runs = [open_run(folder, options.noise) for folder in options.folders]
-    pairs = make_pairs(runs, options.baseline)
-    metrics = options.metric and checked(options.metric, pairs)
     records = [record for run in runs for record in run.records]
-    caption = "\n".join([caption_of(records, runs[0].floor, best=False), against(runs, pairs)])
+    caption = caption_of(records, runs[0].floor, best=False)
+    if options.view == "frontier":
+        return frontier.show(runs, options, caption)
+    pairs = make_pairs(runs, options.baseline)
+    caption = f"{caption}\n{against(runs, pairs)}"
     if options.view in ("main", "quality"):
+        metrics = options.metric and checked(options.metric, pairs)
         print(render_quality(compare_quality(pairs, metrics), pairs, options.form, caption))
     if options.view == "main":
         print()

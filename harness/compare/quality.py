@@ -45,7 +45,7 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     ``not tested``, ``refused`` or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
-    reader = _Reader()
+    reader = Reader()
     rows: list[dict[str, Any]] = []
     cells: list[tuple[dict[str, Any], Values]] = []
     for number, pair in enumerate(pairs):
@@ -63,7 +63,7 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     return pd.DataFrame(rows, columns=["pair", *COLUMNS]).astype({"warnings": object})
 
 
-class _Reader:
+class Reader:
     """Reads each file of per-query values once."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class _Reader:
         return {seed: list(files.values()) for seed, files in seeds.items()}
 
 
-def _rows_of(pair: Pair, reader: _Reader) -> list[tuple[dict[str, Any], Values | None]]:
+def _rows_of(pair: Pair, reader: Reader) -> list[tuple[dict[str, Any], Values | None]]:
     if pair.base is None or pair.other is None:
         missing = "the first run" if pair.base is None else "the second run"
         return [(_refused(name, f"not in {missing}", pair), None) for name in metrics_of(pair)]
@@ -99,7 +99,7 @@ def metrics_of(pair: Pair) -> list[str]:
 
 
 def _row(
-    name: str, base: Point, other: Point, reader: _Reader
+    name: str, base: Point, other: Point, reader: Reader
 ) -> tuple[dict[str, Any], Values | None]:
     pair = Pair(base, other)
     a, b = reader.by_seed(base), reader.by_seed(other)
