@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "harness.commands.compare",
     "data": "harness.commands.data",
 }
+FORMS = ("text", "markdown", "latex", "csv", "html")
 FAULT = 2
 INTERRUPTED = 130
 
@@ -176,9 +177,7 @@ def _add_scale(commands: Subparsers) -> None:  # type: ignore[valid-type]
         help="megabytes that the processes of one trial may hold, instead of the suite's",
     )
     one.add_argument("--out", type=Path, metavar="DIR", help="default: results/runs/NAME-OF-SUITE")
-    one.add_argument(
-        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
-    )
+    one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_choice(one)
     one.add_argument("--force", action="store_true", help="run all trials again")
     _add_data_root(one)
@@ -214,7 +213,7 @@ def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     one.add_argument(
         "--format",
-        choices=["text", "markdown", "latex", "csv"],
+        choices=FORMS,
         default="text",
         dest="form",
         help="csv holds every number of every record, whatever the view",
@@ -263,8 +262,13 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
         "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms"
     )
     one.add_argument(
-        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
+        "--published",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of published figures to show beside ours, marked as not run here: "
+        "[[figure]] with method, source, dataset, metrics, and protocol",
     )
+    one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_noise_option(one)
 
 

@@ -1,6 +1,7 @@
 """``matchbench compare``: methods of a run, or two runs, with tests; nothing is run."""
 
 import argparse
+import tomllib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from harness.commands import frontier
 from harness.commands.table import floor_for
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
+from harness.compare.published import Published, parse_published
 from harness.compare.quality import compare_quality, metrics_of
 from harness.compare.speed import compare_speed
 from harness.errors import RecordError, near
@@ -33,7 +35,8 @@ def main(options: argparse.Namespace) -> int:
     caption = f"{caption}\n{against(runs, pairs)}"
     if options.view in ("main", "quality"):
         metrics = options.metric and checked(options.metric, pairs)
-        print(render_quality(compare_quality(pairs, metrics), pairs, options.form, caption))
+        frame, figures = compare_quality(pairs, metrics), read_published(options.published)
+        print(render_quality(frame, pairs, options.form, caption, figures))
     if options.view == "main":
         print()
     if options.view in ("main", "speed"):
@@ -75,6 +78,25 @@ def make_pairs(runs: Sequence[Run], baseline: str | None) -> list[Pair]:
 
 def _read(folder: Path, record: Record) -> QueryValues:
     return read_query_values(folder, record.per_query)
+
+
+def read_published(path: Path | None) -> list[Published]:
+    """Return the published figures of a file, none without one.
+
+    Raises
+    ------
+    RecordError
+        The file cannot be read, or is not what `parse_published` expects.
+    """
+    if path is None:
+        return []
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RecordError(f"{path}: is not TOML: {error}") from error
+    return parse_published(table, str(path))
 
 
 def against(runs: Sequence[Run], pairs: Sequence[Pair]) -> str:

@@ -12,11 +12,10 @@ from harness.compare.grouping import AGREEMENT
 from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
 from harness.compare.noise import IDENTITY
 from harness.compare.points import Point
-from harness.compare.quality import mean_of
+from harness.compare.quality import BOUND, mean_of
 from harness.compare.speed import by_load
 from harness.record import Record, Status
 
-BOUND = "best_possible"  # an upper bound, which competes with nobody
 # Axis -> the field of the record, and whether more of it is better.
 AXES: Mapping[str, tuple[str, bool]] = {
     "QPS": ("qps", True),

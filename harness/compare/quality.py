@@ -14,6 +14,7 @@ from harness.compare.points import Pair, Point
 from harness.compare.refusals import quality_refusals
 from harness.query_values import QueryValues
 
+BOUND = "best_possible"  # what no method can reach on planted data: it competes with nobody
 SEED = 20070  # of flips and resamples: a table printed twice is the same table
 COLUMNS = (
     "metric", "base_value", "value", "difference", "low", "high", "p", "p_holm", "wins", "ties",
@@ -137,10 +138,12 @@ def _cell(
     if not kept.any():
         return None
     differences = np.nanmean(by_seed[:, kept], axis=0)
-    value = float(np.nanmean(np.where(scored, b, np.nan)[:, kept], axis=0).mean())
+    base_value, value = (
+        float(np.nanmean(np.where(scored, side, np.nan)[:, kept], axis=0).mean()) for side in (a, b)
+    )
     seeds = [float(np.nanmean(row)) for row in by_seed if np.isfinite(row).any()]
     return _Cell(
-        base_value=value - float(differences.mean()),
+        base_value=base_value,
         value=value,
         differences=differences,
         seed_sd=statistics.stdev(seeds) if len(seeds) > 1 else None,
@@ -203,6 +206,8 @@ def _notes(base: Point, other: Point, unpaired: Sequence[int]) -> list[str]:
     notes: list[str] = []
     if unpaired:
         notes.append(f"seeds {', '.join(map(str, unpaired))} are on one side only and left out")
+    if other.first.method == BOUND:
+        notes.append("an upper bound, no competitor")
     for point, whose in ((base, "baseline: "), (other, "")):
         notes += [f"{whose}some records are left out, {one}" for one in point.faults]
     return notes

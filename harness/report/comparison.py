@@ -9,6 +9,7 @@ import pandas as pd
 from harness.compare.frame import plain_numbers
 from harness.compare.paired import N_FLIPS
 from harness.compare.points import Pair, Point
+from harness.compare.published import Published, published_rows
 from harness.report.numbers import NOTHING
 from harness.report.rows import describe_setting, verdicts
 from harness.report.table import Format, render_cells
@@ -28,12 +29,24 @@ SPREAD_CAPTION = (
 )
 
 
-def render_quality(frame: pd.DataFrame, pairs: Sequence[Pair], form: Format, caption: str) -> str:
+def render_quality(
+    frame: pd.DataFrame,
+    pairs: Sequence[Pair],
+    form: Format,
+    caption: str = "",
+    published: Sequence[Published] = (),
+) -> str:
     """Return the table of `harness.compare.quality.compare_quality` as text.
 
-    ``csv`` gives every number in full.
+    ``csv`` gives every number in full. Published figures of the same dataset and metrics stand
+    below ours, marked as not run here.
     """
     named = name_rows(frame, pairs)
+    dataset, metrics = pairs[0].shown.first.dataset, list(dict.fromkeys(frame["metric"]))
+    if rows := published_rows(published, dataset, metrics):
+        ours = named.to_dict("records")
+        named = pd.DataFrame([*ours, *rows], columns=named.columns)
+        frame = named
     if form == "csv":
         return str(plain_numbers(named).to_csv(index=False)).rstrip("\n")
     cells = {

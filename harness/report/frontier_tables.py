@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from harness.compare.budgets import Budget, Decision, Kind, Offer, summary
-from harness.compare.frontier import AXES, BOUND, Plane, Spot
+from harness.compare.frontier import AXES, Plane, Spot
+from harness.compare.quality import BOUND
 from harness.compare.scenario import scenario
 from harness.report.comparison import settings_of
 from harness.report.numbers import MB, MS, NOTHING, cell, rounded
@@ -33,8 +34,8 @@ FRONTIER_CAPTION = (
 )
 BUDGET_CAPTION = (
     "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed, "
-    "the best point within it; not reached: no point is within; beyond the outermost points "
-    "nothing is said\n"
+    "the best point within it; not reached: no point is within; a case with one point stands with "
+    "it\n"
     "leads: clear of every other case within the budget, by the paired 95 % interval of {metric} "
     "or that of the QPS ratio"
 )
