@@ -59,7 +59,7 @@ def _budgets(plane: Plane, kind: Kind, options: argparse.Namespace) -> list[Budg
         "p99": (options.p99_ms, MS),
     }
     values, unit = given[kind]
-    if values is None:
+    if values is None or not default_budgets(plane, kind):  # nothing of this kind was measured
         return default_budgets(plane, kind)
     for value in values:
         if not 0 < value < float("inf"):

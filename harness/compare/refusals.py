@@ -15,7 +15,12 @@ NAMES: Mapping[str, str] = {"data_hash": "data hash", "fit_threads": "fitting th
 def quality_refusals(base: Point, other: Point) -> list[str]:
     """Return why per-query values of two points are not of the same questions."""
     a, b = base.first, other.first
-    return [*_ended(base, "baseline"), *_ended(other), *_differing(a, b, ("data_hash", "split"))]
+    return [
+        *_ended(base, "baseline"),
+        *_ended(other),
+        *_differing(a, b, ("data_hash", "split")),
+        *_metrics_version(base, other),
+    ]
 
 
 def speed_refusals(base: Point, other: Point) -> list[str]:
@@ -42,7 +47,7 @@ def load_refusal(load: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -
     same_kind = [one for one in others if one.get("kind") == load.get("kind")]
     if not same_kind:
         known = " and ".join(dict.fromkeys(scenario(one) for one in others)) or "none"
-        return f"scenario: baseline has {known}, here {ours}"
+        return f"scenario: baseline {known}, here {ours}"
     near = same_kind[0]
     names = [one for one in {**near, **load} if near.get(one) != load.get(one)]
     return "; ".join(f"{one}: baseline {near.get(one)}, here {load.get(one)}" for one in names)
@@ -74,6 +79,18 @@ def _between(name: str, a: Any, b: Any) -> list[str]:
     if name == "data hash":
         a, b = a[:12], b[:12]
     return [f"{name}: baseline {a}, here {b}"]
+
+
+def _metrics_version(base: Point, other: Point) -> list[str]:
+    """Return whether the metrics were defined otherwise; a record that does not say is silent."""
+    a, b = (
+        sorted({one.metrics_version for one in side.valid if one.metrics_version is not None})
+        for side in (base, other)
+    )
+    if not a or not b or a == b:
+        return []
+    texts = [" and ".join(map(str, one)) for one in (a, b)]
+    return _between("metrics version", *texts)
 
 
 def _precision(a: Record, b: Record) -> list[str]:

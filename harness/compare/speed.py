@@ -1,12 +1,13 @@
 """Speed and size compared: ratios to the baseline, between comparable rows alone."""
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from harness.compare.log_ratio import Floors, Ratio, measured, ratio
+from harness.compare.log_ratio import Floors, measured, ratio
 from harness.compare.noise import SHORTEST_S
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import load_refusal, quality_refusals, speed_refusals
@@ -14,7 +15,7 @@ from harness.record import Record, Status
 
 OF_LOAD = ("qps", "max_qps", "latency_p50_s", "latency_p95_s", "latency_p99_s")
 OF_POINT = ("fit_s", "build_s")
-EXACT = "index_bytes"  # the same in every repeat, or the method is not deterministic
+EXACT = "index_bytes"  # counted, not timed
 QUANTITIES = (*OF_LOAD, *OF_POINT, EXACT)
 BUSY = "measured while others kept the machine busy"
 
@@ -54,7 +55,7 @@ def _rows_of(pair: Pair) -> list[dict[str, Any]]:
         return [_row({}, str(other.first.status), other.first.reason)]
     reasons = speed_refusals(base, other)
     same_data = not quality_refusals(base, other)
-    size = _ratios(base.valid, other.valid, (EXACT,), pair) if same_data else {}
+    size = _size(base.valid, other.valid) if same_data else {}
     if reasons:
         return [{**_row({}, "refused", "; ".join(reasons)), **size}]
     whole = _row({}, Status.OK, None, _busy(base.valid, other.valid))
@@ -98,10 +99,17 @@ def _ratios(
         if name in OF_POINT and min(a.value, b.value) < SHORTEST_S:
             continue  # the clock's, not the method's
         one = ratio(a, b)
-        if name == EXACT:
-            one = Ratio(one.value, one.value, one.value)
         found |= {name: one.value, f"{name}.low": one.low, f"{name}.high": one.high}
     return found
+
+
+def _size(base: Sequence[Record], other: Sequence[Record]) -> dict[str, float | None]:
+    """Return the ratio of index bytes, the mean over seeds; bytes have no noise."""
+    a, b = ([one.index_bytes for one in side if one.index_bytes] for side in (base, other))
+    if not a or not b:
+        return {}
+    value = statistics.fmean(b) / statistics.fmean(a)
+    return {EXACT: value, f"{EXACT}.low": value, f"{EXACT}.high": value}
 
 
 def _busy(*sides: Sequence[Record]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
             "device": first.device,
             **{name: getattr(spot, name) for name in names},
             **{axis: None if mean is None else mean.value for axis, mean in spot.costs.items()},
-            "warnings": (),
+            "warnings": tuple(f"some records are left out, {one}" for one in _left_out(spot)),
         })  # fmt: skip
     frame = pd.DataFrame(rows)
     return frame.assign(**{f"on.{axis}": plane.on_frontier(axis) for axis in AXES})
@@ -129,6 +129,11 @@ def budget_frame(decisions: Sequence[Decision]) -> pd.DataFrame:
         for offer in one.offers
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _left_out(spot: Spot) -> list[str]:
+    """Return why records of a spot that has numbers are not in them."""
+    return spot.point.faults if spot.competes else []
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:

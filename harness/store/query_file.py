@@ -29,7 +29,7 @@ def read_query_values(folder: Path, per_query: str | None) -> QueryValues:
         raise RecordError(f"{folder}: a record names no file of per-query values")
     path = folder / per_query
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             user_ids = arrays["user_ids"]
             names = [one.removeprefix(PREFIX) for one in arrays.files if one.startswith(PREFIX)]
             values = {name: arrays[PREFIX + name] for name in names}
