@@ -79,7 +79,8 @@ def sign_flip_p(differences: Values, *, n_flips: int = N_FLIPS, seed: int) -> Va
     ``p = (b + 1) / (n_flips + 1)``, b the flips whose absolute sum is at least the one observed.
     Where b is 0, Hoeffding's bound ``2 exp(-t^2 / (2 sum d^2))`` stands if it is smaller: it is
     never below the exact p-value, so that a family of many cells is not limited by the number of
-    flips, and no level is exceeded.
+    flips, and no level is exceeded. Sums of few steps, as recall gives them, tie with the observed
+    one, and the level that the test attains lies a little below the nominal one.
 
     Parameters
     ----------
