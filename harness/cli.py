@@ -17,8 +17,10 @@ COMMANDS = {
     "noise": "harness.commands.noise",
     "scale": "harness.commands.scale",
     "table": "harness.commands.table",
+    "compare": "harness.commands.compare",
     "data": "harness.commands.data",
 }
+FORMS = ("text", "markdown", "latex", "csv", "html")
 FAULT = 2
 INTERRUPTED = 130
 
@@ -57,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_noise(commands)
     _add_scale(commands)
     _add_table(commands)
+    _add_compare(commands)
     _add_data(commands)
     return parser
 
@@ -222,9 +225,7 @@ def _add_scale(commands: Subparsers) -> None:  # type: ignore[valid-type]
         help="megabytes that the processes of one trial may hold, instead of the suite's",
     )
     one.add_argument("--out", type=Path, metavar="DIR", help="default: results/runs/NAME-OF-SUITE")
-    one.add_argument(
-        "--format", choices=["text", "markdown", "latex", "csv"], default="text", dest="form"
-    )
+    one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_choice(one)
     one.add_argument("--force", action="store_true", help="run all trials again")
     _add_data_root(one)
@@ -260,11 +261,62 @@ def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     one.add_argument(
         "--format",
-        choices=["text", "markdown", "latex", "csv"],
+        choices=FORMS,
         default="text",
         dest="form",
         help="csv holds every number of every record, whatever the view",
     )
+    _add_noise_option(one)
+
+
+def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "compare",
+        help="compare methods of a run, or two runs, with tests",
+        description="Compare from records alone. One DIR: every operating point with a baseline. "
+        "Two: the same points of both, the first is the baseline. Quality is paired by query: "
+        "difference, 95 %% bootstrap interval, sign-flip test, Holm over all cells.",
+    )
+    one.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="one or two folders that `run` wrote"
+    )
+    one.add_argument(
+        "--baseline",
+        metavar="CASE",
+        help="with one DIR: what the others are compared with, and name=value where the case has "
+        "several points, e.g. 'ivf nprobe=16'; default: the first case",
+    )
+    one.add_argument(
+        "--metric", nargs="+", metavar="NAME", help="only these metrics, e.g. recall@50"
+    )
+    one.add_argument(
+        "--view",
+        choices=["main", "quality", "speed", "frontier"],
+        default="main",
+        help="main: quality, then speed; frontier: which points no other beats, and who leads at a "
+        "fixed quality, memory or p99",
+    )
+    one.add_argument(
+        "--quality-at",
+        type=float,
+        nargs="+",
+        metavar="X",
+        help="with frontier: QPS where the metric is at least X; default: 5 within what there is",
+    )
+    one.add_argument(
+        "--memory-mb", type=float, nargs="+", metavar="Y", help="likewise, quality within Y MB"
+    )
+    one.add_argument(
+        "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms"
+    )
+    one.add_argument(
+        "--published",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of published figures to show beside ours, marked as not run here: "
+        "[[figure]] with method, source, dataset, metrics, and protocol",
+    )
+    one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_noise_option(one)
 
 

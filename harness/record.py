@@ -53,6 +53,7 @@ class Record:
     status: str
     reason: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics_version: int | None = None
     metrics_ci: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     n_queries: int | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Literal
 from harness.errors import near
 
 Scope = Literal["query", "run"]
+VERSION = 1  # raised when some metric gives another value for the same lists; records hold it
 
 
 @dataclass(frozen=True, slots=True)

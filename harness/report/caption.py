@@ -14,8 +14,13 @@ PROFILES: Mapping[str, str] = {
 }
 
 
-def caption_of(records: Sequence[Record], floor: NoiseFloor | None = None) -> str:
-    """Return a few lines: data and protocol, load, noise, threads, machine, libraries, revision."""
+def caption_of(
+    records: Sequence[Record], floor: NoiseFloor | None = None, *, best: bool = True
+) -> str:
+    """Return a few lines: data and protocol, load, noise, threads, machine, libraries, revision.
+
+    ``best`` says that the table marks the best of a column.
+    """
     first = records[0]
     queries = dict.fromkeys(str(one.n_queries) for one in records if one.n_queries)
     cpus = dict.fromkeys(f"{one.machine['cpu']} x {one.machine['cores']}" for one in records)
@@ -28,7 +33,7 @@ def caption_of(records: Sequence[Record], floor: NoiseFloor | None = None) -> st
         f"{first.suite}: {first.split.replace(',', ', ')}; data {first.data_hash[:12]}",
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
         *_dropped(first),
-        "* marks the best of a column where its interval clears the second's",
+        *(["* marks the best of a column where its interval clears the second's"] if best else []),
         f"speed: {' and '.join(_loads(records)) or 'not measured'}",
         *_boundaries(records),
         *_profiles(records),

@@ -1,7 +1,8 @@
 """What each row is, and what must be said of it: setting, verdict, footnotes."""
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,18 +14,29 @@ VERDICTS: Mapping[str, str] = {Status.OK: "VALID", Status.INVALID: "INVALID"}
 LONGEST = 40  # characters of a reason that stand in the row; longer ones become a footnote
 # A number that stands by itself, not one within a name such as p99 or libgomp.so.1.
 _NUMBER = re.compile(r"(?<![\w.-])\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w.-]*[A-Za-z_])")
+GROUPS = ("build", "search")
 AXES = ("device", "threads", "seed", "profile")
 
 
 def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str]:
     """Return for each row what tells it from others: parameters, scenario, device, seed."""
     axes = [name for name in AXES if frame[name].nunique() > 1]
+    varying: dict[tuple[Any, str], set[str]] = {}
+    loads: dict[Any, list[Mapping[str, Any]]] = {}
+    for case, peers in frame.groupby("case", sort=False):
+        loads[case] = [one for one in peers["load"] if one]
+        varying |= {(case, group): _varying(peers[group]) for group in GROUPS}
     descriptions = []
-    for _, row in frame.iterrows():
-        peers = frame[frame["case"] == row["case"]]
-        parts = [part for group in ("build", "search") for part in _differing(row, peers, group)]
+    for row in frame.to_dict("records"):
+        case = row["case"]
+        parts = [
+            f"{name}={value}"
+            for group in GROUPS
+            for name, value in row[group].items()
+            if name in varying[case, group]
+        ]
         if with_load and row["load"]:
-            parts += _load_parts(row["load"], [one for one in peers["load"] if one])
+            parts += _load_parts(row["load"], loads[case])
         parts += [str(row[name]) if name == "device" else f"{name}={row[name]}" for name in axes]
         descriptions.append(" ".join(parts))
     return descriptions
@@ -74,12 +86,15 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _differing(row: "pd.Series[Any]", peers: pd.DataFrame, group: str) -> list[str]:
-    return [
-        f"{name}={value}"
-        for name, value in row[group].items()
-        if any(one.get(name) != value for one in peers[group] if one)
-    ]
+def _varying(tables: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the parameters whose values differ; an empty table is that of a failure."""
+    told = [one for one in tables if one]
+    names = {name for one in told for name in one}
+    return {
+        name
+        for name in names
+        if len({json.dumps(one.get(name), sort_keys=True) for one in told}) > 1
+    }
 
 
 def _load_parts(load: Mapping[str, Any], peers: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,5 +1,6 @@
 """The table of a run: a row per operating point, with units, intervals, verdicts and notes."""
 
+import html
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -12,8 +13,13 @@ from harness.compare.merging import merge_repeats
 from harness.report.rows import verdicts
 from harness.report.views import View, view_of
 
-Format = Literal["text", "markdown", "latex", "csv"]
-FORMATS: Mapping[str, str] = {"text": "simple", "markdown": "github", "latex": "latex_booktabs"}
+Format = Literal["text", "markdown", "latex", "csv", "html"]
+FORMATS: Mapping[str, str] = {
+    "text": "simple",
+    "markdown": "github",
+    "latex": "latex_booktabs",
+    "html": "html",
+}
 LEFT = ("method", "setting", "scenario")  # the columns of words, which come first
 WIDTH = 160  # characters of a line above or below a table of text
 tabulate.MIN_PADDING = 0  # it would make each column two characters wider than its header
@@ -83,6 +89,8 @@ def render_cells(
     above, below = caption.splitlines(), [f"[{n}] {note}" for n, note in enumerate(notes, 1)]
     if form == "latex":
         return _latex_table(body, above, below)
+    if form == "html":
+        return _html_figure(body, above, below)
     break_lines = _wrapped if form == "text" else _markdown_lines
     parts = (break_lines(above), body, break_lines(below))
     return "\n\n".join(part for part in parts if part)
@@ -99,6 +107,19 @@ def _wrapped(lines: Sequence[str]) -> str:
 def _markdown_lines(lines: Sequence[str]) -> str:
     """Return lines that stay lines: two spaces at the end, and no star is an emphasis."""
     return "\n".join(line.replace("*", r"\*") + "  " for line in lines)
+
+
+def _html_figure(body: str, caption: Sequence[str], notes: Sequence[str]) -> str:
+    """Return a figure to be put into a page: caption, table, notes; tabulate escapes the cells."""
+    lines = "<br>\n".join(html.escape(one) for one in caption)
+    parts = [
+        "<figure>",
+        *([f"<figcaption>\n{lines}\n</figcaption>"] if lines else []),
+        body,
+        *(f"<p>{html.escape(one)}</p>" for one in notes),
+        "</figure>",
+    ]
+    return "\n".join(parts)
 
 
 def _latex_table(body: str, caption: Sequence[str], notes: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from harness.measure.device import describe_device
 from harness.measure.machine import commit, describe_environment, describe_machine
 from harness.measure.memory import PhasePeak, forget_device_peak, peak_device_bytes
 from harness.measure.workplace import Workplace
+from harness.metrics.metric import VERSION
 from harness.record import Record
 from harness.retriever import Capability, Retriever
 from harness.run.code import code_of
@@ -123,6 +124,7 @@ def _peaks(spec: TrialSpec, offline: Offline, while_searched: int) -> dict[str, 
 def _quality_fields(quality: Quality, n_queries: int) -> dict[str, Any]:
     return {
         "metrics": quality.means,
+        "metrics_version": VERSION,
         "metrics_ci": quality.intervals,
         "metrics_ties": quality.ties,
         "n_queries": n_queries,

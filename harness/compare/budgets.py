@@ -1,0 +1,202 @@
+"""Budgets: what each case gives at a fixed quality, memory or latency, and who leads for sure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness.compare.frontier import Plane, Spot, cost_on, is_pareto
+from harness.compare.log_ratio import LogMean, between, ratio
+from harness.compare.paired import Values, bootstrap_bounds
+from harness.compare.quality import SEED, Reader
+
+SAME = 1e-9  # of a quality, or of a logarithm: the same number through two formulas
+Kind = Literal["quality", "bytes", "p99"]  # what is fixed
+# exact, between: measured there, or interpolated between two points that bracket the budget;
+# alone: the case has one point, and it is within; at_least: the budget lies beyond the last point
+# within it, so that more may be possible; none: no point is within.
+How = Literal["exact", "between", "alone", "at_least", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A bound in SI base units: quality at least, bytes or seconds at most."""
+
+    kind: Kind
+    bound: float
+
+    @property
+    def axis(self) -> str:
+        """Return the axis of `AXES` that quality is weighed against."""
+        return "QPS" if self.kind == "quality" else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a case gives within a budget: QPS for a fixed quality, else quality.
+
+    Attributes
+    ----------
+    value : None where ``how`` is none.
+    ends : the two points that bracket the budget, or one of them twice.
+    weight : how far from the first to the second, 0 to 1.
+    """
+
+    case: str
+    how: How
+    value: float | None = None
+    ends: tuple[Spot, Spot] | None = None
+    weight: float = 0.0
+
+    @property
+    def rate(self) -> LogMean:
+        """Return the QPS with its variance."""
+        assert self.ends is not None
+        first, second = (one.costs["QPS"] for one in self.ends)
+        assert first is not None
+        assert second is not None
+        return between(first, second, self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who leads within a budget: ``leader`` is None where it is undecided, and ``why`` says why."""
+
+    budget: Budget
+    offers: Sequence[Offer]
+    leader: str | None
+    why: str
+
+
+def offers_of(plane: Plane, budget: Budget) -> list[Offer]:
+    """Return what each case of a plane gives within a budget, in order of appearance.
+
+    Only points of a case's own frontier count. Between two of them quality is taken as linear in
+    the logarithm of the cost; beyond the outermost nothing is said.
+    """
+    cases: dict[str, list[Spot]] = {}
+    for spot in plane.axis_values(budget.axis):
+        cases.setdefault(spot.point.first.case, []).append(spot)
+    return [_offer(case, spots, budget) for case, spots in cases.items()]
+
+
+def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decision:
+    """Return who leads within a budget, where noise leaves no doubt.
+
+    A leader must clear every other case that has a point within the budget: in quality the 95 %
+    bootstrap interval of the difference paired by query excludes 0, in QPS the 95 % interval of the
+    ratio excludes 1. A case that may reach further than it was measured leaves it undecided.
+    """
+    offers = offers_of(plane, budget)
+    within = sorted(
+        (one for one in offers if one.value is not None), key=lambda one: -(one.value or 0.0)
+    )
+    if not within:
+        return Decision(budget, offers, None, "no point is within")
+    first, *others = within
+    for other in others:
+        if other.how == "at_least":
+            return Decision(budget, offers, None, f"{other.case} is not bracketed")
+        if doubt := _doubt(first, other, budget, reader, metric):
+            return Decision(budget, offers, None, doubt)
+    return Decision(budget, offers, first.case, "" if others else "alone within")
+
+
+def summary(decisions: Sequence[Decision]) -> str:
+    """Return in words how often who leads: ``"A leads on 4 of 5 budgets, 1 undecided"``."""
+    leads: dict[str, int] = {}
+    for one in decisions:
+        if one.leader is not None:
+            leads[one.leader] = leads.get(one.leader, 0) + 1
+    n, undecided = len(decisions), len(decisions) - sum(leads.values())
+    ranked = sorted(leads.items(), key=lambda item: -item[1])
+    parts = [f"{case} leads on {count} of {n} budgets" for case, count in ranked]
+    return ", ".join([*parts, f"{undecided} undecided"])
+
+
+def default_budgets(plane: Plane, kind: Kind, n: int = 5) -> list[Budget]:
+    """Return n bounds, evenly spaced within what all points of a plane span, costs by logarithm."""
+    spots = plane.axis_values("QPS" if kind == "quality" else kind)
+    if not spots:
+        return []
+    if kind == "quality":
+        known = np.array([one.quality for one in spots], float)
+    else:
+        known = np.array([cost_on(one, kind) for one in spots])
+    low, high = float(known.min()), float(known.max())
+    bounds = np.array([low]) if low == high else np.linspace(low, high, n + 2)[1:-1]
+    return [Budget(kind, float(one if kind == "quality" else np.exp(one))) for one in bounds]
+
+
+def _offer(case: str, spots: Sequence[Spot], budget: Budget) -> Offer:
+    quality = np.array([one.quality for one in spots], float)
+    cost = np.array([cost_on(one, budget.axis) for one in spots])
+    kept = is_pareto(quality, cost)
+    by_quality = budget.kind == "quality"
+    places = {id(one): _place(one, budget) for one in spots}
+    curve = [one for one, stays in zip(spots, kept, strict=True) if stays]
+    curve.sort(key=lambda one: places[id(one)])  # from well within to far outside
+    bound = -budget.bound if by_quality else float(np.log(budget.bound))
+    inside = [one for one in curve if places[id(one)] <= bound + SAME]
+    if not inside:
+        return Offer(case, "none")
+    last = inside[-1]
+    value = _value(last, budget)
+    if abs(places[id(last)] - bound) <= SAME:
+        return Offer(case, "exact", value, (last, last))
+    if len(inside) == len(curve):
+        return Offer(case, "alone" if len(spots) == 1 else "at_least", value, (last, last))
+    after = curve[len(inside)]
+    weight = (bound - places[id(last)]) / (places[id(after)] - places[id(last)])
+    offer = Offer(case, "between", None, (last, after), weight)
+    if by_quality:
+        return Offer(case, "between", offer.rate.value, (last, after), weight)
+    quality_there = (1 - weight) * value + weight * _value(after, budget)
+    return Offer(case, "between", quality_there, (last, after), weight)
+
+
+def _place(spot: Spot, budget: Budget) -> float:
+    """Return a number that grows from within the budget to outside of it."""
+    if budget.kind == "quality":
+        assert spot.quality is not None
+        return -spot.quality
+    return cost_on(spot, budget.kind)
+
+
+def _value(spot: Spot, budget: Budget) -> float:
+    rate = spot.costs["QPS"]
+    if budget.kind == "quality":
+        assert rate is not None
+        return rate.value
+    assert spot.quality is not None
+    return spot.quality
+
+
+def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: str) -> str | None:
+    """Return why the first may not lead before the other, None where it surely does."""
+    if budget.kind == "quality":
+        one = ratio(other.rate, first.rate)
+        if one.low is None:
+            return f"the noise of {first.case} or {other.case} is not known"
+        return None if one.low > 1 else f"{first.case} and {other.case} within noise"
+    a, b = (_by_query(one, reader, metric) for one in (first, other))
+    if a is None or b is None or a.shape != b.shape:
+        return f"{first.case} and {other.case} have no queries in common"
+    low, _ = bootstrap_bounds((a - b)[None, :], seed=SEED)
+    return None if low[0] > 0 else f"{first.case} and {other.case} within noise"
+
+
+def _by_query(offer: Offer, reader: Reader, metric: str) -> Values | None:
+    """Return the quality of each query, interpolated as the mean is; over seeds and repeats."""
+    assert offer.ends is not None
+    sides = []
+    for spot in offer.ends:
+        seeds = reader.by_seed(spot.point).values()
+        values = [one.metrics.get(metric) for seed in seeds for one in seed]
+        known = [one for one in values if one is not None]
+        if len(known) != len(values) or not known:
+            return None
+        sides.append(np.mean(np.stack(known), axis=0))
+    mixed: Values = (1 - offer.weight) * sides[0] + offer.weight * sides[1]
+    return mixed

@@ -1,0 +1,194 @@
+"""Frontiers: which operating points no other one beats in quality and in cost at once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.compare.grouping import AGREEMENT
+from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
+from harness.compare.noise import IDENTITY
+from harness.compare.points import Point
+from harness.compare.quality import BOUND, mean_of
+from harness.compare.speed import by_load
+from harness.record import Record, Status
+
+# Axis -> the field of the record, and whether more of it is better.
+AXES: Mapping[str, tuple[str, bool]] = {
+    "QPS": ("qps", True),
+    "p99": ("latency_p99_s", False),
+    "bytes": ("index_bytes", False),
+    "build": ("build_s", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One operating point under one load, as a place in the plane of quality and cost.
+
+    Attributes
+    ----------
+    quality : mean over queries, then over repeats and seeds; None where the trial has none.
+    low, high : 95 % interval over queries, the mean of the records' intervals.
+    costs : axis of `AXES` -> what was measured, None where nothing was.
+    status, reason : of the records.
+    index_loss : 1 - agreement with the method's own exhaustive score; None where not measured.
+    model_loss : quality that the method's exhaustive score lacks to the reference; None where no
+        point of the same trial answers exactly.
+    """
+
+    point: Point
+    load: Mapping[str, Any]
+    quality: float | None
+    low: float | None
+    high: float | None
+    costs: Mapping[str, LogMean | None]
+    status: str
+    reason: str | None
+    index_loss: float | None = None
+    model_loss: float | None = None
+
+    @property
+    def competes(self) -> bool:
+        """Return whether the spot may stand on a frontier."""
+        ok = self.status == Status.OK and self.quality is not None
+        return ok and self.point.first.method != BOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Spots that compare: one data set, device, machine, number of threads, profile and load."""
+
+    load: Mapping[str, Any]
+    spots: Sequence[Spot]
+
+    def axis_values(self, axis: str) -> list[Spot]:
+        """Return the competing spots that have a value on an axis."""
+        return [one for one in self.spots if one.competes and one.costs[axis] is not None]
+
+    def on_frontier(self, axis: str) -> list[bool]:
+        """Return for each spot whether no other beats it in quality and on this axis."""
+        known = self.axis_values(axis)
+        costs = [cost_on(one, axis) for one in known]
+        kept = is_pareto(np.array([one.quality for one in known], float), np.array(costs, float))
+        best = {id(one) for one, stays in zip(known, kept, strict=True) if stays}
+        return [id(one) in best for one in self.spots]
+
+
+def cost_on(spot: Spot, axis: str) -> float:
+    """Return the logarithm of a cost: less is better, of a rate its inverse."""
+    mean = spot.costs[axis]
+    assert mean is not None
+    return -mean.mean if AXES[axis][1] else mean.mean
+
+
+def is_pareto(
+    quality: npt.NDArray[np.float64], cost: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Return which points no other one dominates: at least as good in both, better in one.
+
+    Equal points do not dominate each other.
+
+    >>> is_pareto(np.array([0.9, 0.8, 0.7]), np.array([3.0, 1.0, 2.0])).tolist()
+    [True, True, False]
+    """
+    kept = np.zeros(len(quality), dtype=bool)
+    best, at_cost = -np.inf, np.inf
+    for number in np.lexsort((-quality, cost)):  # cheapest first, of equal cost the best first
+        equal = quality[number] == best and cost[number] == at_cost
+        if quality[number] > best or equal:
+            kept[number] = True
+            best, at_cost = quality[number], cost[number]
+    return kept
+
+
+def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
+    """Return the planes of a run's points; points without a timed load are a plane of their own."""
+    losses = _model_losses(points, metric)
+    groups: dict[str, list[Spot]] = {}
+    for point in points:
+        for records in by_load(point).values():
+            spot = _spot(point, records, metric, losses)
+            groups.setdefault(_plane_key(records[0]), []).append(spot)
+    return [Plane(spots[0].load, spots) for spots in groups.values()]
+
+
+def _plane_key(record: Record) -> str:
+    machine = {name: record.machine.get(name) for name in IDENTITY}
+    names = ("data_hash", "split", "device", "threads", "fit_threads", "profile")
+    values = [getattr(record, name) for name in names]
+    return json.dumps([*values, dict(record.load), machine], sort_keys=True)
+
+
+def _spot(
+    point: Point,
+    records: Sequence[Record],
+    metric: str,
+    losses: Mapping[str, float],
+) -> Spot:
+    valid = [one for one in records if one.status == Status.OK]
+    shown = valid or list(records)
+    bad = next((one for one in records if one.status != Status.OK), None)
+    floors = Floors(point.run.floor)
+    intervals = [one.metrics_ci[metric] for one in shown if metric in one.metrics_ci]
+    low, high = np.mean(intervals, axis=0).tolist() if intervals else (None, None)
+    quality = _mean(shown, metric)
+    agreement = _mean(shown, AGREEMENT + metric.rpartition("@")[2])
+    return Spot(
+        point=point,
+        load=records[0].load,
+        quality=quality,
+        low=low,
+        high=high,
+        costs={axis: _cost(shown, name, floors) for axis, (name, _) in AXES.items()},
+        status=Status.OK if valid else str(records[0].status),
+        reason=None if valid or bad is None else bad.reason,
+        index_loss=None if agreement is None else 1 - agreement,
+        model_loss=next((losses[one.trial_id] for one in shown if one.trial_id in losses), None),
+    )
+
+
+def _cost(records: Sequence[Record], name: str, floors: Floors) -> LogMean | None:
+    if name == "index_bytes":
+        sizes = [float(one.index_bytes) for one in records[:1] if one.index_bytes]
+        mean = log_mean(sizes)
+        return None if mean is None else LogMean(mean.mean, 0.0)
+    return measured(records, name, floors)
+
+
+def _mean(records: Sequence[Record], metric: str) -> float | None:
+    values = [one.metrics[metric] for one in records if metric in one.metrics]
+    return float(np.mean(values)) if values else None
+
+
+def _model_losses(points: Sequence[Point], metric: str) -> dict[str, float]:
+    """Return by trial what the same model, searched exactly, lacks to the reference.
+
+    Exact is a point whose agreement with exhaustive search is 1; a trial without one is left out.
+    """
+    reference = _reference(points, metric)
+    exact = AGREEMENT + metric.rpartition("@")[2]
+    return {
+        one.trial_id: reference[one.data_hash] - one.metrics[metric]
+        for point in points
+        for one in point.valid
+        if one.metrics.get(exact) == 1.0 and metric in one.metrics
+    }
+
+
+def _reference(points: Sequence[Point], metric: str) -> dict[str, float]:
+    """Return by data hash the quality that model loss counts from.
+
+    It is that of the best possible score, where the run has one, else the best that is there.
+    """
+    found: dict[str, dict[bool, float]] = {}
+    for point in points:
+        quality = mean_of(point, metric)
+        if quality is not None:
+            kinds = found.setdefault(point.first.data_hash, {})
+            bound = point.first.method == BOUND
+            kinds[bound] = max(kinds.get(bound, quality), quality)
+    return {data: kinds.get(True, kinds.get(False, 0.0)) for data, kinds in found.items()}

@@ -1,0 +1,221 @@
+"""Quality compared: per metric the paired difference over queries, its test, the family's."""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.compare.paired import ALPHA, Paired, Values, compare_paired, holm
+from harness.compare.points import Pair, Point
+from harness.compare.refusals import quality_refusals
+from harness.query_values import QueryValues
+
+BOUND = "best_possible"  # what no method can reach on planted data: it competes with nobody
+SEED = 20070  # of flips and resamples: a table printed twice is the same table
+COLUMNS = (
+    "metric", "base_value", "value", "difference", "low", "high", "p", "p_holm", "wins", "ties",
+    "losses", "n", "n_seeds", "seed_sd", "build_sd", "detectable", "status", "reason", "warnings",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """Two points by one metric: differences by query, and by seed and repeat."""
+
+    base_value: float
+    value: float
+    differences: Values  # (n,), the mean over seeds
+    seed_sd: float | None
+    build_sd: float | None
+    n_seeds: int
+
+
+def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a row for each pair and metric, in the order of the pairs.
+
+    Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
+    per query the mean over the seeds that both have (and over repeats of a seed), then the mean
+    over queries; ``low``, ``high`` bound it with 95 % over queries. ``p_holm`` holds for all cells
+    of the frame together. ``seed_sd`` is the standard deviation of the difference over seeds,
+    ``build_sd`` that over repeats of the same seeds, each built anew. ``status`` is ``baseline``,
+    ``better``, ``worse``, ``not shown`` (no difference was), ``identical`` (in every query),
+    ``not tested``, ``refused`` or how the trial ended.
+    ``metrics`` are all that records hold, unless some are named; a row without any stays.
+    """
+    reader = Reader()
+    rows: list[dict[str, Any]] = []
+    cells: list[tuple[dict[str, Any], Values]] = []
+    for number, pair in enumerate(pairs):
+        for row, differences in _rows_of(pair, reader):
+            if metrics and row["metric"] not in ("", *metrics):
+                continue
+            row["pair"] = number
+            rows.append(row)
+            if differences is not None:
+                cells.append((row, differences))
+    found = compare_paired([one for _, one in cells], seed=SEED)
+    for (row, _), one, adjusted in zip(cells, found, holm([x.p for x in found]), strict=True):
+        row.update(dataclasses.asdict(one))
+        row["p_holm"], row["status"] = adjusted, _status(one, adjusted)
+    return pd.DataFrame(rows, columns=["pair", *COLUMNS]).astype({"warnings": object})
+
+
+class Reader:
+    """Reads each file of per-query values once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str | None], QueryValues] = {}
+
+    def by_seed(self, point: Point) -> dict[int, list[QueryValues]]:
+        """Return seed -> the values of each of its repeats."""
+        seeds: dict[int, dict[str | None, QueryValues]] = {}
+        for record in point.valid:
+            key = (point.run.name, record.per_query)
+            if key not in self._known:
+                self._known[key] = point.run.read(record)
+            seeds.setdefault(record.seed, {})[record.per_query] = self._known[key]
+        return {seed: list(files.values()) for seed, files in seeds.items()}
+
+
+def _rows_of(pair: Pair, reader: Reader) -> list[tuple[dict[str, Any], Values | None]]:
+    if pair.base is None or pair.other is None:
+        missing = "the first run" if pair.base is None else "the second run"
+        return [(_refused(name, f"not in {missing}", pair), None) for name in metrics_of(pair)]
+    reasons = quality_refusals(pair.base, pair.other)
+    if pair.is_baseline:
+        return [(_baseline_row(name, pair.base), None) for name in metrics_of(pair)]
+    if reasons:
+        return [(_refused(name, "; ".join(reasons), pair), None) for name in metrics_of(pair)]
+    return [_row(name, pair.base, pair.other, reader) for name in metrics_of(pair)]
+
+
+def metrics_of(pair: Pair) -> list[str]:
+    """Return the metrics of both points in order; one empty name where neither has any."""
+    points = [one for one in (pair.base, pair.other) if one is not None]
+    return list(dict.fromkeys(m for one in points for r in one.records for m in r.metrics)) or [""]
+
+
+def _row(
+    name: str, base: Point, other: Point, reader: Reader
+) -> tuple[dict[str, Any], Values | None]:
+    pair = Pair(base, other)
+    a, b = reader.by_seed(base), reader.by_seed(other)
+    for point, whose in ((base, "the baseline"), (other, "this row")):
+        if mean_of(point, name) is None:
+            known = ", ".join(dict.fromkeys(m for one in point.valid for m in one.metrics))
+            return _refused(name, f"{whose} has no {name}, it has {known}", pair), None
+    if not (shared := [seed for seed in a if seed in b]):
+        reason = f"seeds: baseline {sorted(a)}, here {sorted(b)}"
+        return _refused(name, reason, pair), None
+    values = [v for seed in shared for v in (*a[seed], *b[seed])]
+    if any(not np.array_equal(one.user_ids, values[0].user_ids) for one in values):
+        return _refused(name, "the queries are not the same", pair), None
+    if any(name not in one.metrics for one in values):
+        row = _plain(name, base, other)  # one value of the whole run: nothing to pair
+        return {**row, "n_seeds": len(shared)}, None
+    cell = _cell(name, [a[s] for s in shared], [b[s] for s in shared])
+    if cell is None:
+        return _refused(name, "no query was scored on both sides", pair), None
+    notes = tuple(_notes(base, other, sorted(set(a) ^ set(b))))
+    row = {"metric": name, "reason": None, "warnings": notes}
+    fields = ("base_value", "value", "seed_sd", "build_sd", "n_seeds")
+    return {**row, **{one: getattr(cell, one) for one in fields}}, cell.differences
+
+
+def _cell(
+    name: str, base: Sequence[Sequence[QueryValues]], other: Sequence[Sequence[QueryValues]]
+) -> _Cell | None:
+    """Return the cell of a metric, given for each shared seed the repeats of both points."""
+    a = np.stack([np.mean([one.metrics[name] for one in seed], axis=0) for seed in base])
+    b = np.stack([np.mean([one.metrics[name] for one in seed], axis=0) for seed in other])
+    by_seed = b - a  # (seeds, n), NaN where a query was not scored
+    scored = np.isfinite(by_seed)
+    kept = scored.any(axis=0)
+    if not kept.any():
+        return None
+    differences = np.nanmean(by_seed[:, kept], axis=0)
+    base_value, value = (
+        float(np.nanmean(np.where(scored, side, np.nan)[:, kept], axis=0).mean()) for side in (a, b)
+    )
+    seeds = [float(np.nanmean(row)) for row in by_seed if np.isfinite(row).any()]
+    return _Cell(
+        base_value=base_value,
+        value=value,
+        differences=differences,
+        seed_sd=statistics.stdev(seeds) if len(seeds) > 1 else None,
+        build_sd=_build_sd(name, [*base, *other]),
+        n_seeds=len(base),
+    )
+
+
+def _build_sd(name: str, groups: Sequence[Sequence[QueryValues]]) -> float | None:
+    """Return the standard deviation of the mean over builds of the same seed, pooled."""
+    means = [[float(np.nanmean(one.metrics[name])) for one in group] for group in groups]
+    repeated = [one for one in means if len(one) > 1]
+    if not repeated:
+        return None
+    squares = sum((len(one) - 1) * statistics.variance(one) for one in repeated)
+    freedom = sum(len(one) - 1 for one in repeated)
+    return float((squares / freedom) ** 0.5)
+
+
+def mean_of(point: Point, name: str) -> float | None:
+    """Return the mean of a metric over the valid records of a point, None where none has it."""
+    found = [one.metrics[name] for one in point.valid if name in one.metrics]
+    return statistics.fmean(found) if found else None
+
+
+def _baseline_row(name: str, point: Point) -> dict[str, Any]:
+    n = next((one.n_queries for one in point.valid if one.n_queries), None)
+    seeds = len({one.seed for one in point.valid})
+    status = "baseline" if point.valid else point.first.status
+    row = {"metric": name, "value": mean_of(point, name), "n": n, "n_seeds": seeds}
+    reason = None if point.valid else point.first.reason
+    return {**row, "status": status, "reason": reason, "warnings": ()}
+
+
+def _plain(name: str, base: Point, other: Point) -> dict[str, Any]:
+    """Return the row of a metric with one value for the run: a difference without a test."""
+    a, b = mean_of(base, name), mean_of(other, name)
+    assert a is not None
+    assert b is not None
+    return {
+        "metric": name, "base_value": a, "value": b, "difference": b - a,
+        "status": "not tested", "reason": None, "warnings": ("one value for all queries",),
+    }  # fmt: skip
+
+
+def _refused(name: str, reason: str, pair: Pair) -> dict[str, Any]:
+    ended = pair.other is not None and not pair.other.valid
+    status = str(pair.shown.first.status) if ended else "refused"
+    return {
+        "metric": name,
+        "base_value": None if pair.base is None else mean_of(pair.base, name),
+        "value": None if pair.other is None else mean_of(pair.other, name),
+        "status": status,
+        "reason": pair.shown.first.reason if ended else reason,
+        "warnings": (),
+    }
+
+
+def _notes(base: Point, other: Point, unpaired: Sequence[int]) -> list[str]:
+    notes: list[str] = []
+    if unpaired:
+        notes.append(f"seeds {', '.join(map(str, unpaired))} are on one side only and left out")
+    if other.first.method == BOUND:
+        notes.append("an upper bound, no competitor")
+    for point, whose in ((base, "baseline: "), (other, "")):
+        notes += [f"{whose}some records are left out, {one}" for one in point.faults]
+    return notes
+
+
+def _status(one: Paired, p_holm: float) -> str:
+    if one.ties == one.n:
+        return "identical"
+    if p_holm >= ALPHA:
+        return "not shown"
+    return "better" if one.difference > 0 else "worse"

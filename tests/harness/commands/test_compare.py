@@ -1,0 +1,132 @@
+"""`matchbench compare` on folders: every view and format, faults as one message, in time."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.cli import FORMS, main
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "record-schema-3.json"
+N_QUERIES = 1_000
+
+
+def write_run(folder, n_cases=3, n_settings=1, n_loads=1, n_repeats=1):
+    """Write a run whose case c<i> has a mean of about 0.5 + 0.01 i; return the records."""
+    (folder / "per_query").mkdir(parents=True)
+    golden, random = json.loads(GOLDEN.read_text()), np.random.default_rng(0)
+    common, lines = random.uniform(0.2, 0.7, N_QUERIES), []
+    for case in range(n_cases):
+        for setting in range(n_settings):
+            for repeat in range(n_repeats):
+                values = common + random.normal(0.01 * case, 0.05, N_QUERIES)
+                name = f"per_query/{case}-{setting}-{repeat}.npz"
+                arrays = {"metrics/recall@10": values, "metrics/ndcg@10": values**2}
+                np.savez(folder / name, user_ids=np.arange(N_QUERIES), **arrays)
+                changes = {
+                    "case": f"c{case}", "search": {"nprobe": setting}, "repeat": repeat,
+                    "trial_id": f"{case}-{setting}-{repeat}", "per_query": name, "status": "ok",
+                    "metrics": {"recall@10": values.mean(), "ndcg@10": (values**2).mean()},
+                    "metrics_ci": {}, "qps": 100.0 * (case + 1) + repeat, "index_bytes": 10 + case,
+                }  # fmt: skip
+                loads = [{"kind": "batch", "batch": 2**n} for n in range(n_loads)]
+                lines += [json.dumps({**golden, **changes, "load": one}) for one in loads]
+    (folder / "records.jsonl").write_text("\n".join(lines) + "\n")
+    return lines
+
+
+@pytest.fixture
+def run(tmp_path):
+    write_run(tmp_path / "run")
+    with (tmp_path / "run" / "records.jsonl").open("a") as file:
+        failed = {"case": "broken", "trial_id": "x", "status": "failed", "reason": "killed by 9"}
+        file.write(json.dumps({**json.loads(GOLDEN.read_text()), **failed, "metrics": {}}) + "\n")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("view", ["main", "quality", "speed", "frontier"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_view_in_every_format_keeps_failed_rows(run, capsys, view, form):
+    """All cases are there, the failed one with its reason."""
+    assert main(["compare", str(run), "--view", view, "--format", form]) == 0
+    text = capsys.readouterr().out
+    assert all(case in text for case in ("c1", "c2", "broken"))
+    assert "killed by 9" in text
+
+
+def test_a_row_says_difference_interval_marks_and_counts(run, capsys):
+    """A shift of 0.02 with SD 0.07 over 1,000 queries is 9 standard errors: three stars."""
+    assert main(["compare", str(run), "--view", "quality", "--metric", "recall@10"]) == 0
+    text = capsys.readouterr().out
+    [row] = [line for line in text.splitlines() if line.startswith("c2")]
+    assert "*** [+0.0" in row
+    assert row.rstrip().endswith("better")
+    assert "ndcg" not in text.partition("metric")[2]
+    assert "over the 2 tested cells" in text
+    assert "baseline: c0" in text
+
+
+def test_a_folder_compared_with_itself_is_identical(run, capsys):
+    """No cell differs between a run and itself."""
+    assert main(["compare", str(run), str(run), "--view", "quality", "--format", "csv"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert sum(",identical," in one for one in rows) == 6
+    assert sum(",failed," in one for one in rows) == 1
+
+
+def test_published_figures_stand_below(run, capsys, tmp_path):
+    """A figure of the same data set is a row, marked as not run here, with its source."""
+    dataset = json.loads((run / "records.jsonl").read_text().splitlines()[0])["dataset"]
+    path = tmp_path / "published.toml"
+    path.write_text(
+        f'[[figure]]\nmethod = "Other"\nsource = "a paper"\n'
+        f'dataset = "{dataset.partition("(")[0]}"\nmetrics = {{ "recall@10" = 0.7 }}\n'
+    )
+    command = ["compare", str(run), "--view", "quality", "--published", str(path)]
+    assert main(command) == 0
+    [row] = [x for x in capsys.readouterr().out.splitlines() if x.startswith("Other")]
+    assert "not run here: a paper" in row
+    assert "0.7000" in row
+
+
+def test_budgets_of_the_command_line(run, capsys):
+    """At 11 bytes c1 leads c0 on every query taken together; 0.00001 MB are 10 bytes."""
+    command = ["compare", str(run), "--view", "frontier", "--memory-mb", "0.000011", "0.00001"]
+    assert main([*command, "--quality-at", "0.4"]) == 0
+    rows = [x for x in capsys.readouterr().out.splitlines() if x.startswith("index MB <=")]
+    assert [row.split()[-1] for row in rows] == ["c1", "c0"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--baseline", "c9"], "no case 'c9'"),
+        (["--metric", "recal@10"], "did you mean 'recall@10'"),
+        (["--view", "frontier", "--p99-ms", "0"], "must be above 0"),
+        (["--published", "nowhere.toml"], "nowhere.toml: cannot be read"),
+    ],
+)
+def test_faults_are_one_message(run, capsys, more, message):
+    """A wrong name or value ends with status 2 and says what is near."""
+    assert main(["compare", str(run), *more]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_more_than_two_folders_and_a_baseline_beside_two_are_refused(run, capsys):
+    """Two runs are compared, the first is the baseline."""
+    assert main(["compare", *[str(run)] * 3]) == 2
+    assert main(["compare", str(run), str(run), "--baseline", "c0"]) == 2
+    assert main(["compare", str(run), str(run), "--view", "frontier"]) == 2
+    assert capsys.readouterr().err.count("matchbench: ") == 3
+
+
+def test_five_thousand_records_compare_in_five_seconds(tmp_path, capsys):
+    """500 operating points x 5 loads x 2 repeats, 1,000 queries, 2 metrics: seconds of CPU time."""
+    lines = write_run(tmp_path / "run", n_cases=10, n_settings=50, n_loads=5, n_repeats=2)
+    assert len(lines) == 5_000
+    started = time.process_time()
+    assert main(["compare", str(tmp_path / "run")]) == 0
+    assert time.process_time() - started < 5
+    assert "over the 998 tested cells" in capsys.readouterr().out

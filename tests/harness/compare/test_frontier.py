@@ -1,0 +1,189 @@
+"""Frontiers and budgets on cases small enough to draw."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from harness.compare.budgets import (
+    Budget,
+    Decision,
+    decide,
+    default_budgets,
+    offers_of,
+    summary,
+)
+from harness.compare.frontier import is_pareto, planes_of
+from harness.compare.points import points_of
+from harness.compare.quality import Reader
+
+
+def spread(mean, n=400):
+    """Return n values of the given mean, half of them 0.05 below and half above."""
+    return np.full(n, mean) + np.tile([-0.05, 0.05], n // 2)
+
+
+def point(case, quality, *, nprobe=0, **changes):
+    interval = {"metrics_ci": {"m@1": [quality - 0.01, quality + 0.01]}}
+    return case, {"m@1": spread(quality)}, {"search": {"nprobe": nprobe}, **interval, **changes}
+
+
+def plane_of(run):
+    [plane] = planes_of(points_of(run), "m@1")
+    return plane
+
+
+def test_pareto_is_that_of_brute_force():
+    """A point stays unless another is at least as good in both and better in one; ties stay."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        quality, cost = random.integers(0, 6, (2, 12)).astype(float)
+        kept = [
+            not any(
+                quality[b] >= quality[a]
+                and cost[b] <= cost[a]
+                and (quality[b] > quality[a] or cost[b] < cost[a])
+                for b in range(12)
+            )
+            for a in range(12)
+        ]
+        assert is_pareto(quality, cost).tolist() == kept
+
+
+def test_dominated_points_stay_and_are_marked(run_of):
+    """(0.5, 100 QPS) beats (0.4, 50 QPS); (0.6, 10 QPS) does not; each has its own bytes."""
+    run = run_of(
+        point("a", 0.5, qps=100.0, index_bytes=10),
+        point("b", 0.4, qps=50.0, index_bytes=5),
+        point("c", 0.6, qps=10.0, index_bytes=20),
+        point("d", 0.9, status="failed", reason="killed"),
+    )
+    plane = plane_of(run)
+    assert len(plane.spots) == 4
+    assert plane.on_frontier("QPS") == [True, False, True, False]
+    assert plane.on_frontier("bytes") == [True, True, True, False]
+
+
+def test_the_best_possible_score_competes_with_nobody(run_of):
+    """A bound of 0.9 leaves the frontier to the methods."""
+    run = run_of(point("a", 0.5), point("best_possible", 0.9))
+    assert plane_of(run).on_frontier("QPS") == [True, False]
+
+
+def test_planes_hold_what_compares(run_of):
+    """Two loads, two devices and two thread counts are planes of their own."""
+    changes = [{}, {"load": {"kind": "offline"}}, {"device": "cuda"}, {"threads": 2}]
+    run = run_of(*(point(case, 0.5, **one) for case in "ab" for one in changes))
+    assert [len(one.spots) for one in planes_of(points_of(run), "m@1")] == [2, 2, 2, 2]
+
+
+def ivf(*, sizes=(10, 1_000)):
+    return [
+        point("ivf", 0.4, nprobe=1, qps=1600.0, index_bytes=sizes[0], latency_p99_s=0.001),
+        point("ivf", 0.8, nprobe=2, qps=100.0, index_bytes=sizes[1], latency_p99_s=0.1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("budget", "how", "value"),
+    [
+        (Budget("quality", 0.4), "exact", 1600.0),
+        (Budget("quality", 0.7), "between", 200.0),  # 3/4 of the way from 1600 to 100 by logarithm
+        (Budget("quality", 0.81), "none", None),
+        (Budget("quality", 0.3), "at_least", 1600.0),
+        (Budget("bytes", 100.0), "between", 0.6),  # half the way from 10 to 1000 by logarithm
+        (Budget("bytes", 1000.0), "exact", 0.8),
+        (Budget("bytes", 2000.0), "at_least", 0.8),
+        (Budget("bytes", 9.0), "none", None),
+        (Budget("p99", 0.01), "between", 0.6),
+    ],
+)
+def test_budgets_are_interpolated_between_brackets_and_nowhere_else(run_of, budget, how, value):
+    """(0.4, 1600 QPS, 10 B, 1 ms) and (0.8, 100 QPS, 1 kB, 100 ms): by hand."""
+    [offer] = offers_of(plane_of(run_of(*ivf())), budget)
+    assert offer.how == how
+    assert offer.value == (None if value is None else pytest.approx(value))
+
+
+def test_a_dominated_point_is_no_bracket(run_of):
+    """A point with less quality for more bytes lies off the curve: the value stays 0.6."""
+    run = run_of(*ivf(), point("ivf", 0.1, nprobe=3, qps=1.0, index_bytes=100))
+    [offer] = offers_of(plane_of(run), Budget("bytes", 100.0))
+    assert offer.value == pytest.approx(0.6)
+
+
+def test_a_single_point_stands_within_its_budget(run_of):
+    """A case without settings is alone there, and beyond its place it is not reached."""
+    plane = plane_of(run_of(point("a", 0.5, index_bytes=10)))
+    assert offers_of(plane, Budget("bytes", 99.0))[0].how == "alone"
+    assert offers_of(plane, Budget("bytes", 9.0))[0].how == "none"
+
+
+def decided(run, budget):
+    return decide(plane_of(run), budget, Reader(), "m@1")
+
+
+def test_who_leads_in_quality_is_decided_by_query(run_of):
+    """0.6 by interpolation leads 0.5 on every query; a noisy 0.6 is within noise of it."""
+    random = np.random.default_rng(3)
+    clear = decided(run_of(*ivf(), point("b", 0.5, index_bytes=10)), Budget("bytes", 100.0))
+    assert (clear.leader, clear.why) == ("ivf", "")
+    noisy = ("b", {"m@1": random.random(400) * 1.2}, {"index_bytes": 10})
+    unsure = decided(run_of(*ivf(), noisy), Budget("bytes", 100.0))
+    assert unsure.leader is None
+    assert "within noise" in unsure.why
+
+
+def test_a_rival_beyond_its_points_leaves_it_undecided(run_of):
+    """At 2 kB b gives 0.9; ivf at least 0.8, and who knows how much more."""
+    run = run_of(*ivf(), point("b", 0.9, index_bytes=10))
+    assert decided(run, Budget("bytes", 2000.0)).why == "ivf is not bracketed"
+    assert decided(run, Budget("bytes", 1000.0)).leader == "b"
+
+
+def test_speed_leads_only_where_its_noise_is_known(run_of):
+    """One measurement tells no noise; three repeats within 1 % at ten times the rate do."""
+    single = run_of(point("a", 0.5, qps=100.0), point("b", 0.5, qps=1000.0))
+    assert decided(single, Budget("quality", 0.5)).why == "the noise of b or a is not known"
+    repeats = [
+        point(case, 0.5, qps=rate * (1 + n / 100), repeat=n)
+        for case, rate in (("a", 100.0), ("b", 1000.0))
+        for n in range(3)
+    ]
+    assert decided(run_of(*repeats), Budget("quality", 0.5)).leader == "b"
+
+
+def test_a_summary_counts(run_of):
+    """A leads on 4 of 5 budgets, 1 undecided."""
+    leaders = ["A", "A", None, "A", "A"]
+    decisions = [Decision(Budget("p99", 1.0), (), one, "") for one in leaders]
+    assert summary(decisions) == "A leads on 4 of 5 budgets, 1 undecided"
+
+
+def test_default_budgets_lie_within_what_there_is(run_of):
+    """Five bytes between 10 and 1000: evenly by logarithm; one value alone is the only budget."""
+    bounds = [one.bound for one in default_budgets(plane_of(run_of(*ivf())), "bytes")]
+    steps = [math.log(b / a) for a, b in itertools.pairwise([10.0, *bounds, 1000.0])]
+    assert steps == pytest.approx([math.log(100) / 6] * 6)
+    one = plane_of(run_of(point("a", 0.5, index_bytes=10)))
+    assert [x.bound for x in default_budgets(one, "bytes")] == pytest.approx([10.0])
+    assert default_budgets(one, "p99") == []
+
+
+def test_index_loss_and_model_loss_by_hand(run_of):
+    """Served with agreement 0.9 and quality 0.5; exactly 0.6 of a possible 0.7.
+
+    Index loss is 0.1, model loss 0.7 - 0.6 in both settings of the trial; of a case that no point
+    searches exactly nothing is known.
+    """
+    values = [(("ivf", 1), 0.5, 0.9), (("ivf", 2), 0.6, 1.0), (("x", 1), 0.4, 0.8)]
+    made = [
+        (case, {}, {"search": {"nprobe": n}, "metrics": {"m@1": q, "ann_recall@1": r}})
+        for (case, n), q, r in values
+    ]
+    run = run_of(*made, ("best_possible", {}, {"metrics": {"m@1": 0.7}}))
+    spots = plane_of(run).spots
+    assert [one.index_loss for one in spots[:3]] == pytest.approx([0.1, 0.0, 0.2])
+    assert [one.model_loss for one in spots[:2]] == pytest.approx([0.1, 0.1])
+    assert spots[2].model_loss is None

@@ -1,0 +1,148 @@
+"""Speed compared: ratios by hand, intervals from repeats and A/A pairs, refusals with reasons."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.compare.log_ratio import LogMean, between, log_mean, ratio
+from harness.compare.noise import aa_spread, noise_floor
+from harness.compare.points import against_baseline, points_of
+from harness.compare.speed import compare_speed
+
+
+def rows(run):
+    return compare_speed(against_baseline(points_of(run))).to_dict("records")
+
+
+def test_ratios_by_hand(run_of):
+    """200 to 100 QPS is 2; 3 MB to 2 MB is 1.5, exactly so; build 1 s to 4 s is .25."""
+    base = {"qps": 100.0, "index_bytes": 2_000_000, "build_s": 4.0}
+    other = {"qps": 200.0, "index_bytes": 3_000_000, "build_s": 1.0}
+    whole, timed = rows(run_of(("a", {}, base), ("b", {}, other)))
+    assert (whole["index_bytes"], whole["index_bytes.low"]) == (1.5, 1.5)
+    assert whole["build_s"] == pytest.approx(0.25)
+    assert timed["qps"] == pytest.approx(2.0)
+    assert math.isnan(timed["qps.low"])  # one measurement each tells no noise
+
+
+def test_repeats_give_welchs_interval(run_of):
+    """Three repeats a side: the interval of scipy's Welch test on the logarithms."""
+    a, b = [100.0, 104.0, 99.0], [210.0, 190.0, 205.0]
+    made = [("a", {}, {"qps": x, "repeat": n}) for n, x in enumerate(a)]
+    made += [("b", {}, {"qps": x, "repeat": n}) for n, x in enumerate(b)]
+    timed = rows(run_of(*made))[1]
+    expected = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval()
+    assert (timed["qps.low"], timed["qps.high"]) == pytest.approx(tuple(np.exp(expected)))
+
+
+def test_pairs_of_the_same_work_give_the_interval_of_single_measurements(run_of, record_of):
+    """sigma_AA of 2 pairs with ratios 1.1 and 1 / 1.1 is log 1.1; two sides add up to it again."""
+    aa = [record_of(c, qps=q, repeat=n) for c in "ab" for n, q in enumerate([1, 1.1, 1.1, 1.0])]
+    floor = noise_floor(aa, 2)
+    run = run_of(("a", {}, {"qps": 100.0}), ("b", {}, {"qps": 200.0}), floor=floor)
+    timed = rows(run)[1]
+    half = stats.t.ppf(0.975, 4) * math.log(1.1)  # Welch: twice the 2 degrees of freedom
+    assert timed["qps.low"] == pytest.approx(2 * math.exp(-half))
+    assert timed["qps.high"] == pytest.approx(2 * math.exp(half))
+
+
+def test_more_measurements_narrow_what_pairs_tell():
+    """The variance of the mean of 4 measurements is sigma_AA^2 / 8."""
+    spread = aa_spread(np.array([1.0, 1.0]), np.array([1.1, 1 / 1.1]))
+    assert log_mean([5.0] * 4, spread).variance == pytest.approx(math.log(1.1) ** 2 / 8)
+
+
+def test_interpolated_means_by_hand():
+    """A quarter of the way from 100 to 1600, by logarithm, is 200; variances weigh 9/16, 1/16."""
+    first, second = LogMean(math.log(100), 0.16, 5), LogMean(math.log(1600), 0.16, 3)
+    one = between(first, second, 0.25)
+    assert one.value == pytest.approx(200)
+    assert (one.variance, one.freedom) == (pytest.approx(0.1), 3)
+    assert ratio(LogMean(0.0, 0.0), LogMean(1.0, 0.0)).low == pytest.approx(math.e)
+
+
+def test_a_rate_that_arrivals_fix_is_not_compared(run_of):
+    """Of server at 200/s the p99 is compared and the QPS is not."""
+    load = {"load": {"kind": "server", "rate": 200.0}, "latency_p99_s": 0.002}
+    timed = rows(run_of(("a", {}, load), ("b", {}, load)))[1]
+    assert math.isnan(timed["qps"])
+    assert timed["latency_p99_s"] == pytest.approx(1.0)
+
+
+def test_a_build_below_a_millisecond_has_no_ratio(run_of):
+    """0.1 ms to 0.2 ms is a ratio of the clock."""
+    made = [(case, {}, {"build_s": s}) for case, s in (("a", 1e-4), ("b", 2e-4))]
+    assert math.isnan(rows(run_of(*made))[0]["build_s"])
+
+
+def machine_of(record_of, **changes):
+    return {**record_of("x").machine, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"threads": 2}, "threads: baseline 1, here 2"),
+        ({"fit_threads": 1}, "fitting threads: baseline 2, here 1"),
+        ({"device": "cuda"}, "device: baseline cpu, here cuda"),
+        ({"profile": "smoke"}, "profile: baseline ci, here smoke"),
+        ({"data_hash": "e" * 64}, "data hash: baseline dddddddddddd, here eeeeeeeeeeee"),
+        ({"split": "t"}, "split: baseline s, here t"),
+        ({"metrics": {"m@20": 0.5}}, "k: baseline 10, here 20"),
+        ({"build": {"precision": "bfloat16"}}, "precision: baseline float32, here bfloat16"),
+        ({"status": "invalid", "reason": "3 NaN"}, "3 NaN"),
+    ],
+)
+def test_what_does_not_compare_is_refused_with_the_reason(run_of, changes, reason):
+    """Each fact of the protocol that differs is a reason, and there is no ratio."""
+    same = {"metrics": {"m@10": 0.5}, "build": {"precision": "float32"}}
+    [row] = rows(run_of(("a", {}, same), ("b", {}, {**same, **changes})))
+    assert row["reason"] == reason
+    assert math.isnan(row["qps"])
+    assert row["status"] == changes.get("status", "refused")
+
+
+def test_another_machine_is_refused(run_of, record_of):
+    """A processor with other cores is another machine; of a GPU a record of the CPU is silent."""
+    other = {"machine": machine_of(record_of, cores=999)}
+    [row] = rows(run_of(("a", {}), ("b", {}, other)))
+    assert row["reason"].startswith("machine cores: baseline ")
+    assert row["reason"].endswith("here 999")
+
+
+def test_other_libraries_are_refused(run_of, record_of):
+    """A library of another version is named with both."""
+    environment = {**record_of("x").environment, "numpy": "0.1"}
+    [row] = rows(run_of(("a", {}), ("b", {}, {"environment": environment})))
+    assert row["reason"].startswith("library numpy: baseline ")
+
+
+@pytest.mark.parametrize(
+    ("load", "reason"),
+    [
+        ({"kind": "offline", "batch": 32}, "scenario: baseline batch(32), here offline(32)"),
+        ({"kind": "batch", "batch": 64}, "batch: baseline 32, here 64"),
+    ],
+)
+def test_another_load_is_refused(run_of, load, reason):
+    """Another scenario or batch: its row says so, the row of build and size stands."""
+    base = {"load": {"kind": "batch", "batch": 32}}
+    whole, timed = rows(run_of(("a", {}, base), ("b", {}, {"load": load})))
+    assert (whole["status"], timed["status"], timed["reason"]) == ("ok", "refused", reason)
+
+
+def test_a_load_that_is_invalid_keeps_its_row(run_of):
+    """One of two loads is invalid: the other is compared, and neither is lost."""
+    batch = {"load": {"kind": "batch", "batch": 32}}
+    invalid = {**batch, "status": "invalid", "reason": "3 errors"}
+    run = run_of(("a", {}), ("a", {}, batch), ("b", {}), ("b", {}, invalid))
+    _, single, many = rows(run)
+    assert (single["status"], many["status"], many["reason"]) == ("ok", "invalid", "3 errors")
+
+
+def test_a_busy_machine_is_said(run_of):
+    """One side measured while others kept the machine busy marks the row."""
+    run = run_of(("a", {}), ("b", {}, {"isolation": {"busy": True}}))
+    assert "busy" in rows(run)[1]["warnings"][0]

@@ -1,0 +1,39 @@
+"""Files of per-query values: what was scored comes back in its rows, damage is named."""
+
+import numpy as np
+import pytest
+
+from harness.errors import RecordError
+from harness.store.query_file import read_query_values
+
+
+def test_values_come_back_in_their_rows(tmp_path):
+    """Of a sampled metric queries 2 and 0 were scored; the third of the three is query 1: NaN."""
+    arrays = {"metrics/m@1": np.array([0.1, 0.2, 0.3]), "metrics/ann_recall@1": np.array([1, 0.5])}
+    np.savez(tmp_path / "a.npz", user_ids=np.array([7, 8, 9]), exact_rows=[2, 0], **arrays)
+    found = read_query_values(tmp_path, "a.npz")
+    assert found.user_ids.tolist() == [7, 8, 9]
+    assert found.metrics["m@1"].tolist() == [0.1, 0.2, 0.3]
+    np.testing.assert_array_equal(found.metrics["ann_recall@1"], [0.5, np.nan, 1.0])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", b"PK\x03\x04cut"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    """A file that is missing, empty, of another kind or cut: one message with its path."""
+    if content is not None:
+        (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(RecordError, match=r"a\.npz"):
+        read_query_values(tmp_path, "a.npz")
+
+
+def test_values_that_fit_no_query_are_refused(tmp_path):
+    """Two values of three queries, and rows for one: not guessed."""
+    np.savez(tmp_path / "a.npz", user_ids=[1, 2, 3], exact_rows=[0], **{"metrics/m@1": [0.5, 0.6]})
+    with pytest.raises(RecordError, match="holds 2 values for 3 queries"):
+        read_query_values(tmp_path, "a.npz")
+
+
+def test_a_record_without_a_file_is_told(tmp_path):
+    """A record that names no file cannot be paired by query."""
+    with pytest.raises(RecordError, match="names no file"):
+        read_query_values(tmp_path, None)
