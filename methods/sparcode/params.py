@@ -43,10 +43,15 @@ class SparCodeParams(TrainingParams):
     codebooks : codewords follow ``averages`` of their tokens, or their own ``gradient``.
     decay : of the averages.
     commitment : beta, weight of the commitment loss.
-    bias : b of the score: ``quantile``: at each moment what leaves every code its share ``density``
-        of the items, so that lists have that length. ``learned``: one per group of codes, set by
-        the density when annealing starts, then free; lists grow as training likes.
-    density : share of (code, item) pairs that are positive.
+    bias : b of the score. ``learned``: one per group of codes, set by the density when annealing
+        starts, then free: lists end up holding half the items or more. ``quantile``: of each code,
+        at each moment, what leaves it its share ``density`` of the items, so that lists are that
+        long. For queries with fields: with ``field_tokens = "none"``, 4 heads and 8 of 1,024 codes,
+        lists of 5 % beat those of a learned b cut to about that length afterwards (NDCG@50 on the
+        validation part of planted_log, two seeds: .2245 and .2200 against .2117 and .1941). Not for
+        ids alone with an inner product (ml-1m, one seed: .1185 from lists of 10 %; of a learned b
+        .1252, cut to 256 postings .1231).
+    density : share of (code, item) pairs that are positive; of a learned b only at first.
     warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
     finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code.
     unquantised_weight : of the loss of the unquantised score once there are codes.
