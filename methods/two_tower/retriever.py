@@ -95,10 +95,10 @@ class TwoTower(Retriever):
     """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
     The query vector comes from the history's item vectors (their mean, or what ``encoder`` names)
-    and the query's fields, the item vector from id and fields; trained by the loss asked
-    for (sampled softmax with log-Q correction on shared negatives, unless said otherwise), stopped
-    on validation. With ``encoder = "sasrec"``,
-    ``tower = "none"`` and as many negatives as items it is SASRec with full cross-entropy.
+    and the query's fields, the item vector from id and fields; trained by the loss asked for
+    (sampled softmax with log-Q correction on shared negatives, unless said otherwise), stopped on
+    validation. With ``encoder = "sasrec"``, ``tower = "none"`` and ``loss = "full_softmax"`` it is
+    SASRec with full cross-entropy.
 
     Exact search costs n_items * dim multiplications a query: faiss on the CPU, torch on a GPU. With
     ``index`` an approximate index of faiss serves the same vectors on the CPU, and `score` stays
