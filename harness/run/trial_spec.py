@@ -50,10 +50,14 @@ class TrialSpec:
     @property
     def trial_id(self) -> str:
         """Return a stable id: equal for equal work, whatever the suite, the case or the limits."""
-        work = self.to_dict()
+        return digest(self.work())
+
+    def work(self) -> dict[str, Any]:
+        """Return all that decides what the trial does, by name."""
+        values = self.to_dict()
         for name in ("suite", "suite_file", "case", "scaled_to", "pairs", *LIMITS):
-            del work[name]
-        return digest(work)
+            del values[name]
+        return values
 
     @property
     def n_points(self) -> int:

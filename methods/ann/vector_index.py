@@ -1,7 +1,10 @@
 """VectorIndex: vectors in, the best inner products out; and search around hidden items."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +18,8 @@ class VectorIndex(ABC):
 
     Attributes
     ----------
-    distances : inner products computed by all searches so far.
+    distances : inner products computed by all searches so far; what an index counts as one, and
+        whether it was counted or computed, its class says.
     """
 
     distances: int = 0
@@ -41,6 +45,11 @@ class VectorIndex(ABC):
         """Return the k best items of each query that are not hidden from it."""
         return search_around_hidden(self, queries, hidden, k, mark)
 
+    def tune(self, search: Any) -> None:
+        """Take search parameters: a dataclass, each field of which is an attribute of the index."""
+        for one in fields(search):
+            setattr(self, one.name, getattr(search, one.name))
+
     @property
     @abstractmethod
     def n_items(self) -> int:
@@ -50,6 +59,16 @@ class VectorIndex(ABC):
     @abstractmethod
     def nbytes(self) -> int:
         """Return the bytes that a search may touch."""
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """Return what is worth a record, such as the number of cells, by name."""
+        return {}
+
+    @property
+    def holds_vectors(self) -> bool:
+        """Return whether `vectors` gives what was added; an index of codes alone cannot."""
+        return True
 
     @abstractmethod
     def vectors(self) -> FloatArray:

@@ -1,21 +1,21 @@
 """TwoTower: a vector per query, a vector per item, search by inner product, exact or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 
 from harness.arrays import load_arrays, save_arrays
+from harness.errors import MethodError
 from harness.fields import describe_fields, empty_fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
-from methods.ann.retriever import HNSWParams, IVFParams
+from methods.ann.indexes import INDEX_PARAMS, IndexSearch, new_index
 from methods.ann.torch_flat import Found, Placed, TorchFlat
 from methods.batches import serving_history
 from methods.encoders.query import Inputs
@@ -23,53 +23,16 @@ from methods.encoders.state import load_state, state_arrays
 from methods.training import (
     Checkpointing,
     Trained,
-    TrainingParams,
     histories,
     seconds_taken_over,
     train_model,
 )
-from methods.two_tower.index import TwoTowerSearch, new_index, tune
+from methods.two_tower.params import TwoTowerParams
 from methods.two_tower.towers import QueryTower, TwoTowerModel
 
 KIND = "two_tower"  # of what is saved
-INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
-
-
-@dataclass(frozen=True, slots=True)
-class TwoTowerParams(TrainingParams):
-    """Size; and how to train, see `methods.training.TrainingParams`.
-
-    Attributes
-    ----------
-    dim : length of query and item vectors, and of every embedding before them.
-    hidden : units of the towers' hidden layer.
-    index : what searches the item vectors; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
-    nlist, train_per_list : of ``ivf``, see `methods.ann.retriever.IVFParams`.
-    m, ef_construction : of ``hnsw``, see `methods.ann.retriever.HNSWParams`.
-    """
-
-    dim: int = 64
-    hidden: int = 128
-    index: Literal["exact", "ivf", "hnsw"] = "exact"
-    nlist: int = 0
-    train_per_list: int = 40
-    m: int = 16
-    ef_construction: int = 40
-
-    def __post_init__(self) -> None:
-        self.check_positive("index", "nlist")
-        IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
-        HNSWParams(self.m, self.ef_construction)
-
-    @property
-    def ivf(self) -> IVFParams:
-        """Return what ``ivf`` takes."""
-        return IVFParams(self.nlist, self.train_per_list)
-
-    @property
-    def hnsw(self) -> HNSWParams:
-        """Return what ``hnsw`` takes."""
-        return HNSWParams(self.m, self.ef_construction)
+FIT = "two_tower_fit"
+INDEX = "index"  # folder of the saved index
 
 
 class PlacedQueries(NamedTuple):
@@ -85,10 +48,10 @@ class TwoTower(Retriever):
     The query vector comes from the mean of the history's item vectors and the query's fields, the
     item vector from id and fields; trained by sampled softmax with log-Q correction on shared
     negatives, stopped on validation. Exact search costs n_items * dim multiplications a query:
-    faiss on the CPU, torch on a GPU. With ``index`` an approximate index of faiss serves the same
-    vectors on the CPU, and `score` stays the exhaustive product, so ``ann_recall`` says what the
-    index loses. An index is a build parameter, so a trial of its own: it trains again, and the same
-    seed gives the same weights.
+    faiss on the CPU, torch on a GPU. With ``index`` another index serves the same vectors, and
+    `score` stays the exhaustive product, so ``ann_recall`` says what the index loses. An index is a
+    build parameter, so a trial of its own; the harness hands the trained model from one to the
+    next.
 
     References
     ----------
@@ -97,7 +60,7 @@ class TwoTower(Retriever):
     """
 
     BuildParams: ClassVar[type[TwoTowerParams]] = TwoTowerParams
-    SearchParams: ClassVar[type[TwoTowerSearch]] = TwoTowerSearch
+    SearchParams: ClassVar[type[IndexSearch]] = IndexSearch
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.SCORE,
@@ -107,14 +70,18 @@ class TwoTower(Retriever):
             Capability.VALIDATION,
             Capability.REFIT,
             Capability.RESIDENT,
+            Capability.SAVE_FIT,
         }
     )
+    index_params: ClassVar[frozenset[str]] = INDEX_PARAMS | {"index"}
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
 
     build_params: TwoTowerParams
-    search_params: TwoTowerSearch
+    search_params: IndexSearch
+    _tuned: IndexSearch | None = None
+    _vectors: FloatArray | None = None  # where the index does not hold them
 
     def __init__(
         self,
@@ -127,8 +94,13 @@ class TwoTower(Retriever):
         """Keep the parameters; refuse an index that cannot run on the device, before training."""
         super().__init__(build_params, device=device, seed=seed, progress=progress)
         params = self.build_params
-        self.exact = params.index == "exact"
-        self._index = new_index(params.index, params.ivf, params.hnsw, device=device, seed=seed)
+        self.exact = params.kind.is_exact(params.of_index)
+        self._index = new_index(params.index, params.of_index, device=device, seed=seed)
+
+    @classmethod
+    def settle_search(cls, build_params: TwoTowerParams, search_params: IndexSearch) -> IndexSearch:
+        """Fill in the defaults of the index; refuse what it does not take."""
+        return search_params.settled(build_params.index)
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score has not risen for ``patience`` epochs."""
@@ -172,6 +144,8 @@ class TwoTower(Retriever):
         self.mark("item_vectors")
         self._index.train(vectors)
         self._index.add(vectors)
+        self._vectors = None if self._index.holds_vectors else vectors
+        self._tuned = None
         self.mark("index_build")
 
     def encode(self, queries: Queries) -> FloatArray:
@@ -186,12 +160,18 @@ class TwoTower(Retriever):
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
-        tune(self._index, self.search_params)
+        self._tune()
         return self._index.search_visible(encoded, hidden, k, self.mark)
 
+    def _tune(self) -> None:
+        """Hand the search parameters to the index, once for each change of them."""
+        if self._tuned is not self.search_params:
+            self._index.tune(self.search_params.of_index(self.build_params.index))
+            self._tuned = self.search_params
+
     def search(self, queries: Queries, k: int) -> TopK:
-        """Encode, then search; on a GPU nothing comes back between the two."""
-        if self.device != "cpu":
+        """Encode, then search; on a GPU torch's index lets nothing come back between the two."""
+        if self.device != "cpu" and isinstance(self._index, TorchFlat):
             placed = self.to_device(queries)
             self.mark("transfer")
             found = self.to_host(self.search_resident(placed, k))
@@ -207,8 +187,17 @@ class TwoTower(Retriever):
         return PlacedQueries(inputs, Placed.of(nothing, queries.hidden, self.device))
 
     def search_resident(self, placed: PlacedQueries, k: int) -> Found:
-        """Encode and search; the answers are left on the device."""
-        assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
+        """Encode and search; the answers are left on the device.
+
+        Raises
+        ------
+        MethodError
+            The index takes queries from the host: it is none of torch's.
+        """
+        if not isinstance(self._index, TorchFlat):
+            index = self.build_params.index
+            raise MethodError(f"index = {index!r} takes queries from the host; torch_flat does not")
+        self._tune()
         with torch.inference_mode():
             vectors = self._query_tower.of_inputs(placed.inputs, self._item_table)
         self.mark("encode")
@@ -220,7 +209,23 @@ class TwoTower(Retriever):
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return inner products, float32 (n, n_item_ids)."""
-        return np.asarray(self.encode(queries) @ self._index.vectors()[item_ids].T)
+        vectors = self._index.vectors() if self._vectors is None else self._vectors
+        return np.asarray(self.encode(queries) @ vectors[item_ids].T)
+
+    def save_fit(self, folder: Path) -> None:
+        """Write the weights of both towers and how they were trained."""
+        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+
+    def load_fit(self, folder: Path, train: Interactions) -> None:
+        """Make the model for a training log, and give it the weights."""
+        arrays, facts = load_arrays(folder, FIT)
+        params = self.build_params
+        self._ordered, self._query_schema = train.ordered, train.query_schema
+        self._model = TwoTowerModel(train, params.dim, params.hidden, self.device)
+        load_state(self._model, "model", arrays, self.device)
+        self._epochs = int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
 
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
@@ -228,11 +233,8 @@ class TwoTower(Retriever):
             "item_table": self._item_table.detach().cpu().numpy(),
             **state_arrays(self._query_tower, "query_tower"),
         }
-        if self.exact:
-            arrays["vectors"] = self._index.vectors()
-        else:
-            (folder / INDEX).mkdir()
-            self._index.save(folder / INDEX)
+        (folder / INDEX).mkdir()
+        self._index.save(folder / INDEX)
         schema = describe_fields(self._query_schema)
         facts = {
             "fields": schema,
@@ -251,10 +253,8 @@ class TwoTower(Retriever):
         self._query_tower = QueryTower(self._query_schema, params.dim, params.hidden, self.device)
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
-        if self.exact:
-            self._index.add(arrays["vectors"])
-        else:
-            self._index.load(folder / INDEX)
+        self._index.load(folder / INDEX)
+        self._vectors = self._tuned = None
 
     def counters(self) -> Mapping[str, int]:
         """Return inner products computed by searches."""
@@ -266,7 +266,7 @@ class TwoTower(Retriever):
         weights = sum(one.numel() * 4 for one in encoder)
         return Footprint(
             self._index.nbytes + weights,
-            {"epochs": float(self._epochs)},
+            {"epochs": float(self._epochs), **self._index.details},
             histories(self._trainings),
             seconds_taken_over(self._trainings),
         )
