@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from harness.errors import RecordError
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class Status(StrEnum):
@@ -92,6 +92,7 @@ class Record:
     details: Mapping[str, float] = field(default_factory=dict)
     history: Mapping[str, Sequence[Mapping[str, float | None]]] = field(default_factory=dict)
     taken_over_s: Mapping[str, float] = field(default_factory=dict)
+    fitted_by: str | None = None
     per_query: str | None = None
     started_at: str
     machine: Mapping[str, Any]

@@ -78,7 +78,7 @@ def _differing(row: "pd.Series[Any]", peers: pd.DataFrame, group: str) -> list[s
     return [
         f"{name}={value}"
         for name, value in row[group].items()
-        if any(one.get(name) != value for one in peers[group] if one)
+        if value is not None and any(one.get(name) != value for one in peers[group] if one)
     ]
 
 

@@ -195,9 +195,7 @@ def test_search_parameters_reach_the_index():
 def test_an_approximate_index_is_for_the_cpu():
     """Refused before anything is trained, with both names."""
     params = dataclasses.replace(SMALL, index="hnsw")
-    with pytest.raises(
-        MethodError, match="index = 'hnsw' runs on cpu, not on cuda; on cuda run"
-    ):
+    with pytest.raises(MethodError, match="index = 'hnsw' runs on cpu, not on cuda; on cuda run"):
         TwoTower(params, device="cuda")
 
 
