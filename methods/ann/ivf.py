@@ -181,7 +181,8 @@ class FaissIVFPQ(FaissIVF):
 class FaissFastScan(FaissIVFPQ):
     """Inverted lists over codes of 4 bits, 32 at a time in registers (``IndexIVFPQFastScan``).
 
-    Table entries are rounded to a byte; otherwise as `FaissIVFPQ`.
+    Table entries are rounded to a byte, so the last bit of a query may change a score by more than
+    rounding, unless it is refined; otherwise as `FaissIVFPQ`.
     """
 
     def _kind(self, faiss: Any) -> Any:

@@ -88,24 +88,26 @@ def search_around_hidden(
 ) -> TopK:
     """Return the k best items that are not hidden.
 
-    An index cannot leave items out, so each query asks for k and as many more as it hides.
-    Queries are grouped by how many they hide, in powers of two: one long list does not make all
-    the others pay. ``mark`` is told where stages end.
+    An index cannot leave items out, so each query asks for k and as many more as it hides, rounded
+    up to one below a power of two. Queries that ask for the same are one call: one long list does
+    not make all the others pay. And what a query asks for, on which the candidates of an index
+    may depend, does not depend on its company. ``mark`` is told where stages end.
     """
     if hidden.ids.size == 0 and len(queries):
         return index.search(queries, k, mark)
     lengths = hidden.lengths
     if len(lengths) == 1:
-        found = index.search(queries, min(k + int(lengths[0]), index.n_items), mark)
+        more = (1 << int(lengths[0]).bit_length()) - 1
+        found = index.search(queries, min(k + more, index.n_items), mark)
         found = drop_hidden(found, hidden, k)
         mark("top_k")
         return found
-    groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
+    groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)  # the bit length
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
     scores = np.full((len(lengths), k), PAD_SCORE, np.float32)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
-        wanted = min(k + int(lengths[rows].max()), index.n_items)
+        wanted = min(k + (1 << int(group)) - 1, index.n_items)
         found = index.search(queries[rows], wanted, mark)
         kept = drop_hidden(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores
