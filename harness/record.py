@@ -94,6 +94,7 @@ class Record:
     history: Mapping[str, Sequence[Mapping[str, float | None]]] = field(default_factory=dict)
     taken_over_s: Mapping[str, float] = field(default_factory=dict)
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    fitted_by: str | None = None
     per_query: str | None = None
     started_at: str
     machine: Mapping[str, Any]

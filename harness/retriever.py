@@ -41,6 +41,7 @@ class Capability(StrEnum):
     VALIDATION = "validation"  # fit() stops early or chooses by the validation part
     REFIT = "refit"  # refit(): train again on everything, with what validation chose
     RESIDENT = "resident"  # to_device(), search_resident(), to_host(): searching without copies
+    SAVE_FIT = "save_fit"  # save_fit() and load_fit(): the fitted model, before build
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Retriever(ABC):
     devices : devices that fit, build and search can run on.
     exact : True when search returns the best k by the method's own exhaustive score; where that
         depends on the build parameters, an instance says it.
+    index_params : names of build parameters that only `build` and `search` read. Of a method that
+        declares SAVE_FIT, trials that differ in nothing else have one fit.
     search_stages, build_stages : the stages that search and build mark, of `harness.stages`.
     mark : called with a stage's name where that stage ends; the harness listens, or nobody does.
         What was done since the mark before (or since the call began) counts for the stage.
@@ -96,6 +99,7 @@ class Retriever(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     exact: bool = True
+    index_params: ClassVar[frozenset[str]] = frozenset()
     search_stages: ClassVar[tuple[str, ...]] = ()
     build_stages: ClassVar[tuple[str, ...]] = ()
 
@@ -133,6 +137,26 @@ class Retriever(ABC):
         The model after `refit` depends only on that choice, the seed and ``train``.
         """
         raise self._undeclared(Capability.REFIT)
+
+    @classmethod
+    def settle_search(cls, build_params: Any, search_params: Any) -> Any:
+        """Return search parameters as they are read under ``build_params``, defaults filled in.
+
+        Asked while a suite is planned; a method whose search parameters depend on what is built
+        raises ValueError for one that is not there. The default changes nothing.
+        """
+        return search_params
+
+    def save_fit(self, folder: Path) -> None:
+        """Write what `fit` and `refit` learned into an existing empty folder."""
+        raise self._undeclared(Capability.SAVE_FIT)
+
+    def load_fit(self, folder: Path, train: Interactions) -> None:
+        """Become the method that called `save_fit`, ready for `build`.
+
+        ``train`` is what it learned from last. This one may differ from it in `index_params`.
+        """
+        raise self._undeclared(Capability.SAVE_FIT)
 
     def build(self) -> None:  # noqa: B027  a method whose model serves as it is has nothing to build
         """Make the structure that serves. The default does nothing."""

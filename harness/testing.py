@@ -10,6 +10,7 @@ Subclass it, name the method, and run pytest::
 """
 
 import copy
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,6 +37,7 @@ OVERRIDES = {
     Capability.COUNTERS: ("counters",),
     Capability.REFIT: ("refit",),
     Capability.RESIDENT: ("to_device", "search_resident", "to_host"),
+    Capability.SAVE_FIT: ("save_fit", "load_fit"),
 }
 
 
@@ -217,6 +219,11 @@ class RetrieverContract:
             for value in values:
                 parse_params(cls.BuildParams, {name: value})
 
+    def test_index_params_are_build_params(self) -> None:
+        """What is declared to concern the index alone is a build parameter."""
+        names = {one.name for one in dataclasses.fields(self.retriever_class.BuildParams)}
+        assert self.retriever_class.index_params <= names
+
     def test_exact_search_is_the_top_of_the_scores(
         self, retriever: Retriever, queries: Queries
     ) -> None:
@@ -277,6 +284,19 @@ class RetrieverContract:
                 first, second = (one.score(queries, items) for one in (retriever, loaded))
                 np.testing.assert_array_equal(first, second)
             self._same_account(retriever.footprint(), loaded.footprint())
+
+    def test_a_fit_taken_over_is_the_fit(
+        self, retriever: Retriever, queries: Queries, tmp_path: Path
+    ) -> None:
+        """A retriever that loads what another had fitted builds and answers the same."""
+        if Capability.SAVE_FIT not in retriever.capabilities:
+            return
+        retriever.save_fit(tmp_path)
+        loaded = self.retriever_class(self.build_params, device=self.device, seed=3)
+        loaded.load_fit(tmp_path, tiny_log(ordered=self.ordered))
+        loaded.build()
+        self._same(retriever.search(queries, K), loaded.search(queries, K))
+        self._same_account(retriever.footprint(), loaded.footprint())
 
     def test_a_damaged_file_is_refused_by_name(self, retriever: Retriever, tmp_path: Path) -> None:
         """Cut by a byte, or with another last byte: an error of ours that names the file."""

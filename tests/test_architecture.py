@@ -30,6 +30,7 @@ HOMES = {
     "torch": ("methods/", "harness/measure/"),
     "faiss": ("methods/ann/",),
     "scann": ("methods/ann/",),
+    "hnswlib": ("methods/ann/",),
     "pandas": ("harness/compare/", "harness/report/"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
     "optuna": ("harness/run/sampler.py",),

@@ -27,7 +27,8 @@ def main(options: argparse.Namespace) -> int:
         where = data_root(options.data_root)
         print(f"data: {suite.dataset} is not in {where}; `matchbench data add {suite.dataset}`")
     for trial in trials:
-        parameters = ", ".join(f"{name} = {value}" for name, value in trial.build.items())
+        given = {name: one for name, one in trial.build.items() if one is not None}
+        parameters = ", ".join(f"{name} = {value}" for name, value in given.items())
         print(
             f"{trial.trial_id}  {trial.case}  {trial.device}  seed {trial.seed}  "
             f"{trial.n_points} operating points  {parameters}".rstrip()

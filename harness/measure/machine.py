@@ -17,7 +17,9 @@ from harness.measure.cpus import parse_cpus
 
 PACKAGES = ("harness", "methods")
 CODE = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
-LIBRARIES = ("numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "pandas")
+LIBRARIES = (
+    "numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "hnswlib", "scann", "pandas",
+)  # fmt: skip
 # What cannot change a measurement does not make a measurement stale.
 PRESENTATION = (
     "cli.py",

@@ -33,7 +33,7 @@ def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str
             f"{name}={value}"
             for group in GROUPS
             for name, value in row[group].items()
-            if name in varying[case, group]
+            if value is not None and name in varying[case, group]
         ]
         if with_load and row["load"]:
             parts += _load_parts(row["load"], loads[case])

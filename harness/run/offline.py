@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.data.splits import Parts
 from harness.measure.device_memory import DeviceMeter, DeviceWatch, watch_device
 from harness.measure.phases import Phases
 from harness.retriever import Capability, Retriever
+from harness.run.fits import PHASES, Fit, keep_fit, take_fit
 from harness.run.messages import Sender
 from harness.run.trial_spec import TrialSpec
 from harness.stages import no_mark
@@ -25,6 +27,7 @@ class Offline:
     n_items : size of the catalogue.
     warnings : what a reader of these should know.
     allocator_peak_bytes : what torch had allocated on the device at most; None on the CPU.
+    fitted_by : the attempt whose fit was taken over; None where this one fitted.
     """
 
     seconds: Mapping[str, float]
@@ -33,6 +36,7 @@ class Offline:
     n_items: int = 0
     warnings: tuple[str, ...] = ()
     allocator_peak_bytes: int | None = None
+    fitted_by: str | None = None
 
 
 def fit_and_build(
@@ -42,40 +46,68 @@ def fit_and_build(
     phases: Phases,
     meter: DeviceMeter | None,
     sender: Sender,
-) -> DeviceWatch:
+    fits: Path | None,
+    attempt: str,
+) -> tuple[DeviceWatch, Fit | None]:
     """Fit, refit where declared, and build, each a phase of its own; the build's marks as well.
 
-    Returns what the device's memory came to meanwhile.
+    A model that lies in ``fits`` is taken over in the place of fitting; one that is fitted is left
+    there. Returns what the device's memory came to meanwhile, and what is known of a fit that was
+    taken over, whose seconds are then those of ``phases``.
     """
+    taken = None
     with watch_device(meter) as seen:
         sender.stage("fit", 0, 1)
-        with phases.phase("fit"):
-            if Capability.VALIDATION in retriever.capabilities:
-                retriever.fit(parts.train, parts.validation)
-            else:
-                retriever.fit(parts.full_train, None)
-        if spec.refit and Capability.REFIT in retriever.capabilities:
-            sender.stage("refit", 0, 1)
-            with phases.phase("refit"):
-                retriever.refit(parts.full_train)
+        if fits is not None and fits.is_dir():
+            with phases.phase("load_fit"):
+                taken = take_fit(retriever, fits, spec, parts)
+        if taken is None:
+            _fit(spec, retriever, parts, phases, sender)
+        else:
+            phases.seconds.update(taken.seconds)
         sender.stage("build", 0, 1)
         with phases.phase("build") as mark:
             retriever.mark = mark
             retriever.build()
             retriever.mark = no_mark
-    return seen
+    if fits is not None and taken is None:
+        earlier = retriever.footprint().taken_over_s
+        seconds = {
+            name: phases.seconds[name] + earlier.get(name, 0.0)
+            for name in PHASES
+            if name in phases.seconds
+        }
+        keep_fit(retriever, fits, Fit(attempt, seconds, offline_warnings(retriever)))
+    return seen, taken
+
+
+def _fit(
+    spec: TrialSpec, retriever: Retriever, parts: Parts, phases: Phases, sender: Sender
+) -> None:
+    with phases.phase("fit"):
+        if Capability.VALIDATION in retriever.capabilities:
+            retriever.fit(parts.train, parts.validation)
+        else:
+            retriever.fit(parts.full_train, None)
+    if spec.refit and Capability.REFIT in retriever.capabilities:
+        sender.stage("refit", 0, 1)
+        with phases.phase("refit"):
+            retriever.refit(parts.full_train)
 
 
 def offline_memory(
-    phases: Phases, seen: DeviceWatch, served: Mapping[str, int | None]
+    phases: Phases, seen: DeviceWatch, served: Mapping[str, int | None], fit: Fit | None
 ) -> dict[str, int | None]:
-    """Return the keys of `Record.memory` that do not depend on the search setting."""
+    """Return the keys of `Record.memory` that do not depend on the search setting.
+
+    Where ``fit`` was taken over the device's peak is none: others' covers fitting too.
+    """
     allocated = (seen.allocator_bytes, served["device_allocator_peak_bytes"])
     told = [one for one in allocated if one is not None]
     return {
         **served,
         "build_peak_bytes": phases.peak_bytes["build"],
-        "device_build_peak_bytes": seen.driver_bytes,
+        "device_build_peak_bytes": seen.driver_bytes if fit is None else None,
         "device_allocator_peak_bytes": max(told) if told else None,
     }
 
@@ -104,6 +136,7 @@ def offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
         "details": details,
         "history": {phase: _finite(epochs) for phase, epochs in footprint.history.items()},
         "taken_over_s": dict(earlier),
+        "fitted_by": offline.fitted_by,
     }
 
 

@@ -75,11 +75,14 @@ def measure_point(
         "per_query": per_query,
         "started_at": started_at,
     }
+    # peaks that count from the fit on are not those of a trial that did not fit
+    peaks_of_fit = ("peak_host_bytes", "peak_device_bytes")
+    unclaimed = {} if offline.fitted_by is None else dict.fromkeys(peaks_of_fit)
     records = [
         Record(
             load=load,
             **shared,
-            **{**one.fields, "warnings": (*offline.warnings, *one.fields["warnings"])},
+            **{**one.fields, "warnings": (*offline.warnings, *one.fields["warnings"]), **unclaimed},
         )
         for load, one in zip(spec.loads, passes, strict=True)
     ]

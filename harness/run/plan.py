@@ -64,10 +64,10 @@ def plan_trials(
     trials = []
     for number, case in enumerate(suite.cases, 1):
         where = f"case {number} ({case.name})"
-        builds, searches = _grids(case, suite, where, faults)
+        grids = _grids(case, suite, where, faults)
         if case in wanted:
             devices = dict.fromkeys(choice.devices or suite.devices)
-            axes = (builds, devices, dict.fromkeys(choice.seeds or suite.seeds))
+            axes = (grids, devices, dict.fromkeys(choice.seeds or suite.seeds))
             trials += [
                 TrialSpec(
                     case=case.name,
@@ -80,7 +80,7 @@ def plan_trials(
                     tuning=_budget(suite, case),
                     **shared,
                 )
-                for build, device, seed in itertools.product(*axes)
+                for (build, searches), device, seed in itertools.product(*axes)
             ]
     first: dict[str, TrialSpec] = {}
     for trial in trials:
@@ -155,33 +155,36 @@ def _budget(suite: Suite, case: Case) -> Table:
 
 def _grids(
     case: Case, suite: Suite, where: str, faults: list[str]
-) -> tuple[list[Table], tuple[Table, ...]]:
+) -> list[tuple[Table, tuple[Table, ...]]]:
+    """Return each point of the build grid with the search settings that are measured on it."""
     cls = _checked(faults, where, lambda: method_class(case.method))
     if cls is None:
-        return [], ()
+        return []
     if cls is BestPossible and suite.dataset in DATASETS and DATASETS[suite.dataset].is_real:
         faults.append(f"{where}: {suite.dataset} is real data, whose best possible is not known")
     builds = _grid(cls.BuildParams, case.build, f"{where}: build", faults)
-    searches: list[Table] = []
+    searches: list[Any] = []
     for table in case.searches:
-        points = _grid(cls.SearchParams, table, f"{where}: search", faults)
-        searches += [one for one in points if one not in searches]
+        searches += _grid(cls.SearchParams, table, f"{where}: search", faults)
     if case.tune is not None:
         _, found = parse_space(cls.BuildParams, case.tune)
         faults += [f"{where}: tune: {fault}" for fault in found]
-    return builds, tuple(searches)
+    grids: list[tuple[Table, tuple[Table, ...]]] = []
+    for build in builds:
+        settled = [
+            _checked(faults, f"{where}: search", partial(cls.settle_search, build, one))
+            for one in searches
+        ]
+        known = dict.fromkeys(one for one in settled if one is not None)
+        grids.append((_plain(build), tuple(_plain(one) for one in known)))
+    return grids
 
 
-def _grid(params: type[Any], table: Table, where: str, faults: list[str]) -> list[Table]:
-    points: list[Table] = []
-    seen = set()
+def _grid(params: type[Any], table: Table, where: str, faults: list[str]) -> list[Any]:
+    """Return the parameters of each point, one of equals."""
     faults += [f"{where}: {name} = [] names no value" for name, one in table.items() if one == []]
-    for point in _points(table):
-        parsed = _checked(faults, where, partial(parse_params, params, point))
-        if parsed is not None and parsed not in seen:
-            seen.add(parsed)
-            points.append(_plain(parsed))
-    return points
+    points = (_checked(faults, where, partial(parse_params, params, one)) for one in _points(table))
+    return list(dict.fromkeys(one for one in points if one is not None))
 
 
 def _points(table: Table) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from harness.run.checkpoints import remove_checkpoints, remove_unless_it_goes_on
 from harness.run.code import code_of
 from harness.run.ending import Ending
 from harness.run.executor import execute
+from harness.run.fits import remove_fits
 from harness.run.messages import Stage
 from harness.run.saved import remove_saved
 from harness.run.trial_spec import Place, TrialSpec
@@ -56,7 +57,7 @@ class RunContext:
     folder : where logs, per-query files and the journal go.
     data_root : where the data lie, or None for the default.
     split, data_hash : ids of the data, as in the records.
-    from_start : no trial takes over what an interrupted attempt left.
+    from_start : no trial takes over what an interrupted attempt left, nor a fit of an earlier run.
     """
 
     folder: Path
@@ -133,6 +134,8 @@ def run_trials(
     A trial that was interrupted, or met a limit, goes on from the checkpoint that it left.
     """
     endings = []
+    if context.from_start:
+        remove_fits(context.folder)
     for number, spec in enumerate(trials, 1):
         listener.trial_starts(number, len(trials), spec)
         begun = time.monotonic()

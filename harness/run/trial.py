@@ -14,6 +14,7 @@ from harness.registry import load_method
 from harness.retriever import Retriever
 from harness.run.checkpoints import checkpoint_folder
 from harness.run.first_look import look_first
+from harness.run.fits import fit_folder, shares_fits
 from harness.run.inputs import load_parts
 from harness.run.messages import Sender
 from harness.run.offline import Offline, fit_and_build, offline_memory, offline_warnings
@@ -48,17 +49,22 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
     retriever.checkpoint_folder = checkpoint_folder(spec, place, parts.data_hash)
     clock, meter = clock_for(spec.device), device_meter(spec.device)
     phases = Phases(clock)
-    seen = fit_and_build(spec, retriever, parts, phases, meter, sender)
+    fits = None
+    if shares_fits(spec, retriever):
+        fits = fit_folder(spec, place, parts.data_hash, retriever.index_params)
+    seen, fit = fit_and_build(spec, retriever, parts, phases, meter, sender, fits, place.attempt)
     workplace.settle(MEASURE, spec.threads)
     sender.stage("save", 0, 1)
     served = measure_served(spec, retriever, parts.test.queries, place, phases)
+    of_fit = offline_warnings(retriever) if fit is None else fit.told()
     offline = Offline(
         phases.seconds,
         phases.peak_bytes,
-        offline_memory(phases, seen, served.memory),
+        offline_memory(phases, seen, served.memory, fit),
         parts.full_train.n_items,
-        tuple(dict.fromkeys((*phases.warnings, *served.warnings, *offline_warnings(retriever)))),
+        tuple(dict.fromkeys((*phases.warnings, *served.warnings, *of_fit))),
         seen.allocator_bytes,
+        None if fit is None else fit.attempt,
     )
     look = None
     for number, search in enumerate(spec.searches):
@@ -85,5 +91,5 @@ def make_retriever(spec: TrialSpec, sender: Sender, truth: Any) -> Retriever:
 
 
 def describe(search: Table) -> str:
-    """Return a search setting in a few words."""
-    return ", ".join(f"{name} = {value}" for name, value in search.items())
+    """Return a search setting in a few words; none is what the method does not read."""
+    return ", ".join(f"{name} = {value}" for name, value in search.items() if value is not None)

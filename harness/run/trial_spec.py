@@ -57,12 +57,16 @@ class TrialSpec:
     @property
     def trial_id(self) -> str:
         """Return a stable id: equal for equal work, whatever the suite, the case or the limits."""
-        work = self.to_dict()
+        return digest(self.work())
+
+    def work(self) -> dict[str, Any]:
+        """Return all that decides what the trial does, by name."""
+        values = self.to_dict()
         for name in ("suite", "suite_file", "case", "scaled_to", "pairs", "tuning", *LIMITS):
-            del work[name]
+            del values[name]
         if self.part == "test":  # as it was before there was another
-            del work["part"]
-        return digest(work)
+            del values["part"]
+        return values
 
     @property
     def n_points(self) -> int:

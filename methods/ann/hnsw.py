@@ -1,9 +1,5 @@
 """HNSW: a graph of near neighbours in layers, walked towards the query."""
 
-from pathlib import Path
-
-import numpy as np
-
 from harness.lists import FloatArray
 from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 
@@ -18,6 +14,7 @@ class FaissHNSW(FaissIndex):
 
     def __init__(self, m: int, ef_construction: int) -> None:
         """Take M, the neighbours of a vector in an upper layer (2 M at the bottom), and efC."""
+        super().__init__()
         self._m, self._ef_construction = m, ef_construction
         self.ef_search = 16
 
@@ -26,7 +23,7 @@ class FaissHNSW(FaissIndex):
         faiss = load_faiss()
         self._index = faiss.IndexHNSWFlat(vectors.shape[1], self._m, faiss.METRIC_INNER_PRODUCT)
         self._index.hnsw.efConstruction = self._ef_construction
-        self._index.add(np.ascontiguousarray(vectors))
+        super().add(vectors)
         self.ef_search = self._ef_search
 
     @property
@@ -43,11 +40,11 @@ class FaissHNSW(FaissIndex):
     def _distances_of_faiss(self) -> int:
         return int(load_faiss().cvar.hnsw_stats.ndis)
 
-    def _distances_of_search(self, n_queries: int, before: int) -> int:
+    def _distances_of_search(self, n_queries: int, k: int, before: int) -> int:
         return self._distances_of_faiss() - before
 
     @property
-    def nbytes(self) -> int:
+    def _base_bytes(self) -> int:
         """Return the bytes of the vectors and of the graph: neighbours, offsets, levels."""
         graph = self._index.hnsw
         return (
@@ -61,7 +58,5 @@ class FaissHNSW(FaissIndex):
         """Return the vectors as the index holds them, float32 (n_items, dim), not copied."""
         return flat_vectors(load_faiss().downcast_index(self._index.storage))
 
-    def load(self, folder: Path) -> None:
-        """Read what `save` wrote."""
-        super().load(folder)
+    def _after_load(self) -> None:
         self.ef_search = self._ef_search

@@ -1,15 +1,16 @@
-"""IVF: vectors in cells of a k-means, a query looks into the nearest few."""
+"""IVF: vectors in cells of a k-means, a query looks into the nearest few; whole or as codes."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import MethodError
 from harness.lists import FloatArray
-from methods.ann.device import to_device, to_host
+from methods.ann.device import is_gpu, to_device
 from methods.ann.faiss_index import FaissIndex, load_faiss
+
+BLOCK = 32  # codes that fast scan packs together; what a cell lacks to a whole block is filled up
 
 
 def default_nlist(n_items: int) -> int:
@@ -20,42 +21,53 @@ def default_nlist(n_items: int) -> int:
 class FaissIVF(FaissIndex):
     """Inverted lists of faiss over whole vectors (``IndexIVFFlat``), on the CPU or a GPU.
 
+    ``distances`` counts the vectors of the cells, as faiss counts them, and the centroids. On a GPU
+    faiss counts nothing: cells of mean size stand for those looked into.
+
     Attributes
     ----------
     nprobe : cells that a search looks into; more than there are means all.
     """
 
     def __init__(
-        self, nlist: int, train_per_list: int, *, device: str = "cpu", seed: int = 0
+        self,
+        nlist: int,
+        train_per_list: int,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        refined: bool = False,
     ) -> None:
         """Take the number of cells (0: `default_nlist`) and the training vectors for each."""
+        super().__init__(device, refined=refined)
         self._nlist, self._train_per_list = nlist, train_per_list
-        self._device, self._seed = device, seed
+        self._seed = seed % (1 << 31)
         self.nprobe = 1
 
     def train(self, vectors: FloatArray) -> None:
-        """Find the cells by k-means over a sample of the vectors.
+        """Find the cells by k-means over a sample of the vectors, and what codes need.
 
         Raises
         ------
         MethodError
-            More cells than vectors.
+            More cells than vectors, or what `_empty` refuses.
         """
         n_items, dim = vectors.shape
         nlist = self._nlist or default_nlist(n_items)
         if nlist > n_items:
             raise MethodError(f"nlist = {nlist} exceeds the catalogue of {n_items} items")
         faiss = load_faiss()
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, nlist, faiss.METRIC_INNER_PRODUCT)
-        index.cp.seed = self._seed % (1 << 31)
+        index = self._empty(faiss, faiss.IndexFlatIP(dim), nlist, n_items)
+        index.cp.seed = self._seed
         index.cp.max_points_per_centroid = self._train_per_list
         index.cp.min_points_per_centroid = 1  # else faiss complains on standard error
-        self._index = to_device(index, self._device)
+        self._index = to_device(self._with_vectors(index), self._device)
         self._index.train(np.ascontiguousarray(vectors))
+        self.nprobe = self._nprobe
 
-    def add(self, vectors: FloatArray) -> None:
-        """Put every vector into its cell."""
-        self._index.add(np.ascontiguousarray(vectors))
+    def _empty(self, faiss: Any, cells: Any, nlist: int, n_items: int) -> Any:
+        """Return an untrained index of faiss over ``n_items`` vectors to come."""
+        return faiss.IndexIVFFlat(cells, cells.d, nlist, faiss.METRIC_INNER_PRODUCT)
 
     @property
     def nprobe(self) -> int:
@@ -66,38 +78,120 @@ class FaissIVF(FaissIndex):
     def nprobe(self, value: int) -> None:
         self._nprobe = value
         if hasattr(self, "_index"):
-            self._index.nprobe = min(value, self.nlist)
+            self._base.nprobe = min(value, self.nlist)
 
     @property
     def nlist(self) -> int:
         """Return the number of cells."""
-        return int(self._index.nlist)
+        return int(self._base.nlist)
+
+    def _after_load(self) -> None:
+        self.nprobe = self._nprobe
 
     def _distances_of_faiss(self) -> int:
         return int(load_faiss().cvar.indexIVF_stats.ndis)
 
-    def _distances_of_search(self, n_queries: int, before: int) -> int:
-        """Return the vectors compared and the centroids, which faiss does not count."""
-        return self._distances_of_faiss() - before + n_queries * self.nlist
+    def _distances_of_search(self, n_queries: int, k: int, before: int) -> int:
+        looked_into = self._distances_of_faiss() - before
+        if is_gpu(self._device):
+            looked_into = n_queries * self.n_items * min(self._nprobe, self.nlist) // self.nlist
+        return looked_into + n_queries * self.nlist
 
     @property
-    def nbytes(self) -> int:
-        """Return the bytes of vectors, their ids (int64) and the centroids."""
-        return self.vector_bytes + self.n_items * 8 + self.nlist * int(self._index.d) * 4
+    def details(self) -> dict[str, float]:
+        """Return the number of cells."""
+        return {"nlist": float(self.nlist)}
 
-    def vectors(self) -> FloatArray:
-        """Return a copy of the vectors, float32 (n_items, dim), in the order of the items."""
-        index = self._on_host()
+    @property
+    def _base_bytes(self) -> int:
+        """Return the bytes of what is in the cells, of ids (int64) and centroids."""
+        return self._code_bytes + self.n_items * 8 + self.nlist * self._dim * 4
+
+    @property
+    def _code_bytes(self) -> int:
+        return self.vector_bytes
+
+    def _reconstruct(self, index: Any) -> FloatArray:
         index.make_direct_map(True)
         vectors = np.asarray(index.reconstruct_n(0, self.n_items))
         index.make_direct_map(False)
         return vectors
 
-    def _on_host(self) -> Any:
-        return to_host(self._index, self._device)
 
-    def load(self, folder: Path) -> None:
-        """Read what `save` wrote, onto the device."""
-        super().load(folder)
-        self._index = to_device(self._index, self._device)
-        self.nprobe = self._nprobe
+class FaissIVFPQ(FaissIVF):
+    """Inverted lists over product-quantised residuals (``IndexIVFPQ``), on the CPU or a GPU.
+
+    A score is a sum of table entries, unless refined: then the best get exact inner products.
+    ``distances`` counts codes summed up, centroids, and the exact products of refining.
+    """
+
+    _in_base = False
+
+    def __init__(
+        self,
+        nlist: int,
+        train_per_list: int,
+        dims_per_block: int,
+        bits: int = 4,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        refined: bool = False,
+    ) -> None:
+        """Take the cells as `FaissIVF` does, and the codes: dimensions and bits of each."""
+        super().__init__(nlist, train_per_list, device=device, seed=seed, refined=refined)
+        self._dims_per_block, self._bits = dims_per_block, bits
+
+    def _empty(self, faiss: Any, cells: Any, nlist: int, n_items: int) -> Any:
+        """Return an untrained index of faiss.
+
+        Raises
+        ------
+        MethodError
+            Blocks do not divide the vectors, or there are fewer vectors than codewords.
+        """
+        dim, blocks = cells.d, cells.d // self._dims_per_block
+        if dim % self._dims_per_block:
+            raise MethodError(
+                f"dims_per_block = {self._dims_per_block} must divide the {dim} dimensions"
+            )
+        if 1 << self._bits > n_items:
+            raise MethodError(
+                f"bits = {self._bits} asks for {1 << self._bits} codewords a block, more than the "
+                f"catalogue of {n_items} items can train"
+            )
+        index = self._kind(faiss)(cells, dim, nlist, blocks, self._bits, faiss.METRIC_INNER_PRODUCT)
+        index.by_residual = True
+        index.pq.cp.seed = self._seed
+        index.pq.cp.min_points_per_centroid = 1
+        return index
+
+    def _kind(self, faiss: Any) -> Any:
+        return faiss.IndexIVFPQ
+
+    @property
+    def _code_bytes(self) -> int:
+        return self.n_items * int(self._base.code_size) + self._codebook_bytes
+
+    @property
+    def _codebook_bytes(self) -> int:
+        return (1 << self._bits) * self._dim * 4
+
+
+class FaissFastScan(FaissIVFPQ):
+    """Inverted lists over codes of 4 bits, 32 at a time in registers (``IndexIVFPQFastScan``).
+
+    Table entries are rounded to a byte, so the last bit of a query may change a score by more than
+    rounding, unless it is refined; otherwise as `FaissIVFPQ`.
+    """
+
+    def _kind(self, faiss: Any) -> Any:
+        return faiss.IndexIVFPQFastScan
+
+    @property
+    def _code_bytes(self) -> int:
+        """Return the bytes of codes in blocks, two codes a byte, and of the codebooks."""
+        lists, blocks = self._base.invlists, 0
+        for cell in range(self.nlist):
+            blocks += -(-int(lists.list_size(cell)) // BLOCK)
+        return blocks * BLOCK * int(self._base.M2) // 2 + self._codebook_bytes

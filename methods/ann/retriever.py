@@ -1,98 +1,15 @@
-"""Flat, IVF and HNSW as retrievers: search over vectors that come with the data."""
+"""Every index as a retriever: search over vectors that come with the data."""
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from harness.interactions import HeldOut, Interactions, Queries
-from harness.lists import FloatArray, IntArray, Lists
-from harness.retriever import Capability, Footprint, Retriever
+from harness.interactions import Queries
+from harness.retriever import Capability, Retriever
 from harness.topk import TopK
-from methods.ann.flat import exact_index
-from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
-from methods.ann.hnsw import FaissHNSW
-from methods.ann.ivf import FaissIVF
 from methods.ann.torch_flat import Found, Placed, TorchFlat
-from methods.ann.vector_index import VectorIndex
-
-
-class VectorRetriever(Retriever):
-    """Rank items by the inner product of given vectors: the fields `vector` of queries and items.
-
-    The score is the exhaustive inner product, so ``ann_recall`` says how much of exact vector
-    search an index keeps.
-    """
-
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.SCORE, Capability.ENCODE, Capability.COUNTERS, Capability.SAVE}
-    )
-    search_stages: ClassVar[tuple[str, ...]] = ("encode", "scoring", "top_k")
-    build_stages: ClassVar[tuple[str, ...]] = ("index_build",)
-
-    _index: VectorIndex
-    _vectors: FloatArray | None = None
-
-    @abstractmethod
-    def _new_index(self) -> VectorIndex:
-        """Return an empty index, as the build parameters say."""
-
-    def _tune(self) -> None:
-        """Hand the search parameters to the index; an exact one has none."""
-
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Take the item vectors; the index learns from them what it needs (IVF its cells)."""
-        self._vectors = item_vectors(train)
-        self._index = self._new_index()
-        self._index.train(self._vectors)
-
-    def build(self) -> None:
-        """Put the vectors into the index."""
-        assert self._vectors is not None, "fit came before"
-        self._index.add(self._vectors)
-        self.mark("index_build")
-
-    def encode(self, queries: Queries) -> FloatArray:
-        """Return the query vectors, float32 (n, dim)."""
-        return query_vectors(queries)
-
-    def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
-        """Return the k best items of query vectors, float32 (n, dim)."""
-        self._tune()
-        return self._index.search_visible(encoded, hidden, k, self.mark)
-
-    def search(self, queries: Queries, k: int) -> TopK:
-        """Take the query vectors, then search."""
-        encoded = self.encode(queries)
-        self.mark("encode")
-        return self.search_encoded(encoded, queries.hidden, k)
-
-    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
-        """Return inner products, float32 (n, n_item_ids)."""
-        if self._vectors is None:  # loaded: the index holds them
-            self._vectors = self._index.vectors()
-        return inner_products(self.encode(queries), self._vectors, item_ids)
-
-    def counters(self) -> Mapping[str, int]:
-        """Return inner products computed by searches."""
-        return {"distances": self._index.distances}
-
-    def footprint(self) -> Footprint:
-        """Return the bytes of the index."""
-        return Footprint(self._index.nbytes)
-
-    def save(self, folder: Path) -> None:
-        """Write the index."""
-        self._index.save(folder)
-
-    def load(self, folder: Path) -> None:
-        """Read the index."""
-        self._index = self._new_index()
-        self._index.load(folder)
+from methods.ann.vector_retriever import VectorRetriever
 
 
 class Flat(VectorRetriever):
@@ -101,14 +18,11 @@ class Flat(VectorRetriever):
     Cost: n_items * dim multiplications a query, and the vectors in memory.
     """
 
+    index = "flat"
     capabilities: ClassVar[frozenset[Capability]] = VectorRetriever.capabilities | {
         Capability.RESIDENT
     }
-    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
-
-    def _new_index(self) -> VectorIndex:
-        return exact_index(self.device)
 
     def to_device(self, queries: Queries) -> Placed:
         """Copy the query vectors and what is hidden to the device."""
@@ -118,6 +32,7 @@ class Flat(VectorRetriever):
     def search_resident(self, placed: Placed, k: int) -> Found:
         """Return the k best, left on the device."""
         assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
+        self._tune()
         return self._index.search_placed(placed, k, self.mark)
 
     def to_host(self, found: Found) -> TopK:
@@ -125,36 +40,24 @@ class Flat(VectorRetriever):
         return found.to_host()
 
 
-@dataclass(frozen=True, slots=True)
-class IVFParams:
-    """How the cells are made.
+class TorchExact(Flat):
+    """Exact search over given vectors by torch on any device, or by bfloat16 and a second look.
 
-    Attributes
-    ----------
-    nlist : cells; 0 stands for 4 * sqrt(n_items), rounded.
-    train_per_list : vectors per cell in the sample that k-means sees.
+    Cost as `Flat`. With ``index_precision = "bfloat16"`` the vectors are held twice, products are
+    computed in bfloat16, and those of the best ``k_factor`` * k again in float32; `ann_recall` says
+    what the rounding lost.
     """
 
-    nlist: int = 0
-    train_per_list: int = 40
-
-    def __post_init__(self) -> None:
-        if self.nlist < 0 or self.train_per_list < 1:
-            raise ValueError(
-                f"nlist = {self.nlist} must be 0 (4 * sqrt(n_items)) or more, train_per_list = "
-                f"{self.train_per_list} at least 1"
-            )
+    index = "torch_flat"
 
 
-@dataclass(frozen=True, slots=True)
-class IVFSearch:
-    """What a query looks into: ``nprobe`` cells; more than there are means all."""
+class FaissExact(VectorRetriever):
+    """Exact search over given vectors: every inner product, by faiss on the CPU or a GPU.
 
-    nprobe: int = 16
+    Cost: n_items * dim multiplications a query, and the vectors in memory.
+    """
 
-    def __post_init__(self) -> None:
-        if self.nprobe < 1:
-            raise ValueError(f"nprobe = {self.nprobe} must be at least 1")
+    index = "faiss_flat"
 
 
 class IVF(VectorRetriever):
@@ -162,8 +65,7 @@ class IVF(VectorRetriever):
 
     Cost: k-means over train_per_list * nlist vectors, nlist * n_items * dim multiplications to
     build; nlist + nprobe * n_items / nlist inner products a query, on average, more where cells are
-    unequal. Memory: the vectors, 8 bytes an item, the centroids. Hidden items are dropped after the
-    search, so a query that hides many may get fewer than k.
+    unequal. Memory: the vectors, 8 bytes an item, the centroids.
 
     References
     ----------
@@ -171,57 +73,83 @@ class IVF(VectorRetriever):
     library", 2024.
     """
 
-    BuildParams: ClassVar[type[IVFParams]] = IVFParams
-    SearchParams: ClassVar[type[IVFSearch]] = IVFSearch
-    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    exact: bool = False
-
-    build_params: IVFParams
-    search_params: IVFSearch
-    _index: FaissIVF
-
-    def _new_index(self) -> VectorIndex:
-        params = self.build_params
-        return FaissIVF(params.nlist, params.train_per_list, device=self.device, seed=self.seed)
-
-    def _tune(self) -> None:
-        self._index.nprobe = self.search_params.nprobe
-
-    def footprint(self) -> Footprint:
-        """Return the bytes of the index, and the number of cells."""
-        return Footprint(self._index.nbytes, {"nlist": self._index.nlist})
+    index = "ivf"
 
 
-@dataclass(frozen=True, slots=True)
-class HNSWParams:
-    """How the graph is made.
+class IVFPQ(VectorRetriever):
+    """Search in the cells nearest to the query, vectors held as product-quantised residuals.
 
-    Attributes
+    Cost: as `IVF` to build, and a k-means of 2^bits codewords a block; a query makes a table of
+    2^bits products a block and adds up dim / dims_per_block of its entries for each item of its
+    cells. Memory: bits / 8 bytes a block and item, 8 bytes an item, centroids, codewords.
+
+    References
     ----------
-    m : M, neighbours of a vector in the upper layers; twice as many at the bottom.
-    ef_construction : efConstruction, candidates kept while inserting a vector.
+    Jégou, Douze and Schmid, PAMI 2011, sections 3 and 4 (for inner products, not distances).
     """
 
-    m: int = 16
-    ef_construction: int = 40
-
-    def __post_init__(self) -> None:
-        if self.m < 2 or self.ef_construction < 1:
-            raise ValueError(
-                f"m = {self.m} must be at least 2, ef_construction = {self.ef_construction} "
-                "at least 1"
-            )
+    index = "ivf_pq"
 
 
-@dataclass(frozen=True, slots=True)
-class HNSWSearch:
-    """How far a query looks: ``ef_search`` candidates kept while walking, at least k."""
+class IVFPQRefine(VectorRetriever):
+    """As `ivf_pq`, and the best k_factor * k get their exact inner products.
 
-    ef_search: int = 128
+    Cost: that of `IVFPQ`, and k_factor * k inner products a query. Memory: also the vectors.
 
-    def __post_init__(self) -> None:
-        if self.ef_search < 1:
-            raise ValueError(f"ef_search = {self.ef_search} must be at least 1")
+    References
+    ----------
+    Jégou, Tavenard, Douze and Amsaleg, ICASSP 2011 (re-ranking; here with whole vectors).
+    """
+
+    index = "ivf_pq_refine"
+
+
+class IVFPQFastScan(VectorRetriever):
+    """As `ivf_pq` with codes of 4 bits, of which 32 are looked up at a time in registers.
+
+    Cost: that of `IVFPQ` at a fraction of the time an item; table entries are rounded to a byte.
+    Memory: half a byte a block and item, cells filled up to whole groups of 32.
+
+    References
+    ----------
+    André, Kermarrec and Le Scouarnec, VLDB 2015 (PQ Fast Scan). Douze et al., "The Faiss library",
+    2024.
+    """
+
+    index = "ivf_pq_fast_scan"
+
+
+class IVFPQFastScanRefine(VectorRetriever):
+    """As `ivf_pq_fast_scan`, and the best k_factor * k get their exact inner products.
+
+    Cost: that of `IVFPQFastScan`, and k_factor * k inner products a query. Memory: also the
+    vectors. References as there and in `IVFPQRefine`.
+    """
+
+    index = "ivf_pq_fast_scan_refine"
+
+
+class SQ8(VectorRetriever):
+    """Search over given vectors held as a byte a dimension; every item is scored.
+
+    Cost: n_items * dim multiplications a query, after a byte is turned into a number each; a fourth
+    of the vectors' memory.
+
+    References
+    ----------
+    Douze et al., "The Faiss library", 2024 (scalar quantizer).
+    """
+
+    index = "sq8"
+
+
+class SQ8Refine(VectorRetriever):
+    """As `sq8`, and the best k_factor * k get their exact inner products.
+
+    Cost: that of `SQ8`, and k_factor * k inner products a query. Memory: also the vectors.
+    """
+
+    index = "sq8_refine"
 
 
 class HNSW(VectorRetriever):
@@ -230,23 +158,71 @@ class HNSW(VectorRetriever):
     Cost: about ef_construction * M inner products per inserted vector and layer to build, growing
     with the logarithm of n_items; a query computes what `counters` says. Memory: the vectors and 2
     M neighbours of 4 bytes an item. With more than one thread for building, the graph, and so the
-    answers, depend on the order in which threads insert. Hidden items are dropped after the search.
+    answers, depend on the order in which threads insert.
 
     References
     ----------
     Malkov and Yashunin, PAMI 2020, algorithms 1 and 5. Douze et al., "The Faiss library", 2024.
     """
 
-    BuildParams: ClassVar[type[HNSWParams]] = HNSWParams
-    SearchParams: ClassVar[type[HNSWSearch]] = HNSWSearch
-    exact: bool = False
+    index = "hnsw"
 
-    build_params: HNSWParams
-    search_params: HNSWSearch
-    _index: FaissHNSW
 
-    def _new_index(self) -> VectorIndex:
-        return FaissHNSW(self.build_params.m, self.build_params.ef_construction)
+class UncountedRetriever(VectorRetriever):
+    """Of an index whose library tells nothing of its work."""
 
-    def _tune(self) -> None:
-        self._index.ef_search = self.search_params.ef_search
+    index = "flat"  # of none: subclasses name theirs
+    capabilities: ClassVar[frozenset[Capability]] = VectorRetriever.capabilities - {
+        Capability.COUNTERS
+    }
+    counters = Retriever.counters  # undeclared: there is nothing to count with
+
+
+class Hnswlib(UncountedRetriever):
+    """Search over given vectors by walking the graph of `hnsw`, built by its authors' library.
+
+    Cost and parameters as `HNSW`. Needs the extra `hnswlib` (Apache-2.0), which comes as source and
+    takes a C++ compiler. hnswlib tells no work.
+
+    References
+    ----------
+    Malkov and Yashunin, PAMI 2020, algorithms 1 to 5.
+    """
+
+    index = "hnswlib"
+
+
+class Scann(UncountedRetriever):
+    """Search over given vectors by ScaNN: near cells, codes looked up, exact products of the best.
+
+    Cost: k-means over at most 100,000 vectors and leaves * n_items * dim multiplications to build;
+    a query compares itself with the leaves' centres, adds up n_items * leaves_to_search / leaves
+    times dim / dims_per_block table entries on average, and computes `reorder` inner products.
+    Memory: the vectors, half a byte a block and item, the centres. Needs the extra `scann`
+    (Apache-2.0). ScaNN counts no work and takes no seed: fitted twice, the answers differ where not
+    all cells are searched.
+
+    References
+    ----------
+    Guo, Sun, Lindgren, Geng, Simcha, Chern and Kumar, "Accelerating Large-Scale Inference with
+    Anisotropic Vector Quantization", ICML 2020. Sun, Simcha, Dopson, Guo and Kumar, "SOAR:
+    Improved Indexing for Approximate Nearest Neighbor Search", NeurIPS 2023.
+    """
+
+    index = "scann"
+
+
+class Cagra(UncountedRetriever):
+    """Search over given vectors by walking a graph of near neighbours on a GPU: CAGRA of cuVS.
+
+    Cost: a graph of intermediate_graph_degree neighbours an item to build, pruned to graph_degree;
+    a query walks it with itopk_size candidates. Memory: the vectors, graph_degree * 4 bytes an
+    item. Needs a faiss built with cuVS, and a GPU; a GPU tells no work.
+
+    References
+    ----------
+    Ootomo, Naruse, Nolet, Wang, Feher and Wang, "CAGRA: Highly Parallel Graph Construction and
+    Approximate Nearest Neighbor Search for GPUs", ICDE 2024.
+    """
+
+    index = "cagra"

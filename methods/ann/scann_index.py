@@ -132,6 +132,11 @@ class ScannIndex(VectorIndex):
         return self._n_items
 
     @property
+    def details(self) -> dict[str, float]:
+        """Return the number of cells."""
+        return {"leaves": float(self.leaves)}
+
+    @property
     def nbytes(self) -> int:
         """Return the bytes of the arrays as ScaNN writes them: cells, codes, vectors.
 

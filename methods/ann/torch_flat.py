@@ -1,4 +1,4 @@
-"""TorchFlat: exact search by torch on any device, hidden items left out there."""
+"""TorchFlat: every inner product by torch on any device, hidden items left out there."""
 
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -44,16 +44,25 @@ class Found(NamedTuple):
 class TorchFlat(VectorIndex):
     """Every inner product, by torch on any device, in blocks of queries.
 
-    Scores are float32; on a GPU, unless torch is told to use TF32, so are the products.
+    Scores are float32; on a GPU, unless torch is told to use TF32, so are the products. Told to be
+    quick (``precision``), the products are in bfloat16, with 8 bits of a fraction, and those of the
+    best ``k_factor`` * k are computed again in float32: exact as far as the best k are among these.
+    ``distances`` is computed, not counted.
+
+    Attributes
+    ----------
+    k_factor : not read in float32; what exceeds all vectors means all.
     """
 
-    def __init__(self, device: str) -> None:
-        """Take the device the vectors will live on."""
-        self._device = device
+    def __init__(self, device: str, precision: str = "float32") -> None:
+        """Take the device the vectors will live on, and ``float32`` or ``bfloat16``."""
+        self._device, self._is_reduced, self.k_factor = device, precision == "bfloat16", 1
+        self._reduced: Tensor | None = None
 
     def add(self, vectors: FloatArray) -> None:
         """Copy the vectors to the device."""
         self._vectors = torch.from_numpy(np.ascontiguousarray(vectors)).to(self._device)
+        self._reduced = self._vectors.bfloat16() if self._is_reduced else None
 
     def search(self, queries: FloatArray, k: int, mark: Mark = no_mark) -> TopK:
         """Return the k best by inner product; queries and answers are on the host."""
@@ -71,8 +80,9 @@ class TorchFlat(VectorIndex):
 
     def search_placed(self, placed: Placed, k: int, mark: Mark = no_mark) -> Found:
         """Return the k best that are not hidden; queries and answers stay on the device."""
-        n, rows = len(placed.vectors), max(1, BLOCK_SCORES // self.n_items)
-        self.distances += n * self.n_items
+        n, n_again = len(placed.vectors), self._n_again(k)
+        rows = max(1, BLOCK_SCORES // max(self.n_items, n_again * self._vectors.shape[1]))
+        self.distances += n * (self.n_items + n_again)
         if n <= rows:
             return self._block(*placed, k, mark)
         blocks = []
@@ -83,14 +93,31 @@ class TorchFlat(VectorIndex):
             blocks.append(self._block(vectors, at[inside], placed.hidden_ids[inside], k, mark))
         return Found(*(torch.cat(column) for column in zip(*blocks, strict=True)))
 
+    def _n_again(self, k: int) -> int:
+        """Return for how many items the product is computed again."""
+        return min(self.k_factor * k, self.n_items) if self._is_reduced else 0
+
     def _block(self, vectors: Tensor, rows: Tensor, ids: Tensor, k: int, mark: Mark) -> Found:
-        products = vectors @ self._vectors.T
+        if self._reduced is None:
+            products = vectors @ self._vectors.T
+        else:
+            products = vectors.bfloat16() @ self._reduced.T
         mark("scoring")
         products[rows, ids] = PAD_SCORE
-        best = torch.topk(products, k, dim=1)
-        found = _in_order(best.indices, best.values)
+        best = torch.topk(products, self._n_again(k) or k, dim=1)
+        if self._reduced is None:
+            found = _in_order(best.indices, best.values)
+        else:
+            found = self._again(vectors, best.indices, best.values == PAD_SCORE, k)
         mark("top_k")
         return found
+
+    def _again(self, vectors: Tensor, ids: Tensor, is_hidden: Tensor, k: int) -> Found:
+        """Return the k best of candidates, (n, n_again), by their products in float32."""
+        products = torch.bmm(self._vectors[ids], vectors[:, :, None])[:, :, 0]
+        products[is_hidden] = PAD_SCORE
+        found = _in_order(ids, products)
+        return Found(found.ids[:, :k], found.scores[:, :k])
 
     @property
     def n_items(self) -> int:
@@ -99,8 +126,8 @@ class TorchFlat(VectorIndex):
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of the vectors."""
-        return int(self._vectors.numel()) * 4
+        """Return the bytes of the vectors, in either precision."""
+        return int(self._vectors.numel()) * (6 if self._is_reduced else 4)
 
     def vectors(self) -> FloatArray:
         """Return a copy of the vectors on the host, float32 (n_items, dim)."""

@@ -1,7 +1,10 @@
 """VectorIndex: vectors in, the best inner products out; and search around hidden items."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +19,8 @@ class VectorIndex(ABC):
 
     Attributes
     ----------
-    distances : inner products computed by all searches so far.
+    distances : inner products computed by all searches so far; what an index counts as one, and
+        whether it was counted or computed, its class says.
     """
 
     distances: int = 0
@@ -42,6 +46,11 @@ class VectorIndex(ABC):
         """Return the k best items of each query that are not hidden from it."""
         return search_around_hidden(self, queries, hidden, k, mark)
 
+    def tune(self, search: Any) -> None:
+        """Take search parameters: a dataclass, each field of which is an attribute of the index."""
+        for one in fields(search):
+            setattr(self, one.name, getattr(search, one.name))
+
     @property
     @abstractmethod
     def n_items(self) -> int:
@@ -51,6 +60,16 @@ class VectorIndex(ABC):
     @abstractmethod
     def nbytes(self) -> int:
         """Return the bytes that a search may touch."""
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """Return what is worth a record, such as the number of cells, by name."""
+        return {}
+
+    @property
+    def holds_vectors(self) -> bool:
+        """Return whether `vectors` gives what was added; an index of codes alone cannot."""
+        return True
 
     @abstractmethod
     def vectors(self) -> FloatArray:
@@ -70,24 +89,26 @@ def search_around_hidden(
 ) -> TopK:
     """Return the k best items that are not hidden.
 
-    An index cannot leave items out, so each query asks for k and as many more as it hides.
-    Queries are grouped by how many they hide, in powers of two: one long list does not make all
-    the others pay. ``mark`` is told where stages end.
+    An index cannot leave items out, so each query asks for k and as many more as it hides, rounded
+    up to one below a power of two. Queries that ask for the same are one call: one long list does
+    not make all the others pay. And what a query asks for, on which the candidates of an index
+    may depend, does not depend on its company. ``mark`` is told where stages end.
     """
     if hidden.ids.size == 0 and len(queries):
         return index.search(queries, k, mark)
     lengths = hidden.lengths
     if len(lengths) == 1:
-        found = index.search(queries, min(k + int(lengths[0]), index.n_items), mark)
+        more = (1 << int(lengths[0]).bit_length()) - 1
+        found = index.search(queries, min(k + more, index.n_items), mark)
         found = first_visible(found, hidden, k)
         mark("top_k")
         return found
-    groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)
+    groups = np.ceil(np.log2(lengths + 1)).astype(np.int64)  # the bit length
     ids = np.full((len(lengths), k), PAD_ID, np.int64)
     scores = np.full((len(lengths), k), PAD_SCORE, np.float32)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
-        wanted = min(k + int(lengths[rows].max()), index.n_items)
+        wanted = min(k + (1 << int(group)) - 1, index.n_items)
         found = index.search(queries[rows], wanted, mark)
         kept = first_visible(found, hidden.take(rows), k)
         ids[rows], scores[rows] = kept.ids, kept.scores

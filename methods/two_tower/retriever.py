@@ -1,15 +1,15 @@
 """TwoTower: a vector per query, a vector per item, search by inner product, exact or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
+from harness.errors import MethodError
 from harness.fields import describe_fields, empty_fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
@@ -17,12 +17,11 @@ from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint, Retriever
 from harness.spaces import Range, Space
 from harness.topk import TopK
-from methods.ann.retriever import HNSWParams, IVFParams
+from methods.ann.indexes import INDEX_PARAMS, IndexSearch, new_index
 from methods.ann.torch_flat import Found, Placed, TorchFlat
 from methods.batches import serving_history
-from methods.encoders.params import EncoderParams
 from methods.encoders.query import Inputs
-from methods.encoders.query_tower import QueryTower, TowerName
+from methods.encoders.query_tower import QueryTower
 from methods.encoders.serving import CompiledTower, history_limit
 from methods.encoders.state import load_state, state_arrays
 from methods.training import (
@@ -32,56 +31,12 @@ from methods.training import (
     seconds_taken_over,
     train_model,
 )
-from methods.two_tower.index import TwoTowerSearch, new_index, tune
-from methods.two_tower.towers import Similarity, TwoTowerModel, as_compared
+from methods.two_tower.params import TwoTowerParams
+from methods.two_tower.towers import TwoTowerModel, as_compared
 
 KIND = "two_tower"  # of what is saved
-INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
-
-
-@dataclass(frozen=True, slots=True)
-class TwoTowerParams(EncoderParams):
-    """Size and towers; the query's encoder and how to train, see `EncoderParams`.
-
-    Attributes
-    ----------
-    dim : length of query and item vectors, and of every embedding before them.
-    hidden : units of the towers' hidden layer, and of the layers of ``gru4rec``.
-    tower : ``mlp``: a perceptron over history and fields is added to the query's vector, one over
-        id and fields to the item's. ``none``: ids alone, the history's vector against the id's.
-    similarity : ``inner`` product, or ``cosine``: both vectors are scaled to length 1, in training
-        and serving.
-    index : what searches the item vectors; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
-    nlist, train_per_list : of ``ivf``, see `methods.ann.retriever.IVFParams`.
-    m, ef_construction : of ``hnsw``, see `methods.ann.retriever.HNSWParams`.
-    """
-
-    dim: int = 64
-    hidden: int = 128
-    tower: TowerName = "mlp"
-    similarity: Similarity = "inner"
-    index: Literal["exact", "ivf", "hnsw"] = "exact"
-    nlist: int = 0
-    train_per_list: int = 40
-    m: int = 16
-    ef_construction: int = 40
-
-    def __post_init__(self) -> None:
-        self.check_positive("nlist", "dropout")
-        self.check_encoder(self.dim)
-        self.check_scores("inner products", cosine=self.similarity == "cosine")
-        IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
-        HNSWParams(self.m, self.ef_construction)
-
-    @property
-    def ivf(self) -> IVFParams:
-        """Return what ``ivf`` takes."""
-        return IVFParams(self.nlist, self.train_per_list)
-
-    @property
-    def hnsw(self) -> HNSWParams:
-        """Return what ``hnsw`` takes."""
-        return HNSWParams(self.m, self.ef_construction)
+FIT = "two_tower_fit"
+INDEX = "index"  # folder of the saved index
 
 
 class PlacedQueries(NamedTuple):
@@ -101,9 +56,9 @@ class TwoTower(Retriever):
     SASRec with full cross-entropy.
 
     Exact search costs n_items * dim multiplications a query: faiss on the CPU, torch on a GPU. With
-    ``index`` an approximate index of faiss serves the same vectors on the CPU, and `score` stays
-    the exhaustive product, so ``ann_recall`` says what the index loses. An index is a build
-    parameter, so a trial of its own: it trains again, and the same seed gives the same weights.
+    ``index`` another index serves the same vectors, and `score` stays the exhaustive product, so
+    ``ann_recall`` says what the index loses. An index is a build parameter, so a trial of its own;
+    the harness hands the trained model from one to the next.
 
     References
     ----------
@@ -112,7 +67,7 @@ class TwoTower(Retriever):
     """
 
     BuildParams: ClassVar[type[TwoTowerParams]] = TwoTowerParams
-    SearchParams: ClassVar[type[TwoTowerSearch]] = TwoTowerSearch
+    SearchParams: ClassVar[type[IndexSearch]] = IndexSearch
     TuneSpace: ClassVar[Space] = {
         "learning_rate": Range(5e-4, 5e-2, log=True),
         "dim": (32, 64, 128),
@@ -128,14 +83,18 @@ class TwoTower(Retriever):
             Capability.VALIDATION,
             Capability.REFIT,
             Capability.RESIDENT,
+            Capability.SAVE_FIT,
         }
     )
+    index_params: ClassVar[frozenset[str]] = INDEX_PARAMS | {"index"}
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
 
     build_params: TwoTowerParams
-    search_params: TwoTowerSearch
+    search_params: IndexSearch
+    _tuned: IndexSearch | None = None
+    _vectors: FloatArray | None = None  # where the index does not hold them
 
     def __init__(
         self,
@@ -148,8 +107,13 @@ class TwoTower(Retriever):
         """Keep the parameters; refuse an index that cannot run on the device, before training."""
         super().__init__(build_params, device=device, seed=seed, progress=progress)
         params = self.build_params
-        self.exact = params.index == "exact"
-        self._index = new_index(params.index, params.ivf, params.hnsw, device=device, seed=seed)
+        self.exact = params.kind.is_exact(params.of_index)
+        self._index = new_index(params.index, params.of_index, device=device, seed=seed)
+
+    @classmethod
+    def settle_search(cls, build_params: TwoTowerParams, search_params: IndexSearch) -> IndexSearch:
+        """Fill in the defaults of the index; refuse what it does not take."""
+        return search_params.settled(build_params.index)
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score has not risen for ``patience`` epochs."""
@@ -165,9 +129,7 @@ class TwoTower(Retriever):
         params = self.build_params
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = TwoTowerModel(
-            train, params.dim, params.hidden, self.device, params, params.tower, params.similarity
-        )
+        self._model = self._new_model(train)
         phase = "fit" if stop_after is None else "refit"
         checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
         trained = train_model(
@@ -185,6 +147,12 @@ class TwoTower(Retriever):
             self._trainings: dict[str, Trained] = {}
         self._trainings[phase] = trained
 
+    def _new_model(self, train: Interactions) -> TwoTowerModel:
+        params = self.build_params
+        return TwoTowerModel(
+            train, params.dim, params.hidden, self.device, params, params.tower, params.similarity
+        )
+
     def build(self) -> None:
         """Compute all item vectors and hand them to the index."""
         model = self._model
@@ -196,6 +164,8 @@ class TwoTower(Retriever):
         self.mark("item_vectors")
         self._index.train(vectors)
         self._index.add(vectors)
+        self._vectors = None if self._index.holds_vectors else vectors
+        self._tuned = None
         self.mark("index_build")
 
     def _compile(self) -> None:
@@ -231,12 +201,18 @@ class TwoTower(Retriever):
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
-        tune(self._index, self.search_params)
+        self._tune()
         return self._index.search_visible(encoded, hidden, k, self.mark)
 
+    def _tune(self) -> None:
+        """Hand the search parameters to the index, once for each change of them."""
+        if self._tuned is not self.search_params:
+            self._index.tune(self.search_params.of_index(self.build_params.index))
+            self._tuned = self.search_params
+
     def search(self, queries: Queries, k: int) -> TopK:
-        """Encode, then search; on a GPU nothing comes back between the two."""
-        if self.device != "cpu":
+        """Encode, then search; on a GPU torch's index lets nothing come back between the two."""
+        if self.device != "cpu" and isinstance(self._index, TorchFlat):
             placed = self.to_device(queries)
             self.mark("transfer")
             found = self.to_host(self.search_resident(placed, k))
@@ -252,8 +228,17 @@ class TwoTower(Retriever):
         return PlacedQueries(inputs, Placed.of(nothing, queries.hidden, self.device))
 
     def search_resident(self, placed: PlacedQueries, k: int) -> Found:
-        """Encode and search; the answers are left on the device."""
-        assert isinstance(self._index, TorchFlat), "on a device the exact index is torch's"
+        """Encode and search; the answers are left on the device.
+
+        Raises
+        ------
+        MethodError
+            The index takes queries from the host: it is none of torch's.
+        """
+        if not isinstance(self._index, TorchFlat):
+            index = self.build_params.index
+            raise MethodError(f"index = {index!r} takes queries from the host; torch_flat does not")
+        self._tune()
         with torch.inference_mode():
             vectors = self._vectors_of(placed.inputs)
         self.mark("encode")
@@ -265,7 +250,22 @@ class TwoTower(Retriever):
 
     def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
         """Return inner products, float32 (n, n_item_ids)."""
-        return np.asarray(self.encode(queries) @ self._index.vectors()[item_ids].T)
+        vectors = self._index.vectors() if self._vectors is None else self._vectors
+        return np.asarray(self.encode(queries) @ vectors[item_ids].T)
+
+    def save_fit(self, folder: Path) -> None:
+        """Write the weights of both towers and how they were trained."""
+        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+
+    def load_fit(self, folder: Path, train: Interactions) -> None:
+        """Make the model for a training log, and give it the weights."""
+        arrays, facts = load_arrays(folder, FIT)
+        self._ordered, self._query_schema = train.ordered, train.query_schema
+        self._model = self._new_model(train)
+        load_state(self._model, "model", arrays, self.device)
+        self._epochs = int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
 
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
@@ -273,11 +273,8 @@ class TwoTower(Retriever):
             "item_table": self._item_table.detach().cpu().numpy(),
             **state_arrays(self._query_tower, "query_tower"),
         }
-        if self.exact:
-            arrays["vectors"] = self._index.vectors()
-        else:
-            (folder / INDEX).mkdir()
-            self._index.save(folder / INDEX)
+        (folder / INDEX).mkdir()
+        self._index.save(folder / INDEX)
         schema = describe_fields(self._query_schema)
         facts = {
             "fields": schema,
@@ -299,10 +296,8 @@ class TwoTower(Retriever):
         load_state(self._query_tower, "query_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
         self._compile()
-        if self.exact:
-            self._index.add(arrays["vectors"])
-        else:
-            self._index.load(folder / INDEX)
+        self._index.load(folder / INDEX)
+        self._vectors = self._tuned = None
 
     def counters(self) -> Mapping[str, int]:
         """Return inner products computed by searches."""
@@ -314,7 +309,7 @@ class TwoTower(Retriever):
         weights = sum(one.numel() * 4 for one in encoder)
         return Footprint(
             self._index.nbytes + weights,
-            {"epochs": float(self._epochs)},
+            {"epochs": float(self._epochs), **self._index.details},
             histories(self._trainings),
             seconds_taken_over(self._trainings),
         )

@@ -13,6 +13,8 @@ from harness.arrays import load_arrays
 from harness.registry import load_method
 from harness.testing import N_ITEMS, K, RetrieverContract, tiny_held_out, tiny_log
 from methods import CATALOG
+from methods.ann.device import has_gpu_build
+from methods.ann.faiss_library import load_faiss
 
 # Small enough for seconds; what is not named keeps its default.
 SMALL = {
@@ -34,6 +36,8 @@ SMALL = {
         "dim": 8, "epochs": 12, "batch_size": 64, "learning_rate": 0.05, "n_layers": 2,
     },
     "posting_lists": {"n_codes": 24, "postings": 20},
+    "ivf_pq": {"bits": 4, "dims_per_block": 2},
+    "ivf_pq_refine": {"bits": 4, "dims_per_block": 2},
 }  # fmt: skip
 # A method that has more than one form: what each is called here, and its parameters.
 FORMS = {
@@ -42,6 +46,7 @@ FORMS = {
     "two_tower": {
         "ivf": {"index": "ivf", "nlist": 4},
         "hnsw": {"index": "hnsw", "m": 8},
+        "codes": {"index": "ivf_pq", "bits": 4, "dims_per_block": 2},
         "cosine": {"similarity": "cosine", "loss": "ccl", "ccl_margin": 0.3, "ccl_weight": 2.0},
         "attention": {"encoder": "attention", "n_attention_heads": 2},
         "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
@@ -71,19 +76,25 @@ UNMARKED = {
     ("sparcode", "cuda"): {"top_k"},
     ("sparcode", "cpu:0"): {"top_k"},
 }
-# Agreement with exact vector search needs the vectors, which the posting lists do not hold.
-NO_SCORES_WHEN_LOADED = {"posting_lists"}
+# Agreement with exact vector search needs the vectors, which lists and codes do not hold.
+NO_SCORES_WHEN_LOADED = {"posting_lists", "ivf_pq", "ivf_pq_fast_scan", "sq8"}
+NO_SCORES_WHEN_LOADED_FORMS = {("two_tower", "codes")}
 # Methods that know nothing of the user.
 IMPERSONAL = {"random", "popularity", "recent_popularity"}
 # A method of an optional package: its tests are skipped where the package is not installed.
-NEEDS = {"scann": "scann"}
+NEEDS = {"scann": "scann", "hnswlib": "hnswlib"}
+# Of faiss on a GPU: the GPU, and a faiss that can use it.
+NEEDS_GPU_BUILD = {"faiss_flat", "ivf", "ivf_pq", "cagra"}
 
 
-def needed(name):
+def needed(name, device="cpu"):
     """Return the marks of a method's tests: a skip where its package is missing."""
     package = NEEDS.get(name)
-    missing = package is not None and importlib.util.find_spec(package) is None
-    return [pytest.mark.skip(reason=f"{package} is not installed")] if missing else []
+    if package is not None and importlib.util.find_spec(package) is None:
+        return [pytest.mark.skip(reason=f"{package} is not installed")]
+    if device == "cuda" and name in NEEDS_GPU_BUILD and not has_gpu_build(load_faiss()):
+        return [pytest.mark.skip(reason="this faiss has no GPU build")]
+    return []
 
 
 def contract(name, device, form=""):
@@ -93,12 +104,14 @@ def contract(name, device, form=""):
     params = dataclasses.replace(cls.BuildParams(), **given)
     body = {"retriever_class": cls, "build_params": params, "device": device}
     body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
-    body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
+    body["scores_when_loaded"] = (
+        name not in NO_SCORES_WHEN_LOADED and (name, form) not in NO_SCORES_WHEN_LOADED_FORMS
+    )
     body["ordered"] = form in ORDERED or name in ORDERED
     body["learns"] = name not in IMPERSONAL
     label = "_".join(filter(None, (name, form, device.replace(":", "_"))))
     made = type(f"Test_{label}", (RetrieverContract,), body)
-    for mark in needed(name):
+    for mark in needed(name, device):
         made = mark(made)
     return pytest.mark.gpu(made) if device == "cuda" else made
 
@@ -107,8 +120,9 @@ def contract(name, device, form=""):
 HOST_AS_DEVICE = "cpu:0"
 
 for _name in CATALOG:
-    for _device in load_method(_name).devices:
-        if _device == "cuda":
+    _devices = load_method(_name).devices
+    for _device in _devices:
+        if _device == "cuda" and "cpu" in _devices:
             _class = contract(_name, HOST_AS_DEVICE)
             globals()[_class.__name__] = _class
         _class = contract(_name, _device)
@@ -142,7 +156,10 @@ save_arrays(folder / "found", "found", {"ids": found.ids, "scores": found.scores
 """
 
 
-@pytest.mark.parametrize("name", [pytest.param(one, marks=needed(one)) for one in CATALOG])
+ON_THE_CPU = [one for one in CATALOG if "cpu" in load_method(one).devices]
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=needed(one)) for one in ON_THE_CPU])
 def test_a_fresh_process_serves_the_same(name, tmp_path):
     """It has the folder and the build parameters, no training log; every bit is as before."""
     method = contract(name, "cpu").make()

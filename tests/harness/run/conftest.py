@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.retriever import Capability, Footprint, Retriever
+from harness.arrays import load_arrays, save_arrays
+from harness.retriever import Capability, Footprint, NoParams, Retriever
 from harness.topk import TopK
 
 
@@ -314,6 +315,36 @@ class GoesOn(Counting):
         return Footprint(0, {}, {"fit": epochs}, self.taken_over_s)
 
 
+@dataclass(frozen=True, slots=True)
+class DepthAndIndex:
+    depth: int = 1
+    index: int = 1
+
+
+class OneFit(Counting):
+    """Learns a number that no other fit draws, slowly; its index is chosen after the fit."""
+
+    BuildParams = DepthAndIndex
+    SearchParams = NoParams
+    capabilities = frozenset({Capability.SCORE, Capability.SAVE_FIT})
+    index_params = frozenset({"index"})
+
+    def fit(self, train, validation=None):
+        super().fit(train, validation)
+        time.sleep(0.1)
+        self.learned = int.from_bytes(os.urandom(4), "little")
+
+    def save_fit(self, folder):
+        save_arrays(folder, "one_fit", {"learned": np.array([self.learned])})
+
+    def load_fit(self, folder, train):
+        self.learned = int(load_arrays(folder, "one_fit")[0]["learned"][0])
+        self.n_items = train.n_items
+
+    def footprint(self):
+        return Footprint(0, {"learned": self.learned, "index": self.build_params.index})
+
+
 class NotARetriever:
     pass
 '''
@@ -344,6 +375,7 @@ NAMES = {
     "remembers": "Remembers",
     "raises_now_and_then": "RaisesNowAndThen",
     "goes_on": "GoesOn",
+    "one_fit": "OneFit",
     "not_a_retriever": "NotARetriever",
     "not_there": "Nothing",
 }

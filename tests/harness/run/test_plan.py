@@ -138,3 +138,34 @@ def test_best_possible_needs_a_known_truth(tmp_path):
     path.write_text(text.replace("build = { n_neighbours = [10, 20], shrinkage = 5 }", ""))
     with pytest.raises(SuiteError, match="real data, whose best possible is not known"):
         plan_trials(read_suite(path))
+
+
+TWO_INDEXES = """
+[[case]]
+method = "two_tower"
+build = { index = ["ivf", "hnsw"] }
+search = { nprobe = [1, 4] }
+"""
+
+
+def test_a_search_parameter_that_an_index_lacks_is_a_fault(tmp_path):
+    """Said with the index that does not take it, and what it takes; the other one is not blamed."""
+    path = tmp_path / "grid.toml"
+    path.write_text(SUITE + TWO_INDEXES)
+    with pytest.raises(SuiteError) as caught:
+        plan_trials(read_suite(path))
+    said = "search: nprobe = {0} is not for index = 'hnsw', which takes ef_search"
+    assert all(said.format(nprobe) in str(caught.value) for nprobe in (1, 4))
+    assert "index = 'ivf'" not in str(caught.value)
+
+
+def test_defaults_of_an_index_are_filled_in(tmp_path):
+    """Each point of a build grid is searched by its own index's defaults."""
+    path = tmp_path / "grid.toml"
+    path.write_text(SUITE + TWO_INDEXES.replace("search = { nprobe = [1, 4] }", ""))
+    ivf, _, hnsw, _ = [one for one in plan_trials(read_suite(path)) if one.method == "two_tower"]
+    assert (ivf.build["nlist"], ivf.build["m"]) == (0, None)
+    assert (hnsw.build["nlist"], hnsw.build["m"]) == (None, 16)
+    assert [one["nprobe"] for one in ivf.searches + hnsw.searches] == [16, None]
+    assert [one["ef_search"] for one in ivf.searches + hnsw.searches] == [None, 128]
+    assert TrialSpec.from_json(ivf.to_json()) == ivf

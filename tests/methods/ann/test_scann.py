@@ -8,8 +8,8 @@ import torch
 
 from harness.errors import MethodError
 from harness.topk import select_top_k
+from methods.ann.params import ScannParams, ScannSearch
 from methods.ann.scann_index import ScannIndex, default_leaves
-from methods.ann.scann_retriever import ScannParams, ScannSearch
 
 RANDOM = np.random.default_rng(0)
 ITEMS = RANDOM.normal(size=(2_000, 16)).astype(np.float32)

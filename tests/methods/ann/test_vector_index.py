@@ -50,11 +50,24 @@ def test_the_best_that_are_not_hidden(hidden, k, seed):
 
 
 def test_one_heavy_user_does_not_make_the_others_pay():
-    """Three queries hide nothing and ask for 2; the one that hides 8 asks for 10."""
+    """Three queries hide nothing and ask for 2; the one that hides 3 asks for 3 more."""
     index = index_of(np.eye(N_ITEMS, dtype=np.float32))
-    hidden = Lists.of([[], [], list(range(8)), []])
+    hidden = Lists.of([[], [], list(range(3)), []])
     search_around_hidden(index, np.ones((4, N_ITEMS), np.float32), hidden, 2)
-    assert index.asked == [(3, 2), (1, 10)]
+    assert index.asked == [(3, 2), (1, 5)]
+
+
+def test_what_a_query_asks_for_is_its_own_affair():
+    """Hiding 0 to 9: 0, 1, 3, 7 or 15 more, alone as in company, never above the catalogue."""
+    lists = [list(range(n)) for n in range(10)]
+    expected = [min(2 + more, N_ITEMS) for more in (0, 1, 3, 3, 7, 7, 7, 7, 15, 15)]
+    queries = np.ones((10, N_ITEMS), np.float32)
+    index = index_of(np.eye(N_ITEMS, dtype=np.float32))
+    for row, one in enumerate(lists):
+        search_around_hidden(index, queries[:1], Lists.of([one]), 2)
+        assert index.asked.pop() == (1, expected[row])
+    search_around_hidden(index, queries, Lists.of(lists), 2)
+    assert index.asked == [(expected.count(k), k) for k in sorted(set(expected))]
 
 
 def test_no_queries():

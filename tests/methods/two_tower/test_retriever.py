@@ -10,10 +10,11 @@ from harness.errors import MethodError
 from harness.interactions import Interactions
 from harness.lists import Lists
 from harness.testing import N_ITEMS, tiny_held_out, tiny_log
+from methods.ann.indexes import IndexSearch
 from methods.batches import epoch_batches
 from methods.negatives import NegativeSampler
 from methods.training import RankingModel
-from methods.two_tower.index import TwoTowerSearch
+from methods.training.params import BOUNDED
 from methods.two_tower.retriever import TwoTower, TwoTowerParams
 from methods.two_tower.towers import TwoTowerModel
 
@@ -89,9 +90,12 @@ def test_counters_and_bytes_by_hand():
     assert method.footprint().index_bytes == 4 * (vectors + table + fields + tower)
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*TwoTowerParams.__slots__} - {"index", "nlist", "similarity", "tower"})
-)
+NUMBERS = {
+    one.name for one in dataclasses.fields(TwoTowerParams) if type(one.default) in (int, float)
+}
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS - {*BOUNDED, "dropout"}))
 def test_senseless_values_are_refused(name):
     """Zero of anything, with the name and the value in the message."""
     with pytest.raises(ValueError, match=f"{name} = 0 must be above 0"):
@@ -101,10 +105,10 @@ def test_senseless_values_are_refused(name):
 @pytest.mark.parametrize(
     ("kind", "given"),
     [
-        (TwoTowerParams, {"nlist": -1}),
-        (TwoTowerParams, {"m": 1}),
-        (TwoTowerSearch, {"nprobe": 0}),
-        (TwoTowerSearch, {"ef_search": 0}),
+        (TwoTowerParams, {"nlist": -1, "index": "ivf"}),
+        (TwoTowerParams, {"m": 1, "index": "hnsw"}),
+        (IndexSearch, {"nprobe": 0}),
+        (IndexSearch, {"ef_search": 0}),
     ],
 )
 def test_what_the_indexes_refuse_is_refused(kind, given):
@@ -121,16 +125,54 @@ def fitted(index, **given):
     return method
 
 
-@pytest.mark.parametrize("index", ["ivf", "hnsw"])
+EVERYWHERE = {
+    "ivf": ({"nlist": 5}, {"nprobe": 5}),
+    "hnsw": ({"m": 8}, {"ef_search": 200}),
+    "ivf_pq_refine": (
+        {"nlist": 5, "bits": 4, "dims_per_block": 2},
+        {"nprobe": 5, "k_factor": 6},
+    ),
+    "torch_flat": ({"index_precision": "bfloat16"}, {"k_factor": 6}),
+}
+
+
+@pytest.mark.parametrize("index", EVERYWHERE)
 def test_the_index_changes_the_search_and_not_the_model(index):
     """The same seed: bit-equal scores; and told to look everywhere, the lists of exact search."""
-    exact, other = fitted("exact"), fitted(index, nlist=5, m=8)
+    build, search = EVERYWHERE[index]
+    exact, other = fitted("flat"), fitted(index, **build)
     queries, items = tiny_held_out(tiny_log()).queries, np.arange(N_ITEMS)
     np.testing.assert_array_equal(exact.score(queries, items), other.score(queries, items))
     assert exact.exact
     assert not other.exact
-    other.search_params = TwoTowerSearch(nprobe=5, ef_search=200)
+    other.search_params = IndexSearch(**search)
     np.testing.assert_array_equal(exact.search(queries, 5).ids, other.search(queries, 5).ids)
+
+
+def test_a_fit_serves_any_index(tmp_path):
+    """One training, taken over under another index: the scores of a training of its own."""
+    first, own = fitted("flat"), fitted("sq8")
+    first.save_fit(tmp_path)
+    other = TwoTower(dataclasses.replace(SMALL, index="sq8"), seed=3)
+    other.load_fit(tmp_path, tiny_log())
+    other.build()
+    queries, items = tiny_held_out(tiny_log()).queries, np.arange(N_ITEMS)
+    np.testing.assert_array_equal(other.score(queries, items), own.score(queries, items))
+    np.testing.assert_array_equal(other.search(queries, 5).ids, own.search(queries, 5).ids)
+    assert other.footprint().history == first.footprint().history
+
+
+def test_only_what_the_index_takes_may_be_given():
+    """Of building and of searching; the message names what the index takes."""
+    with pytest.raises(ValueError, match="m = 8 is not for index = 'ivf', which takes nlist, tr"):
+        TwoTowerParams(index="ivf", m=8)
+    given = IndexSearch(ef_search=9)
+    with pytest.raises(ValueError, match="ef_search = 9 is not for index = 'flat', which takes no"):
+        TwoTower.settle_search(SMALL, given)
+    settled = TwoTower.settle_search(TwoTowerParams(index="ivf_pq_refine"), IndexSearch(nprobe=3))
+    assert settled == IndexSearch(nprobe=3, k_factor=4)
+    assert TwoTowerParams(index="hnsw").ef_construction == 40  # a default is filled in
+    assert TwoTowerParams(index="hnsw").nlist is None
 
 
 def test_search_parameters_reach_the_index():
@@ -138,7 +180,7 @@ def test_search_parameters_reach_the_index():
     method, queries = fitted("ivf", nlist=5), tiny_held_out(tiny_log()).queries
     work, found = [], []
     for nprobe in (1, 5):
-        method.search_params = TwoTowerSearch(nprobe=nprobe)
+        method.search_params = IndexSearch(nprobe=nprobe)
         before = method.counters()["distances"]
         found.append(method.search(queries, 10).ids)
         work.append(method.counters()["distances"] - before)
@@ -146,7 +188,7 @@ def test_search_parameters_reach_the_index():
     assert (found[0] != found[1]).any()
     graph, work = fitted("hnsw", m=2, ef_construction=4), []
     for ef_search in (1, 30):
-        graph.search_params = TwoTowerSearch(ef_search=ef_search)
+        graph.search_params = IndexSearch(ef_search=ef_search)
         before = graph.counters()["distances"]
         graph.search_encoded(graph.encode(queries), Lists.empty(len(queries)), 1)
         work.append(graph.counters()["distances"] - before)
@@ -156,7 +198,7 @@ def test_search_parameters_reach_the_index():
 def test_an_approximate_index_is_for_the_cpu():
     """Refused before anything is trained, with both names."""
     params = dataclasses.replace(SMALL, index="hnsw")
-    with pytest.raises(MethodError, match="index = 'hnsw' runs on the CPU, not on cuda"):
+    with pytest.raises(MethodError, match="index = 'hnsw' runs on cpu, not on cuda; on cuda run"):
         TwoTower(params, device="cuda")
 
 
