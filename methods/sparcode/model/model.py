@@ -14,7 +14,8 @@ from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.sparsity import quantile_bias
-from methods.training import RankingModel
+from methods.summed_softmax import SummedScores
+from methods.training import RankingModel, loss_of_scores
 
 QUANTILE_SAMPLE = 1 << 22  # scores per group that the bias is set by, about
 MASK_SCORES = 1 << 25  # scores held at once while the mask of final lists is made
@@ -99,7 +100,9 @@ class SparCodeModel(RankingModel):
                 self._store_lists()
             self.train()
 
-    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+    def batch_scores(
+        self, batch: Batch, negatives: Negatives
+    ) -> tuple[Tensor, Tensor | SummedScores, Tensor]:
         """See `RankingModel`; added are the commitment loss and that of the unquantised score."""
         device = self._all.device
         targets = torch.from_numpy(batch.targets).to(device)
@@ -115,8 +118,7 @@ class SparCodeModel(RankingModel):
         extra = tokens.quantisable.new_zeros(())
         if self.settings.unquantised_weight > 0:
             own, negative = self._scores(rows, target_sides, other_sides)
-            excluded = negatives.excluded(n, device)
-            plain = self.ranking_loss(own, negative, negatives.log_expected.to(device), excluded)
+            plain = loss_of_scores(self.ranking_loss, own, negative, negatives)
             extra = self.settings.unquantised_weight * plain
         assigned = self.encoder.assign(tokens)
         if self.settings.codebooks == "averages" or self.settings.gradient != "weights":
@@ -163,12 +165,16 @@ class SparCodeModel(RankingModel):
             "slope": float(self.slope),
         }
 
-    def _scores(self, rows: Rows, targets: Sides, others: Sides) -> tuple[Tensor, Tensor]:
+    def _scores(
+        self, rows: Rows, targets: Sides, others: Sides
+    ) -> tuple[Tensor, Tensor | SummedScores]:
         """Return the plain sums for each query's own target (n,) and the negatives (n, m)."""
+        if self.interaction.is_linear:
+            sums = self.interaction.of_tokens(rows.sum_of(rows.vectors))
+            return self.interaction.own(sums, targets), self.interaction.pairs(sums, others)
         sides = self.interaction.of_tokens(rows.vectors)
-        negative = rows.sum_of(self.interaction.pairs(sides, others))
         own = self._own(sides, rows, targets)
-        return (own * rows.weights).sum(1), negative
+        return (own * rows.weights).sum(1), rows.sums(self.interaction.pairs(sides, others))
 
     def _sparse_scores(
         self,
@@ -178,7 +184,7 @@ class SparCodeModel(RankingModel):
         targets: Tensor,
         others: Tensor,
         n_uniform: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, SummedScores]:
         sides = self.interaction.of_tokens(rows.vectors)
         scores = self.interaction.pairs(sides, other_sides)
         bias = self._bias_of(rows, scores[:, :n_uniform])
@@ -187,7 +193,7 @@ class SparCodeModel(RankingModel):
         if self.stored.numel():
             scores = scores * self.stored[rows.codes[:, None], others]
             own = own * self.stored[rows.codes[rows.places], targets[:, None]]
-        return (own * rows.weights).sum(1), rows.sum_of(scores)
+        return (own * rows.weights).sum(1), rows.sums(scores)
 
     def _own(self, sides: Sides, rows: Rows, targets: Sides) -> Tensor:
         """Return the score of each of a query's rows with its own target, (n, L)."""
