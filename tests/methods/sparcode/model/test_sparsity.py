@@ -12,6 +12,7 @@ from methods.negatives import NegativeSampler
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.model.sparsity import list_length, quantile_bias
 from methods.sparcode.params import SparCodeParams
+from methods.summed_softmax import added_up
 from methods.training.training import Training
 
 PARAMS = SparCodeParams(
@@ -26,7 +27,6 @@ PARAMS = SparCodeParams(
     batch_size=64,
     learning_rate=0.02,
 )
-from methods.summed_softmax import added_up
 
 
 def test_by_hand():
