@@ -7,6 +7,7 @@ from torch.nn import functional
 from harness.interactions import Interactions
 from methods.batches import Batch
 from methods.encoders.item import ItemFeatures
+from methods.encoders.tensors import placed
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Sides, take
 from methods.negatives import Negatives
@@ -61,7 +62,19 @@ class SparCodeModel(RankingModel):
         self.register_buffer("stored", torch.zeros((0, 0), dtype=torch.bool), persistent=False)
         self.register_buffer("restarts", torch.zeros((), dtype=torch.int64))
         self._all = torch.arange(train.n_items, device=device)
+        self._known: tuple[bool, float] | None = None
+        self.register_load_state_dict_post_hook(lambda *_: self._forget_phase())
         self.to(device)
+
+    @property
+    def phase(self) -> tuple[bool, float]:
+        """Return whether tokens are quantised, and the slope; read off the device once a phase."""
+        if self._known is None:
+            self._known = bool(self.quantised), float(self.slope)
+        return self._known
+
+    def _forget_phase(self) -> None:
+        self._known = None
 
     def tokens(self, batch: Batch) -> Tokens:
         """Return the tokens of a batch, before quantisation."""
@@ -77,7 +90,8 @@ class SparCodeModel(RankingModel):
         """See `RankingModel`: until the score is the one that will be served, it does not count."""
         if self.settings.finish_from >= 0 and self.stored.numel() == 0:
             return True
-        return not bool(self.quantised) or bool(self.slope > 0)
+        is_quantised, slope = self.phase
+        return not is_quantised or slope > 0
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
         """Make codebooks and biases once the warm-up is over; then mend, and lower the slope."""
@@ -85,13 +99,15 @@ class SparCodeModel(RankingModel):
         if phase < 0 or not recent:
             return
         self.slope.fill_(0.5 ** (phase + 1) if phase < self.settings.anneal else 0.0)
+        self._forget_phase()
         with torch.no_grad():
             self.eval()
             tokens = [self.tokens(one) for one in recent]
             vectors = torch.cat([one.quantisable for one in tokens])
-            if not self.quantised:
+            if not self.phase[0]:
                 self.encoder.quantizer.fit_codebooks(vectors)
                 self.quantised.fill_(True)
+                self._forget_phase()
                 if self.settings.bias == "learned":
                     self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
             else:
@@ -105,14 +121,13 @@ class SparCodeModel(RankingModel):
     ) -> tuple[Tensor, Tensor | SummedScores, Tensor]:
         """See `RankingModel`; added are the commitment loss and that of the unquantised score."""
         device = self._all.device
-        targets = torch.from_numpy(batch.targets).to(device)
-        others = torch.from_numpy(negatives.items).to(device)
+        targets, others = placed(batch.targets, device), placed(negatives.items, device)
         both = self.interaction.of_items(self.items(torch.cat((targets, others))))
         n = len(targets)
         target_sides, other_sides = take(both, slice(0, n)), take(both, slice(n, None))
         tokens = self.tokens(batch)
         rows = token_rows(self.encoder, tokens)
-        if not self.quantised:
+        if not self.phase[0]:
             own, negative = self._scores(rows, target_sides, other_sides)
             return own, negative, own.new_zeros(())
         extra = tokens.quantisable.new_zeros(())
@@ -134,7 +149,7 @@ class SparCodeModel(RankingModel):
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`; of codes once there are codes, else of tokens."""
         tokens, items = self.tokens(batch), self.item_sides()
-        if not self.quantised:
+        if not self.phase[0]:
             return self.unquantised_scores(tokens, items)
         return self.quantised_scores(tokens, items)
 
@@ -154,7 +169,7 @@ class SparCodeModel(RankingModel):
 
     def epoch_facts(self) -> dict[str, float]:
         """See `RankingModel`: the health of codebooks, and the biases' mean."""
-        if not self.quantised:
+        if not self.phase[0]:
             return {}
         in_use, perplexity = self.encoder.quantizer.health()
         return {
@@ -162,7 +177,7 @@ class SparCodeModel(RankingModel):
             "codeword_perplexity": perplexity,
             "restarts": float(self.restarts),
             "bias": float(self.bias.detach().mean()),
-            "slope": float(self.slope),
+            "slope": self.phase[1],
         }
 
     def _scores(
@@ -209,7 +224,7 @@ class SparCodeModel(RankingModel):
 
     def _activate(self, scores: Tensor) -> Tensor:
         """Return ReLU(scores), below zero with the slope of the phase."""
-        return functional.leaky_relu(scores, float(self.slope))
+        return functional.leaky_relu(scores, self.phase[1])
 
     def _set_bias(self, tokens: Tokens) -> None:
         """Set b so that a share ``density`` of each group's scores is positive, by its codes' use.
