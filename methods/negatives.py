@@ -45,12 +45,16 @@ class Negatives:
     def excluded(self, n: int, device: torch.device) -> torch.Tensor:
         """Return the pairs of n examples that do not count, as bool (n, m) on a device."""
         mask = torch.zeros((n, self.items.shape[-1]), dtype=torch.bool, device=device)
+        mask[self.excluded_pairs(device)] = True
+        return mask
+
+    def excluded_pairs(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ``excluded_rows`` and ``excluded_columns`` on a device."""
         rows, columns = (
             torch.from_numpy(one).to(device, non_blocking=True)
             for one in (self.excluded_rows, self.excluded_columns)
         )
-        mask[rows, columns] = True
-        return mask
+        return rows, columns
 
 
 @dataclass(frozen=True, slots=True)

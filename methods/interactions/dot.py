@@ -14,6 +14,8 @@ class Dot(Interaction):
     gain of many tokens from the gain of a richer interaction.
     """
 
+    is_linear = True
+
     def __init__(self, dim: int, item_width: int, hidden: int) -> None:
         """Take tokens of ``dim`` and item features of ``item_width``."""
         super().__init__()

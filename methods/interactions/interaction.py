@@ -1,6 +1,7 @@
 """Interaction: what every scorer of (token, item) pairs offers to training and to the index."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -14,7 +15,14 @@ class Interaction(nn.Module, ABC):
 
     A side is a tuple of tensors whose first dimension counts tokens, or items. Scores are linear
     memory in pairs at best: callers block `pairs`, never the model.
+
+    Attributes
+    ----------
+    is_linear : whether s(token, item) is linear in the token, so that a sum of scores is the score
+        of the sum.
     """
+
+    is_linear: ClassVar[bool] = False
 
     @abstractmethod
     def of_tokens(self, tokens: Tensor) -> Sides:

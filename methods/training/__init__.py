@@ -4,6 +4,7 @@ from methods.training.checkpoint import Checkpointing
 from methods.training.loop import train_model
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
+from methods.training.scored import loss_of_scores
 from methods.training.trained import Trained, histories, seconds_taken_over
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Trained",
     "TrainingParams",
     "histories",
+    "loss_of_scores",
     "seconds_taken_over",
     "train_model",
 ]

@@ -18,6 +18,7 @@ from methods.products import Vectors, softmax_of_products
 from methods.training.ahead import convert_step, made_ahead
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
+from methods.training.scored import loss_of_scores
 from methods.training.trained import Trained
 
 RECENT_EXAMPLES = 1 << 15  # in the batches shown to the model when an epoch begins, at least 8
@@ -160,30 +161,22 @@ class Training:
 
     def _loss_of(self, batch: Batch, negatives: Negatives) -> torch.Tensor:
         n, device = len(batch.targets), self._device
-        log_expected = negatives.log_expected.to(device, non_blocking=True)
         reduced = self._params.precision == "bfloat16"
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             many = n * negatives.items.shape[-1] >= FUSED_FROM
             if many and self._loss.is_softmax and not negatives.are_own:
                 vectors = self._model.batch_vectors(batch, negatives)
                 if vectors is not None:
-                    return self._fused(vectors, negatives, log_expected)
+                    return self._fused(vectors, negatives)
             positive, negative, extra = self._model.batch_scores(batch, negatives)
-        excluded = negatives.excluded(n, device)
-        loss = self._loss(positive.float(), negative.float(), log_expected, excluded)
-        return loss + extra
+        return loss_of_scores(self._loss, positive, negative, negatives) + extra
 
-    def _fused(
-        self, vectors: Vectors, negatives: Negatives, log_expected: torch.Tensor
-    ) -> torch.Tensor:
+    def _fused(self, vectors: Vectors, negatives: Negatives) -> torch.Tensor:
         """Return the softmax's loss without its scores."""
-        rows, columns = (
-            torch.from_numpy(one).to(self._device, non_blocking=True)
-            for one in (negatives.excluded_rows, negatives.excluded_columns)
-        )
+        log_expected = negatives.log_expected.to(self._device, non_blocking=True)
+        pairs = negatives.excluded_pairs(self._device)
         queries = vectors.queries / self._loss.temperature
         positive = (queries * vectors.targets).sum(1).float()
-        pairs = rows, columns
         loss = softmax_of_products(positive, queries, vectors.negatives, log_expected, pairs)
         return loss + vectors.extra
 
@@ -197,11 +190,15 @@ class Training:
 
 
 def _optimizer_of(model: RankingModel, params: TrainingParams) -> torch.optim.Optimizer:
+    """Return Adam, or AdamW; fused, a pass over the weights where torch otherwise makes several."""
     if params.weight_decay > 0:
         return torch.optim.AdamW(
-            model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+            model.parameters(),
+            lr=params.learning_rate,
+            weight_decay=params.weight_decay,
+            fused=True,
         )
-    return torch.optim.Adam(model.parameters(), lr=params.learning_rate)
+    return torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
 
 
 def _in_words(facts: dict[str, float]) -> str:

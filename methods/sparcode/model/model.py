@@ -7,6 +7,7 @@ from torch.nn import functional
 from harness.interactions import Interactions
 from methods.batches import Batch
 from methods.encoders.item import ItemFeatures
+from methods.encoders.tensors import placed
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Sides, take
 from methods.negatives import Negatives
@@ -14,7 +15,8 @@ from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.sparsity import quantile_bias
-from methods.training import RankingModel
+from methods.summed_softmax import SummedScores
+from methods.training import RankingModel, loss_of_scores
 
 QUANTILE_SAMPLE = 1 << 22  # scores per group that the bias is set by, about
 MASK_SCORES = 1 << 25  # scores held at once while the mask of final lists is made
@@ -60,7 +62,19 @@ class SparCodeModel(RankingModel):
         self.register_buffer("stored", torch.zeros((0, 0), dtype=torch.bool), persistent=False)
         self.register_buffer("restarts", torch.zeros((), dtype=torch.int64))
         self._all = torch.arange(train.n_items, device=device)
+        self._known: tuple[bool, float] | None = None
+        self.register_load_state_dict_post_hook(lambda *_: self._forget_phase())
         self.to(device)
+
+    @property
+    def phase(self) -> tuple[bool, float]:
+        """Return whether tokens are quantised, and the slope; read off the device once a phase."""
+        if self._known is None:
+            self._known = bool(self.quantised), float(self.slope)
+        return self._known
+
+    def _forget_phase(self) -> None:
+        self._known = None
 
     def tokens(self, batch: Batch) -> Tokens:
         """Return the tokens of a batch, before quantisation."""
@@ -76,7 +90,8 @@ class SparCodeModel(RankingModel):
         """See `RankingModel`: until the score is the one that will be served, it does not count."""
         if self.settings.finish_from >= 0 and self.stored.numel() == 0:
             return True
-        return not bool(self.quantised) or bool(self.slope > 0)
+        is_quantised, slope = self.phase
+        return not is_quantised or slope > 0
 
     def begin_epoch(self, epoch: int, recent: list[Batch]) -> None:
         """Make codebooks and biases once the warm-up is over; then mend, and lower the slope."""
@@ -84,13 +99,15 @@ class SparCodeModel(RankingModel):
         if phase < 0 or not recent:
             return
         self.slope.fill_(0.5 ** (phase + 1) if phase < self.settings.anneal else 0.0)
+        self._forget_phase()
         with torch.no_grad():
             self.eval()
             tokens = [self.tokens(one) for one in recent]
             vectors = torch.cat([one.quantisable for one in tokens])
-            if not self.quantised:
+            if not self.phase[0]:
                 self.encoder.quantizer.fit_codebooks(vectors)
                 self.quantised.fill_(True)
+                self._forget_phase()
                 if self.settings.bias == "learned":
                     self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
             else:
@@ -99,24 +116,24 @@ class SparCodeModel(RankingModel):
                 self._store_lists()
             self.train()
 
-    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+    def batch_scores(
+        self, batch: Batch, negatives: Negatives
+    ) -> tuple[Tensor, Tensor | SummedScores, Tensor]:
         """See `RankingModel`; added are the commitment loss and that of the unquantised score."""
         device = self._all.device
-        targets = torch.from_numpy(batch.targets).to(device)
-        others = torch.from_numpy(negatives.items).to(device)
+        targets, others = placed(batch.targets, device), placed(negatives.items, device)
         both = self.interaction.of_items(self.items(torch.cat((targets, others))))
         n = len(targets)
         target_sides, other_sides = take(both, slice(0, n)), take(both, slice(n, None))
         tokens = self.tokens(batch)
         rows = token_rows(self.encoder, tokens)
-        if not self.quantised:
+        if not self.phase[0]:
             own, negative = self._scores(rows, target_sides, other_sides)
             return own, negative, own.new_zeros(())
         extra = tokens.quantisable.new_zeros(())
         if self.settings.unquantised_weight > 0:
             own, negative = self._scores(rows, target_sides, other_sides)
-            excluded = negatives.excluded(n, device)
-            plain = self.ranking_loss(own, negative, negatives.log_expected.to(device), excluded)
+            plain = loss_of_scores(self.ranking_loss, own, negative, negatives)
             extra = self.settings.unquantised_weight * plain
         assigned = self.encoder.assign(tokens)
         if self.settings.codebooks == "averages" or self.settings.gradient != "weights":
@@ -132,7 +149,7 @@ class SparCodeModel(RankingModel):
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`; of codes once there are codes, else of tokens."""
         tokens, items = self.tokens(batch), self.item_sides()
-        if not self.quantised:
+        if not self.phase[0]:
             return self.unquantised_scores(tokens, items)
         return self.quantised_scores(tokens, items)
 
@@ -152,7 +169,7 @@ class SparCodeModel(RankingModel):
 
     def epoch_facts(self) -> dict[str, float]:
         """See `RankingModel`: the health of codebooks, and the biases' mean."""
-        if not self.quantised:
+        if not self.phase[0]:
             return {}
         in_use, perplexity = self.encoder.quantizer.health()
         return {
@@ -160,15 +177,19 @@ class SparCodeModel(RankingModel):
             "codeword_perplexity": perplexity,
             "restarts": float(self.restarts),
             "bias": float(self.bias.detach().mean()),
-            "slope": float(self.slope),
+            "slope": self.phase[1],
         }
 
-    def _scores(self, rows: Rows, targets: Sides, others: Sides) -> tuple[Tensor, Tensor]:
+    def _scores(
+        self, rows: Rows, targets: Sides, others: Sides
+    ) -> tuple[Tensor, Tensor | SummedScores]:
         """Return the plain sums for each query's own target (n,) and the negatives (n, m)."""
+        if self.interaction.is_linear:
+            sums = self.interaction.of_tokens(rows.sum_of(rows.vectors))
+            return self.interaction.own(sums, targets), self.interaction.pairs(sums, others)
         sides = self.interaction.of_tokens(rows.vectors)
-        negative = rows.sum_of(self.interaction.pairs(sides, others))
         own = self._own(sides, rows, targets)
-        return (own * rows.weights).sum(1), negative
+        return (own * rows.weights).sum(1), rows.sums(self.interaction.pairs(sides, others))
 
     def _sparse_scores(
         self,
@@ -178,7 +199,7 @@ class SparCodeModel(RankingModel):
         targets: Tensor,
         others: Tensor,
         n_uniform: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, SummedScores]:
         sides = self.interaction.of_tokens(rows.vectors)
         scores = self.interaction.pairs(sides, other_sides)
         bias = self._bias_of(rows, scores[:, :n_uniform])
@@ -187,7 +208,7 @@ class SparCodeModel(RankingModel):
         if self.stored.numel():
             scores = scores * self.stored[rows.codes[:, None], others]
             own = own * self.stored[rows.codes[rows.places], targets[:, None]]
-        return (own * rows.weights).sum(1), rows.sum_of(scores)
+        return (own * rows.weights).sum(1), rows.sums(scores)
 
     def _own(self, sides: Sides, rows: Rows, targets: Sides) -> Tensor:
         """Return the score of each of a query's rows with its own target, (n, L)."""
@@ -203,7 +224,7 @@ class SparCodeModel(RankingModel):
 
     def _activate(self, scores: Tensor) -> Tensor:
         """Return ReLU(scores), below zero with the slope of the phase."""
-        return functional.leaky_relu(scores, float(self.slope))
+        return functional.leaky_relu(scores, self.phase[1])
 
     def _set_bias(self, tokens: Tokens) -> None:
         """Set b so that a share ``density`` of each group's scores is positive, by its codes' use.

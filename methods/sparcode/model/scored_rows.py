@@ -4,12 +4,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.quantizer import Assigned
-
-MOST_DENSE = 1 << 15  # rows up to which a GPU adds up by a matrix product
+from methods.summed_softmax import SummedScores
 
 
 class Rows(NamedTuple):
@@ -25,16 +23,13 @@ class Rows(NamedTuple):
     places: Tensor
     weights: Tensor
 
-    def sum_of(self, scores: Tensor) -> Tensor:
-        """Return for each query the weighted sum of its rows' scores, (U, m) -> (n, m).
+    def sums(self, scores: Tensor) -> SummedScores:
+        """Return for each query the weighted sum of its rows' scores (U, m), not yet added up."""
+        return SummedScores(scores, self.places, self.weights)
 
-        On a GPU as a product with a dense (n, U) matrix, which is faster there than looking up.
-        """
-        weights = self.weights.to(scores.dtype)
-        if scores.device.type == "cuda" and len(scores) <= MOST_DENSE:
-            dense = weights.new_zeros((len(weights), len(scores)))
-            return dense.scatter_add(1, self.places, weights) @ scores
-        return functional.embedding_bag(self.places, scores, per_sample_weights=weights, mode="sum")
+    def sum_of(self, scores: Tensor) -> Tensor:
+        """Return for each query the weighted sum of its rows' scores, (U, m) -> (n, m)."""
+        return self.sums(scores).dense()
 
 
 def code_rows(encoder: Encoder, assigned: Assigned, given: Tensor) -> Rows:
