@@ -11,7 +11,11 @@ ROUNDING = 4 * torch.finfo(torch.float32).eps  # of a mixture, for each of its c
 
 
 def two_pass_scores(
-    interaction: MixtureOfLogits, queries: Sides, items: Sides, hidden: tuple[Tensor, Tensor], k: int
+    interaction: MixtureOfLogits,
+    queries: Sides,
+    items: Sides,
+    hidden: tuple[Tensor, Tensor],
+    k: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return rows and items, int64 (m,), rows then items ascending, and their mixtures, (m,).
 

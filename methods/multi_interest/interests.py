@@ -105,9 +105,7 @@ def make_routing(
         case "dynamic_routing":
             return DynamicRouting(dim, n_interests, n_iterations)
         case "mind":
-            return BehaviourToInterest(
-                dim, n_interests, n_iterations, max_history, ordered=ordered
-            )
+            return BehaviourToInterest(dim, n_interests, n_iterations, max_history, ordered=ordered)
 
 
 def best_interest(interests: Interests, targets: Tensor) -> Tensor:

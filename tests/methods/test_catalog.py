@@ -157,10 +157,12 @@ CHILD = """
 import dataclasses, json, sys
 from pathlib import Path
 import numpy as np
+import torch
 import harness.testing as kit
 from harness.arrays import save_arrays
 from harness.registry import load_method
 
+torch.set_num_threads(1)  # as here: products of matrices may add up otherwise with more
 name, folder, params = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 cls = load_method(name)
 method = cls(dataclasses.replace(cls.BuildParams(), **params))
