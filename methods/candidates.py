@@ -2,13 +2,9 @@
 
 import numba
 import numpy as np
-from numba import types
 
 from harness.lists import FloatArray, IntArray, Lists
 from harness.topk import PAD_ID, PAD_SCORE, TopK
-
-_I, _S = types.int64[:, ::1], types.float32[:, ::1]
-_IDS, _SCORES = types.int64[::1], types.float32[::1]
 
 
 def union_of(ids: IntArray, scores: FloatArray) -> tuple[Lists, FloatArray]:
@@ -56,7 +52,10 @@ def _writable(lists: Lists) -> tuple[IntArray, IntArray]:
 
 
 # With a signature numba compiles on import, so that no timed search pays for it.
-@numba.njit(types.Tuple((_IDS, _IDS, _SCORES))(_I, _S), cache=True, nogil=True)
+_V, _F, _I, _S = "int64[::1]", "float32[::1]", "int64[:,::1]", "float32[:,::1]"
+
+
+@numba.njit(f"Tuple(({_V},{_V},{_F}))({_I},{_S})", cache=True, nogil=True)
 def _union(ids: IntArray, scores: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
     n, width = ids.shape
     indptr = np.zeros(n + 1, np.int64)
@@ -77,7 +76,7 @@ def _union(ids: IntArray, scores: FloatArray) -> tuple[IntArray, IntArray, Float
     return indptr, kept[:count].copy(), best[:count].copy()
 
 
-@numba.njit(types.void(_IDS, _IDS, _SCORES, _I, _S), cache=True, nogil=True)
+@numba.njit(f"void({_V},{_V},{_F},{_I},{_S})", cache=True, nogil=True)
 def _best(
     indptr: IntArray, candidates: IntArray, scores: FloatArray, ids: IntArray, best: FloatArray
 ) -> None:

@@ -37,7 +37,8 @@ class MoL(AllToAll):
     `methods.interactions.mixture_of_logits.MixtureOfLogits`, here without the inner product beside.
     Encoders, towers, losses and negatives are those of all-to-all.
 
-    ``algorithm`` says how it is searched. As pi sums up to 1, phi <= max_p <f_p, g_p> / temperature.
+    ``algorithm`` says how it is searched. As pi sums up to 1, phi is at most max_p <f_p, g_p> /
+    temperature.
 
     - ``exhaustive``: every item. n_items * P_Q * P_X * (component_dim + 2 P_Q * P_X)
       multiplications a query.
@@ -172,7 +173,7 @@ class MoL(AllToAll):
     def _scores_of(self, tokens: Sides, candidates: Lists) -> Tensor:
         """Return phi of each query with its candidates, one after another, on the device."""
         rows, ids = (
-            torch.from_numpy(one).to(self.device).split(PAIRS)
+            torch.functional.split(torch.from_numpy(one).to(self.device), PAIRS)
             for one in (candidates.rows, candidates.ids)
         )
         with torch.inference_mode():

@@ -58,7 +58,8 @@ def _mixtures(
     """Return the mixtures of the pairs chosen, bool (n, n_items), in their order."""
     found = []
     for rows, ids in zip(
-        *(one.split(PAIRS) for one in torch.nonzero(chosen, as_tuple=True)), strict=True
+        *(torch.functional.split(one, PAIRS) for one in torch.nonzero(chosen, as_tuple=True)),
+        strict=True,
     ):
         gate = (queries[1][rows] * items[1][ids]).T
         found.append(interaction.mixture(cosines[:, rows, ids], gate))

@@ -9,7 +9,6 @@ from methods.encoders.item import ItemFeatures
 from methods.encoders.item_tower import ItemTower
 from methods.multi_interest.interests import (
     Interests,
-    InterestTower,
     best_interest,
     label_aware_attention,
 )

@@ -40,7 +40,9 @@ def mixture_of(seed, sharpness=1.0, temperature=0.1):
 def sides_of(mixture, sizes, seed, n_twins=0):
     """Return what queries and items bring, the last items being twins of the first."""
     random = np.random.default_rng(seed)
-    tokens, items = (random.normal(size=(n, width)) for n, width in zip(sizes, (DIM, WIDTH)))
+    tokens, items = (
+        random.normal(size=(n, width)) for n, width in zip(sizes, (DIM, WIDTH), strict=True)
+    )
     items[len(items) - n_twins :] = items[:n_twins]
     with torch.no_grad():
         tokens = mixture.of_tokens(torch.from_numpy(tokens.astype(np.float32)))
@@ -141,9 +143,38 @@ def test_two_passes_are_exact(sizes, seed, sharpness, share, data):
     sides = sides_of(mixture, sizes, seed, data.draw(st.integers(0, sizes[1] // 2)))
     hidden = hidden_of(sizes, share, seed)
     candidates, scores = in_two_passes(mixture, sides, hidden, k)
+    for row in range(sizes[0]):
+        assert not set(candidates.row(row).tolist()) & set(hidden.row(row).tolist())
     with torch.no_grad():
         exhaustive = mixture.pairs(*sides).numpy()
     is_the_top(best_of(candidates, scores, k), exhaustive, hidden, k)
+
+
+def plain_mean_of(components):
+    """Return a mixture of two components in equal parts, one query and items of given products."""
+    mixture = MixtureOfLogits(1, 1, 1, token_parts=1, item_parts=2, plain=True, temperature=1.0)
+    with torch.no_grad():
+        for one in mixture.parameters():
+            one.zero_()
+    gate, items = torch.zeros(len(components), 2), torch.tensor(components)[:, :, None]
+    return mixture.eval(), ((torch.ones(1, 1, 1), torch.zeros(1, 2)), (items, gate))
+
+
+def test_the_second_pass_finds_what_no_component_puts_first():
+    """Means -0.05, -0.05, 0.7 and -0.5: the third is second by both components and has more than
+    the first two, whose mean no component of the last reaches.
+    """
+    mixture, sides = plain_mean_of([[0.9, -1.0], [-1.0, 0.9], [0.7, 0.7], [-0.5, -0.5]])
+    candidates, scores = in_two_passes(mixture, sides, Lists.empty(1), 1)
+    assert candidates.row(0).tolist() == [0, 1, 2]
+    assert best_of(candidates, scores, 1).ids.tolist() == [[2]]
+
+
+def test_a_tie_on_the_bound_goes_to_the_smaller_id():
+    """All means are 3/4 in full; the first item's components reach it and no more."""
+    mixture, sides = plain_mean_of([[0.75, 0.75], [0.875, 0.625], [0.625, 0.875]])
+    found = best_of(*in_two_passes(mixture, sides, Lists.empty(1), 1), 1)
+    assert (found.ids.tolist(), found.scores.tolist()) == ([[0]], [[0.75]])
 
 
 def test_two_passes_leave_most_gates_out_where_components_agree():
@@ -184,10 +215,12 @@ def test_what_candidates_leave_out_is_below_the_bound(sizes, seed, sharpness, sh
         if wanted >= len(visible):
             assert left.size == 0
             continue
-        lowest = [np.sort(component[row, visible])[-wanted] for component in cosines]
-        assert (exhaustive[row, left] <= max(lowest) / mixture.temperature + 1e-5).all()
-        for component, low in zip(cosines, lowest, strict=True):
-            assert np.isin(visible[component[row, visible] > low + 1e-6], found).all()
+        falling = [-np.sort(-component[row, visible]) for component in cosines]
+        lowest = max(one[wanted - 1] for one in falling)
+        assert (exhaustive[row, left] <= lowest / mixture.temperature + 1e-5).all()
+        for component, one in zip(cosines, falling, strict=True):
+            after = one[wanted] + 1e-6  # but for rounding the n best are above what comes next
+            assert np.isin(visible[component[row, visible] > after], found).all()
 
 
 def test_means_find_the_items_of_the_highest_mean():

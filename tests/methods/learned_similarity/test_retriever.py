@@ -102,7 +102,6 @@ def test_work_by_hand(queries):
 
 def test_an_index_holds_the_components_again(exhaustive):
     """2 components and a mean of 8 numbers for 30 items, float32."""
-    assert not exhaustive.build_params.algorithm == "candidates"
     more = fitted("candidates").footprint().index_bytes - exhaustive.footprint().index_bytes
     assert more == 4 * 3 * 8 * 30
 

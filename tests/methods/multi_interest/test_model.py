@@ -37,10 +37,16 @@ def three_interests(counts):
 
 
 def test_the_interest_nearest_to_the_target_is_trained():
-    """Products 1, 2 and 18; the third does not count in the first row, and the first is alone in
-    the last."""
+    """Products 1, 2 and 18, of which the first two, three and one count."""
     chosen = best_interest(three_interests([2, 3, 1]), torch.ones(3, 2))
     assert chosen.tolist() == [[0.0, 2.0], [9.0, 9.0], [1.0, 0.0]]
+
+
+def test_an_interest_that_does_not_count_has_no_say():
+    """Items (1, 1) and (-1, 0): products 1, 2, 18 and -1, 0, -9; two, three and one count."""
+    items = torch.tensor([[1.0, 1.0], [-1.0, 0.0]])
+    scores = three_interests([2, 3, 1]).scores(items)
+    assert scores.tolist() == [[2.0, 0.0], [18.0, 0.0], [1.0, -1.0]]
 
 
 def test_label_aware_attention_by_hand():
@@ -116,7 +122,7 @@ def test_the_gradient_of_the_loss_is_that_of_finite_differences(routing, tower):
     with torch.no_grad():
         for sign in (1, -2):
             for one, way in zip(weights, direction, strict=True):
-                one += sign * step * way
+                one.add_(way, alpha=sign * step)
             ends.append(loss())
     torch.testing.assert_close((ends[0] - ends[1]) / (2 * step), slope, rtol=1e-5, atol=1e-7)
 

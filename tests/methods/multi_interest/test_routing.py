@@ -125,7 +125,7 @@ def test_gradients_are_those_of_finite_differences_and_stay_in_their_row(name, o
     """Of items and of every weight; a row's interests do not move with another row's items."""
     routing, lengths = routing_of(name, ordered), [1, 0, 4, 2]
     items, layout = items_of(lengths).requires_grad_(), layout_of(lengths)
-    weights = [one for one in routing.parameters()]
+    weights = list(routing.parameters())
 
     def interests(given, *_):
         return routing(given, layout)
