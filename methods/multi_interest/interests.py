@@ -36,7 +36,7 @@ class Interests(NamedTuple):
         return places < self.counts[:, None]
 
     def products(self, items: Tensor) -> Tensor:
-        """Return the products of each query with an item of its own (n, dim), (n, K); -inf of none."""
+        """Return each query's products with its own item (n, dim), (n, K); -inf of what is none."""
         products = (self.vectors @ items[:, :, None]).squeeze(2)
         return products.masked_fill(~self.present, -torch.inf)
 

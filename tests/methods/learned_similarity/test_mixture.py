@@ -161,8 +161,9 @@ def plain_mean_of(components):
 
 
 def test_the_second_pass_finds_what_no_component_puts_first():
-    """Means -0.05, -0.05, 0.7 and -0.5: the third is second by both components and has more than
-    the first two, whose mean no component of the last reaches.
+    """Means -0.05, -0.05, 0.7 and -0.5: the third is second by both components, and the best.
+
+    No component of the last reaches the mean of the first two.
     """
     mixture, sides = plain_mean_of([[0.9, -1.0], [-1.0, 0.9], [0.7, 0.7], [-0.5, -0.5]])
     candidates, scores = in_two_passes(mixture, sides, Lists.empty(1), 1)
