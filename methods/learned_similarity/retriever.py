@@ -43,8 +43,9 @@ class MoL(AllToAll):
     - ``exhaustive``: every item. n_items * P_Q * P_X * (component_dim + 2 P_Q * P_X)
       multiplications a query.
     - ``two_pass``: the same answers, by that bound; see `methods.learned_similarity.two_pass`. All
-      inner products, but the gate for a part of the items alone. Memory: P_Q * P_X numbers for
-      each pair of a query in a block and an item.
+      inner products and the best of each component, but the gate for a part of the items alone:
+      worth it where the gate costs more than choosing, which on a CPU it need not. Memory: P_Q *
+      P_X numbers for each pair of a query in a block and an item.
     - ``candidates``: the union of ``per_component`` items for each component and ``averaged`` by
       the mean of all, scored by phi; the rest of the catalogue is not. What is lost is known from
       the bound: let c be the largest of the components' lowest scores taken, over temperature.

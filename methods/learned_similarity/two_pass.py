@@ -56,11 +56,13 @@ def _mixtures(
     interaction: MixtureOfLogits, queries: Sides, items: Sides, cosines: Tensor, chosen: Tensor
 ) -> Tensor:
     """Return the mixtures of the pairs chosen, bool (n, n_items), in their order."""
-    found = []
+    found, n_items = [], cosines.shape[2]
+    flat = cosines.flatten(1)  # of a flat one index_select takes a fifth of the time
     for rows, ids in zip(
         *(torch.functional.split(one, PAIRS) for one in torch.nonzero(chosen, as_tuple=True)),
         strict=True,
     ):
-        gate = (queries[1][rows] * items[1][ids]).T
-        found.append(interaction.mixture(cosines[:, rows, ids], gate))
+        gate = queries[1].index_select(0, rows) * items[1].index_select(0, ids)
+        products = flat.index_select(1, rows * n_items + ids)
+        found.append(interaction.mixture(products, gate.T))
     return torch.cat(found) if found else cosines.new_zeros(0)
