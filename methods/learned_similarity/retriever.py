@@ -15,8 +15,9 @@ from harness.progress import Progress, silent
 from harness.retriever import Footprint
 from harness.spaces import Range, Space
 from harness.topk import TopK, concatenate
-from methods.all_to_all.retriever import BLOCK_SCORES, AllToAll
+from methods.all_to_all.retriever import AllToAll
 from methods.candidates import best_of
+from methods.interactions.blocks import DEVICE_NUMBERS, HOST_NUMBERS
 from methods.interactions.interaction import Sides, take
 from methods.interactions.mixture_of_logits import MixtureOfLogits
 from methods.learned_similarity.component_index import ComponentIndex
@@ -136,7 +137,8 @@ class MoL(AllToAll):
         """Search in blocks of queries whose components are held at once."""
         tokens, n_items = self._encode(queries), len(self._items[0])
         self.mark("encode")
-        rows = max(1, BLOCK_SCORES // (n_items * self._interaction.n_components))
+        held = HOST_NUMBERS if self.device == "cpu" else DEVICE_NUMBERS
+        rows = max(1, held // (n_items * self._interaction.n_components))
         found = []
         for start in range(0, max(len(queries), 1), rows):
             block = take(tokens, slice(start, start + rows))

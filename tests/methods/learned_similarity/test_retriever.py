@@ -112,7 +112,7 @@ def test_blocks_of_queries_change_nothing(queries, monkeypatch):
         method = fitted(algorithm)
         whole = method.search(queries, 5)
         for scores, pairs in ((1, 7), (30 * 6 * 7, 100)):
-            monkeypatch.setattr(retriever, "BLOCK_SCORES", scores)
+            monkeypatch.setattr(retriever, "HOST_NUMBERS", scores)
             monkeypatch.setattr(retriever, "PAIRS", pairs)
             same(method.search(queries, 5), whole)
 
