@@ -13,6 +13,8 @@ CATALOG = {
     "ials": "methods.classical.ials:IALS",
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "all_to_all": "methods.all_to_all.retriever:AllToAll",
+    "multi_interest": "methods.multi_interest.retriever:MultiInterest",
+    "mixture_of_logits": "methods.learned_similarity.retriever:MoL",
     "sparcode": "methods.sparcode.retriever:SparCode",
     "bpr": "methods.matrix_factorisation.retriever:BPR",
     "simplex": "methods.matrix_factorisation.retriever:SimpleX",

@@ -1,5 +1,7 @@
 """The model: score(q, i) = interaction(query tower, item features)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from methods.encoders.item import ItemFeatures
 from methods.encoders.params import MEAN, EncoderParams
 from methods.encoders.query_tower import QueryTower
 from methods.interactions.choice import make_interaction
-from methods.interactions.interaction import Sides, take
+from methods.interactions.interaction import Interaction, Sides, take
 from methods.negatives import Negatives
 from methods.training import RankingModel, TrainingParams
 
@@ -28,11 +30,13 @@ class AllToAllModel(RankingModel):
         train: Interactions,
         dim: int,
         hidden: int,
-        interaction: str,
+        interaction: str | Callable[[int], Interaction],
         device: str,
         encoder: EncoderParams = MEAN,
     ) -> None:
         """Take sizes and fields from a training log; ``hidden`` is of tower and interaction.
+
+        ``interaction`` is a name, or makes one for item features of a width.
 
         Raises
         ------
@@ -44,7 +48,12 @@ class AllToAllModel(RankingModel):
         self._encoder = encoder
         self.items = ItemFeatures(train, dim, device)
         self.query_tower = QueryTower(train.query_schema, dim, hidden, device, encoder)
-        self.interaction = make_interaction(interaction, dim, self.items.width, hidden)
+        width = self.items.width
+        self.interaction = (
+            make_interaction(interaction, dim, width, hidden)
+            if isinstance(interaction, str)
+            else interaction(width)
+        )
         self._all = torch.arange(train.n_items, device=device)
         self.to(device)
 

@@ -22,26 +22,41 @@ from methods.encoders.params import EncoderParams
 from methods.encoders.query_tower import QueryTower
 from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import InteractionName, make_interaction
-from methods.interactions.interaction import Sides, take
-from methods.training import train_model
+from methods.interactions.interaction import Interaction, Sides, take
+from methods.training import (
+    Checkpointing,
+    Trained,
+    histories,
+    seconds_taken_over,
+    train_model,
+)
 
-KIND = "all_to_all"  # of what is saved
 BLOCK_SCORES = 1 << 24  # scores held at once while searching: 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
-class AllToAllParams(EncoderParams):
-    """Size and form; the query's encoder and how to train, see `EncoderParams`.
+class InteractionParams(EncoderParams):
+    """Size; the query's encoder and how to train, see `EncoderParams`.
 
     Attributes
     ----------
     dim : length of the query's vector and of every embedding before it.
-    hidden : units of the query tower's hidden layer and of ``gru4rec``, width of the interaction.
-    interaction : what scores a query and an item, see `methods.interactions`.
+    hidden : units of the query tower's hidden layer and of ``gru4rec``.
     """
 
     dim: int = 64
     hidden: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class AllToAllParams(InteractionParams):
+    """Size and form, see `InteractionParams`, whose ``hidden`` is the interaction's width too.
+
+    Attributes
+    ----------
+    interaction : what scores a query and an item, see `methods.interactions`.
+    """
+
     interaction: InteractionName = "mlp"
 
     def __post_init__(self) -> None:
@@ -67,7 +82,7 @@ class AllToAll(Retriever):
     Recommendation", SIGIR 2023 (all-to-all interaction as the bound of SparCode).
     """
 
-    BuildParams: ClassVar[type[AllToAllParams]] = AllToAllParams
+    BuildParams: ClassVar[type[InteractionParams]] = AllToAllParams
     TuneSpace: ClassVar[Space] = {
         "learning_rate": Range(5e-4, 5e-2, log=True),
         "dim": (32, 64, 128),
@@ -87,7 +102,9 @@ class AllToAll(Retriever):
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors",)
 
-    build_params: AllToAllParams
+    kind: ClassVar[str] = "all_to_all"  # of what is saved
+
+    build_params: InteractionParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score has not risen for ``patience`` epochs."""
@@ -104,12 +121,30 @@ class AllToAll(Retriever):
         torch.manual_seed(self.seed)
         self._ordered, self._query_schema = train.ordered, train.query_schema
         self._model = AllToAllModel(
-            train, params.dim, params.hidden, params.interaction, self.device, params
+            train, params.dim, params.hidden, self._new_interaction, self.device, params
         )
+        phase = "fit" if stop_after is None else "refit"
+        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
         trained = train_model(
-            self._model, train, validation, params, self.seed, self.progress, stop_after
+            self._model,
+            train,
+            validation,
+            params,
+            self.seed,
+            self.progress,
+            stop_after,
+            checkpoints,
         )
         self._epochs = trained.epochs
+        if stop_after is None:
+            self._trainings: dict[str, Trained] = {}
+        self._trainings[phase] = trained
+
+    def _new_interaction(self, item_width: int) -> Interaction:
+        """Return the interaction, untrained, for item features of a width."""
+        params = self.build_params
+        assert isinstance(params, AllToAllParams), "whoever has other parameters makes its own"
+        return make_interaction(params.interaction, params.dim, item_width, params.hidden)
 
     def build(self) -> None:
         """Compute what all items bring to the interaction."""
@@ -181,22 +216,22 @@ class AllToAll(Retriever):
             "item_width": self._item_width,
             "ordered": self._ordered,
             "epochs": self._epochs,
+            "history": histories(self._trainings),
         }
-        save_arrays(folder, KIND, arrays, facts)
+        save_arrays(folder, self.kind, arrays, facts)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the training log is not needed."""
-        arrays, facts = load_arrays(folder, KIND)
+        arrays, facts = load_arrays(folder, self.kind)
         params, self._query_schema = self.build_params, empty_fields(facts["fields"])
         self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
         self._item_width, self._distances = int(facts["item_width"]), 0
         self._query_tower = QueryTower(
             self._query_schema, params.dim, params.hidden, self.device, params
         )
         load_state(self._query_tower, "query_tower", arrays, self.device)
-        self._interaction = make_interaction(
-            params.interaction, params.dim, self._item_width, params.hidden
-        )
+        self._interaction = self._new_interaction(self._item_width)
         load_state(self._interaction, "interaction", arrays, self.device)
         sides = [f"items.{n}" for n in range(len(arrays)) if f"items.{n}" in arrays]
         self._item_table, *items = (
@@ -214,4 +249,9 @@ class AllToAll(Retriever):
         weights = [*self._query_tower.parameters(), *self._interaction.parameters()]
         held = [*self._items, self._item_table, *weights]
         n_bytes = sum(one.numel() * one.element_size() for one in held)
-        return Footprint(n_bytes, {"epochs": float(self._epochs)})
+        return Footprint(
+            n_bytes,
+            {"epochs": float(self._epochs)},
+            histories(self._trainings),
+            seconds_taken_over(self._trainings),
+        )

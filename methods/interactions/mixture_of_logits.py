@@ -14,7 +14,7 @@ TEMPERATURE = 0.05
 class MixtureOfLogits(Interaction):
     """Score = scale * mixture(token, item) + <P token, tower(item)>.
 
-    mixture = sum_p pi_p(token, item) <f_p(token), g_p(item)> / 0.05
+    mixture = sum_p pi_p(token, item) <f_p(token), g_p(item)> / temperature
 
     The components p are the pairs of ``token_parts`` vectors of the token and ``item_parts`` of the
     item, each ``hidden`` long and of length 1. The gate is pi = softmax_p(a_p(token) * b_p(item) +
@@ -40,10 +40,12 @@ class MixtureOfLogits(Interaction):
         token_parts: int = 4,
         item_parts: int = 4,
         plain: bool = False,
+        temperature: float = TEMPERATURE,
     ) -> None:
         """Take tokens of ``dim`` and item features of ``item_width``."""
         super().__init__()
         self.hidden, self.n_components = hidden, token_parts * item_parts
+        self.temperature = temperature
         self.dot = None if plain else Dot(dim, item_width, hidden)
         self.scale = None if plain else nn.Parameter(torch.tensor(START))
         self.token = nn.Linear(dim, token_parts * hidden, bias=False)
@@ -72,8 +74,24 @@ class MixtureOfLogits(Interaction):
     def own(self, tokens: Sides, items: Sides) -> Tensor:
         """Return scores, (n,)."""
         cosines = (tokens[0] @ items[0].transpose(1, 2)).flatten(1)  # (n, n_p)
-        mixed = self._mixed(cosines.T, (tokens[1] * items[1]).T)
+        mixed = self.mixture(cosines.T, (tokens[1] * items[1]).T)
         return mixed if self.scale is None else self.scale * mixed + (tokens[2] * items[2]).sum(1)
+
+    def cosines(self, tokens: Sides, items: Sides) -> Tensor:
+        """Return the components' inner products of every pair, (n_p, n, m); of cosines, in -1..1.
+
+        Component p is part p // item_parts of the token and part p % item_parts of the item.
+        """
+        left, right = (one[0].transpose(0, 1) for one in (tokens, items))  # (parts, n or m, hidden)
+        products = left.flatten(0, 1) @ right.flatten(0, 1).T
+        shape = (*left.shape[:2], *right.shape[:2])
+        return products.view(shape).transpose(1, 2).flatten(0, 1)
+
+    def mixture(self, cosines: Tensor, gate: Tensor) -> Tensor:
+        """Return the mixture from inner products and the sides' part of the gate, (n_p, n)."""
+        hidden = functional.silu(_through(self.gate_in, cosines))
+        logits = _through(self.gate_out, hidden) + gate
+        return (torch.softmax(logits, 0) * cosines).sum(0) / self.temperature
 
     def _gate(self, n_in: int) -> nn.Sequential:
         return nn.Sequential(
@@ -85,18 +103,9 @@ class MixtureOfLogits(Interaction):
         return functional.normalize(projected.view(-1, n_parts, self.hidden), dim=2)
 
     def _block(self, tokens: Sides, items: Sides) -> Tensor:
-        left, right = (one[0].transpose(0, 1) for one in (tokens, items))  # (parts, r or c, hidden)
-        products = left.flatten(0, 1) @ right.flatten(0, 1).T
-        shape = (*left.shape[:2], *right.shape[:2])
-        cosines = products.view(shape).transpose(1, 2).flatten(0, 1)  # (n_p, r, c)
+        cosines = self.cosines(tokens, items)
         gate = tokens[1].T[:, :, None] * items[1].T[:, None]
-        return self._mixed(cosines.flatten(1), gate.flatten(1)).view(cosines.shape[1:])
-
-    def _mixed(self, cosines: Tensor, gate: Tensor) -> Tensor:
-        """Return the mixture from inner products and the sides' part of the gate, (n_p, n)."""
-        hidden = functional.silu(_through(self.gate_in, cosines))
-        logits = _through(self.gate_out, hidden) + gate
-        return (torch.softmax(logits, 0) * cosines).sum(0) / TEMPERATURE
+        return self.mixture(cosines.flatten(1), gate.flatten(1)).view(cosines.shape[1:])
 
 
 def _through(layer: nn.Linear, columns: Tensor) -> Tensor:

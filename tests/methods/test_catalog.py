@@ -23,6 +23,13 @@ SMALL = {
     "ials": {"dim": 4, "l2": 0.1},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
+    "multi_interest": {
+        "dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64, "n_interests": 3,
+    },
+    "mixture_of_logits": {
+        "dim": 8, "hidden": 16, "component_dim": 8, "query_components": 3, "item_components": 2,
+        "epochs": 12, "batch_size": 64,
+    },
     "sparcode": {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
@@ -61,13 +68,37 @@ FORMS = {
         "gru4rec": {"encoder": "gru4rec", "batch_size": 16},
         "sasrec": {"encoder": "sasrec", "batch_size": 16},
     },
+    "multi_interest": {
+        "ivf": {"index": "ivf", "nlist": 4},
+        "hnsw": {"index": "hnsw", "m": 8},
+        "dynamic_routing": {"routing": "dynamic_routing"},
+        "mind": {"routing": "mind", "power": 2.0},
+        "ids": {"tower": "none", "routing": "mind", "learning_rate": 0.02},
+        "in_order": {"max_history": 4},
+        "mind_in_order": {"routing": "mind", "max_history": 4},
+    },
+    "mixture_of_logits": {
+        "two_pass": {"algorithm": "two_pass"},
+        "candidates": {"algorithm": "candidates"},
+        "candidates_ivf": {"algorithm": "candidates", "index": "ivf", "nlist": 4},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16},
+    },
 }  # fmt: skip
 # Methods and forms that read events in their order.
-ORDERED = {"recent_popularity", "gru4rec", "sasrec", "sasrec_ids"}
-# Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
+ORDERED = {
+    "recent_popularity", "gru4rec", "sasrec", "sasrec_ids", "in_order", "mind_in_order",
+}  # fmt: skip
+# Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback,
+# no candidates where everything is scored. A form's name may follow that of its method.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
     ("all_to_all", "cpu"): {"transfer"},
+    ("multi_interest", "cpu"): {"transfer"},
+    ("mixture_of_logits", "cpu"): {"transfer", "candidates"},
+    ("mixture_of_logits", "cuda"): {"candidates"},
+    ("mixture_of_logits", "cpu:0"): {"candidates"},
+    ("mixture_of_logits_candidates", "cpu"): {"transfer"},
+    ("mixture_of_logits_candidates_ivf", "cpu"): {"transfer"},
     ("flat", "cpu"): {"transfer"},
     ("bpr", "cpu"): {"transfer"},
     ("simplex", "cpu"): {"transfer"},
@@ -103,7 +134,8 @@ def contract(name, device, form=""):
     given = SMALL.get(name, {}) | (FORMS[name][form] if form else {})
     params = dataclasses.replace(cls.BuildParams(), **given)
     body = {"retriever_class": cls, "build_params": params, "device": device}
-    body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
+    unmarked = UNMARKED.get((name, device), ())
+    body["unmarked"] = frozenset(UNMARKED.get((f"{name}_{form}", device), unmarked))
     body["scores_when_loaded"] = (
         name not in NO_SCORES_WHEN_LOADED and (name, form) not in NO_SCORES_WHEN_LOADED_FORMS
     )
@@ -139,10 +171,12 @@ CHILD = """
 import dataclasses, json, sys
 from pathlib import Path
 import numpy as np
+import torch
 import harness.testing as kit
 from harness.arrays import save_arrays
 from harness.registry import load_method
 
+torch.set_num_threads(1)  # as here: products of matrices may add up otherwise with more
 name, folder, params = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 cls = load_method(name)
 method = cls(dataclasses.replace(cls.BuildParams(), **params))

@@ -12,7 +12,9 @@ from methods.all_to_all.model import AllToAllModel
 from methods.all_to_all.retriever import AllToAllParams
 from methods.batches import epoch_batches
 from methods.interactions.choice import INTERACTIONS
+from methods.learned_similarity.retriever import MoL
 from methods.matrix_factorisation.retriever import BPR, LightGCN, SimpleX
+from methods.multi_interest.retriever import MultiInterest
 from methods.negatives import NegativeSampler, Sampling
 from methods.sparcode.retriever import SparCode, SparCodeParams
 from methods.training import TrainingParams, checkpoint
@@ -40,6 +42,9 @@ CASES = {
         SparCode,
         {**TOWERS, "loss": "gbce", "n_codewords": 8, "warm_up": 1, "anneal": 1},
     ),
+    "multi_interest": (MultiInterest, {**TOWERS, "own_negatives": True, "n_interests": 2}),
+    "mind": (MultiInterest, {**TOWERS, "routing": "mind", "n_interests": 2, "loss": "bpr"}),
+    "mixture_of_logits": (MoL, {**TOWERS, "component_dim": 4}),
     "mf_bpr": (BPR, SMALL),
     "simplex": (SimpleX, {**SMALL, "ccl_margin": 0.3, "ccl_weight": 2.0}),
     "light_gcn": (LightGCN, SMALL),

@@ -1,0 +1,1 @@
+"""Learned similarity: a mixture of inner products, searched through its components."""
