@@ -13,6 +13,7 @@ CATALOG = {
     "ials": "methods.classical.ials:IALS",
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "all_to_all": "methods.all_to_all.retriever:AllToAll",
+    "maxsim": "methods.late_interaction.maxsim_retriever:MaxSim",
     "sparcode": "methods.sparcode.retriever:SparCode",
     "bpr": "methods.matrix_factorisation.retriever:BPR",
     "simplex": "methods.matrix_factorisation.retriever:SimpleX",

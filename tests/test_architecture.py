@@ -41,7 +41,9 @@ HOMES = {
     "psutil": ("harness/measure/",),
     "threadpoolctl": ("harness/measure/",),
 }
-FAMILIES = ("two_tower", "all_to_all", "sparcode", "classical", "matrix_factorisation")
+FAMILIES = (
+    "two_tower", "all_to_all", "sparcode", "classical", "matrix_factorisation", "late_interaction",
+)  # fmt: skip
 SHARED_FAMILIES = ("ann", "encoders", "interactions")
 
 

@@ -21,6 +21,9 @@ SMALL = {
     "ials": {"dim": 4, "l2": 0.1},
     "two_tower": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
     "all_to_all": {"dim": 8, "hidden": 16, "epochs": 12, "batch_size": 64},
+    "maxsim": {
+        "dim": 8, "hidden": 16, "token_dim": 8, "query_tokens": 4, "epochs": 12, "batch_size": 64,
+    },
     "sparcode": {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
@@ -56,13 +59,24 @@ FORMS = {
         "gru4rec": {"encoder": "gru4rec", "batch_size": 16},
         "sasrec": {"encoder": "sasrec", "batch_size": 16},
     },
+    "maxsim": {
+        "cells": {"index": "cells", "nlist": 6},
+        "cosine": {"similarity": "cosine", "loss_temperature": 0.5, "index": "cells"},
+        "one_token": {"id_tokens": 1, "own_negatives": True, "n_negatives": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16, "learning_rate": 0.01},
+    },
 }  # fmt: skip
 # Methods and forms that read events in their order.
 ORDERED = {"recent_popularity", "gru4rec", "sasrec", "sasrec_ids"}
-# Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
+# Stages that some settings, by device or form, do not come to: no transfer on a CPU, no filling up without a fallback.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
     ("all_to_all", "cpu"): {"transfer"},
+    ("maxsim", "cpu"): {"transfer", "candidates"},
+    ("maxsim", "cpu:0"): {"candidates"},
+    ("maxsim", "cuda"): {"candidates"},
+    ("maxsim", "cells"): {"transfer"},
+    ("maxsim", "cosine"): {"transfer"},
     ("flat", "cpu"): {"transfer"},
     ("bpr", "cpu"): {"transfer"},
     ("simplex", "cpu"): {"transfer"},
@@ -92,7 +106,8 @@ def contract(name, device, form=""):
     given = SMALL.get(name, {}) | (FORMS[name][form] if form else {})
     params = dataclasses.replace(cls.BuildParams(), **given)
     body = {"retriever_class": cls, "build_params": params, "device": device}
-    body["unmarked"] = frozenset(UNMARKED.get((name, device), ()))
+    of_device = UNMARKED.get((name, device), ())
+    body["unmarked"] = frozenset(UNMARKED.get((name, form), of_device))
     body["scores_when_loaded"] = name not in NO_SCORES_WHEN_LOADED
     body["ordered"] = form in ORDERED or name in ORDERED
     body["learns"] = name not in IMPERSONAL
