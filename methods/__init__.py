@@ -14,6 +14,7 @@ CATALOG = {
     "two_tower": "methods.two_tower.retriever:TwoTower",
     "all_to_all": "methods.all_to_all.retriever:AllToAll",
     "maxsim": "methods.late_interaction.maxsim_retriever:MaxSim",
+    "poly_encoder": "methods.late_interaction.poly_retriever:PolyEncoder",
     "sparcode": "methods.sparcode.retriever:SparCode",
     "bpr": "methods.matrix_factorisation.retriever:BPR",
     "simplex": "methods.matrix_factorisation.retriever:SimpleX",

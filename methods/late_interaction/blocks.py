@@ -21,9 +21,7 @@ def in_blocks(scorer: Scorer, queries: Tensor, items: Tensor, rows: int) -> Tens
     for start in range(0, len(items), rows):
         block = items[start : start + rows]
         if torch.is_grad_enabled():
-            part = checkpoint(
-                scorer, queries, block, use_reentrant=False, preserve_rng_state=False
-            )
+            part = checkpoint(scorer, queries, block, use_reentrant=False, preserve_rng_state=False)
         else:
             part = scorer(queries, block)
         parts.append(part)

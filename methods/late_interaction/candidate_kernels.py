@@ -10,6 +10,7 @@ from typing import Final
 import numba
 import numpy as np
 
+from harness.arrays import Array
 from harness.lists import FloatArray, IntArray
 from harness.topk import PAD_ID
 
@@ -22,7 +23,7 @@ _LISTS = "Array(int64, 1, 'C', readonly=True)"
 
 
 @numba.njit(fastmath={"contract", "reassoc"}, cache=True, nogil=True)
-def _dot(left: FloatArray, i: int, right: FloatArray, j: int) -> float:
+def _dot(left: FloatArray, i: int, right: FloatArray, j: int) -> np.float32:
     total = np.float32(0.0)
     for d in range(left.shape[1]):
         total += left[i, d] * right[j, d]
@@ -32,7 +33,7 @@ def _dot(left: FloatArray, i: int, right: FloatArray, j: int) -> float:
 @numba.njit(cache=True, nogil=True)
 def _is_there(tokens: FloatArray, t: int) -> bool:
     """Return whether a query has token t: it is not all zeros."""
-    for d in range(tokens.shape[1]):
+    for d in range(tokens.shape[1]):  # noqa: SIM110  numba compiles no generator
         if tokens[t, d] != 0:
             return True
     return False
@@ -58,7 +59,7 @@ def _best_cells(scores: FloatArray, t: int, cells: IntArray, values: FloatArray)
 
 
 @numba.njit(cache=True, nogil=True)
-def _keep_best(found: IntArray, scores: FloatArray, count: int, wanted: int) -> int:
+def _keep_best(found: Array, scores: FloatArray, count: int, wanted: int) -> int:
     """Keep the ``wanted`` best of the first ``count`` pairs, in their order; return how many."""
     if count <= wanted:
         return count
@@ -77,16 +78,16 @@ def _keep_best(found: IntArray, scores: FloatArray, count: int, wanted: int) -> 
 
 
 @numba.njit(cache=True, nogil=True)
-def _write(found: IntArray, count: int, out: IntArray) -> None:
+def _write(found: Array, count: int, out: IntArray) -> None:
     for at in range(out.size):
         out[at] = found[at] if at < count else PAD_ID
 
 
 @numba.njit(cache=True, nogil=True)
 def _compare_tokens(
-    tokens: FloatArray, scores: FloatArray, starts: IntArray, vectors: FloatArray, items: IntArray,
-    cells: IntArray, values: FloatArray, touched: IntArray, best: FloatArray, total: FloatArray,
-    found: IntArray, work: IntArray,
+    tokens: FloatArray, scores: FloatArray, starts: IntArray, vectors: FloatArray, items: Array,
+    cells: IntArray, values: FloatArray, touched: Array, best: FloatArray, total: FloatArray,
+    found: Array, work: IntArray,
 ) -> int:  # fmt: skip
     """Add up the best matches in the probed cells; return how many items were found.
 
@@ -130,8 +131,8 @@ def _compare_tokens(
 )
 def ivf_candidates(
     queries: FloatArray, scores: FloatArray, nprobe: int, starts: IntArray, vectors: FloatArray,
-    items: IntArray, hidden_starts: IntArray, hidden: IntArray, touched: IntArray,
-    best: FloatArray, total: FloatArray, found: IntArray, work: IntArray, out: IntArray,
+    items: Array, hidden_starts: IntArray, hidden: IntArray, touched: Array,
+    best: FloatArray, total: FloatArray, found: Array, work: IntArray, out: IntArray,
 ) -> None:  # fmt: skip
     """Write the items whose tokens in the probed cells match each query best, -1 behind them.
 
@@ -162,8 +163,8 @@ def ivf_candidates(
 @numba.njit(cache=True, nogil=True)
 def _probe(
     tokens: FloatArray, scores: FloatArray, norms: FloatArray, t_cs: float, starts: IntArray,
-    items: IntArray, cells: IntArray, values: FloatArray, of_cells: FloatArray, counts: IntArray,
-    touched: IntArray, found: IntArray, work: IntArray,
+    items: Array, cells: IntArray, values: FloatArray, of_cells: FloatArray, counts: Array,
+    touched: Array, found: Array, work: IntArray,
 ) -> tuple[int, int]:  # fmt: skip
     """Find all items of the probed cells; return how many, and how many tokens the query has.
 
@@ -199,8 +200,8 @@ def _probe(
 
 @numba.njit(cache=True, nogil=True)
 def _compare_centroids(
-    found: IntArray, count: int, codes: IntArray, of_cells: FloatArray, n_there: int,
-    counts: IntArray, all_count: bool, scores: FloatArray, matches: FloatArray,
+    found: Array, count: int, codes: Array, of_cells: FloatArray, n_there: int,
+    counts: Array, all_count: bool, scores: FloatArray, matches: FloatArray,
 ) -> int:  # fmt: skip
     """Score items by the centroids of their tokens, those that count; return how many have one."""
     kept = 0
@@ -231,9 +232,9 @@ def _compare_centroids(
 )
 def plaid_candidates(
     queries: FloatArray, scores: FloatArray, nprobe: int, t_cs: float, ndocs: int,
-    norms: FloatArray, starts: IntArray, items: IntArray, codes: IntArray,
-    hidden_starts: IntArray, hidden: IntArray, touched: IntArray, best: FloatArray,
-    found: IntArray, work: IntArray, out: IntArray,
+    norms: FloatArray, starts: IntArray, items: Array, codes: Array,
+    hidden_starts: IntArray, hidden: IntArray, touched: Array, best: FloatArray,
+    found: Array, work: IntArray, out: IntArray,
 ) -> None:  # fmt: skip
     """Write the items whose tokens' centroids match each query best, -1 behind them.
 
@@ -270,7 +271,7 @@ def plaid_candidates(
 
 @numba.njit(f"void({_F3},{_L2},{_F2},{_I2},{_F2})", cache=True, nogil=True, parallel=True)
 def exact_scores(
-    queries: FloatArray, ids: IntArray, vectors: FloatArray, places: IntArray, out: FloatArray
+    queries: FloatArray, ids: IntArray, vectors: FloatArray, places: Array, out: FloatArray
 ) -> None:
     """Write the sum of best matches of each query with items of its own, (n, R); -inf of a pad."""
     for q in numba.prange(queries.shape[0]):

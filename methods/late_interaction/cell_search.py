@@ -76,7 +76,8 @@ class CellSearch:
     ) -> IntArray:
         """Return the items to be scored exactly, int64 (n, R), -1 where there are fewer."""
         cells, n_blocks = self.cells, max(1, min(len(queries), numba.get_num_threads()))
-        scores = np.matmul(queries, cells.centroids.T)  # (n, L, n_cells)
+        flat = queries.reshape(-1, queries.shape[2]) @ cells.centroids.T
+        scores = flat.reshape(*queries.shape[:2], cells.nlist)
         if self._rooms.n_blocks < n_blocks:
             self._rooms = _Rooms(cells.n_items, n_blocks)
         touched, best, total, found = self._rooms.of(n_blocks)

@@ -47,7 +47,7 @@ class TokenCells:
         A token equal to its item's first one is not laid again: it can win no maximum. ``nlist`` 0
         is 4 * sqrt(N). ``unit`` scales the centroids to length 1, as ColBERT does for unit tokens.
         """
-        n_items, n_tokens, dim = tokens.shape
+        n_items, n_tokens = tokens.shape[:2]
         own = np.ones((n_items, n_tokens), np.bool_)
         own[:, 1:] = (tokens[:, 1:] != tokens[:, :1]).any(axis=2)
         vectors = np.ascontiguousarray(tokens[own])  # (N, d), item by item

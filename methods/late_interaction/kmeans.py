@@ -34,7 +34,7 @@ def centroids_of(tokens: FloatArray, n_cells: int, per_cell: int, seed: int) -> 
     rows = sample.view(np.dtype((np.void, sample.itemsize * sample.shape[1])))[:, 0]
     different = np.unique(rows, return_index=True)[1]  # a field's value is one token of many items
     starts = np.sort(random.permutation(different)[:n_cells])
-    centroids = sample[starts]
+    centroids: FloatArray = sample[starts]
     ones, ends = np.ones(len(sample), np.float32), np.arange(len(sample) + 1)
     for _ in range(ITERATIONS):
         nearest = nearest_of(sample, centroids)

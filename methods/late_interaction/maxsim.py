@@ -46,6 +46,5 @@ def _all_pairs(queries: Tensor, items: Tensor) -> Tensor:
 
 def own_maxsim(queries: Tensor, items: Tensor) -> Tensor:
     """Return the scores of queries (n, L, d) with items of their own, (n, m, S, d): (n, m)."""
-    m, s = items.shape[1:3]
     products = torch.bmm(queries, items.flatten(1, 2).transpose(1, 2))  # (n, L, m * S)
-    return products.unflatten(2, (m, s)).amax(dim=3).sum(dim=1)
+    return products.view(*queries.shape[:2], *items.shape[1:3]).amax(dim=3).sum(dim=1)

@@ -99,7 +99,7 @@ class MaxSimModel(RankingModel):
             return positive, maxsim(queries, self.item_tokens(others)), positive.new_zeros(())
         used, places = torch.unique(others, return_inverse=True)  # places (n, m)
         tokens = self.item_tokens(used)
-        own = functional.embedding(places, tokens.flatten(1)).unflatten(2, tokens.shape[1:])
+        own = functional.embedding(places, tokens.flatten(1)).view(*places.shape, *tokens.shape[1:])
         return positive, own_maxsim(queries, own), positive.new_zeros(())
 
     def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:

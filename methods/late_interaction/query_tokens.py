@@ -57,8 +57,10 @@ class QueryTokens(nn.Module):
 
     def of_batch(self, batch: Batch, item_table: Tensor) -> Tokens:
         """Return the tokens of a batch of training or of queries; see `forward`."""
-        inputs = self.features.inputs(batch.history, batch.fields, batch.positions)
-        return self(inputs, item_table)
+        tokens: Tokens = self(
+            self.features.inputs(batch.history, batch.fields, batch.positions), item_table
+        )
+        return tokens
 
     def forward(self, inputs: Inputs, item_table: Tensor) -> Tokens:
         """Return the tokens; ``item_table`` (n_items, dim) is what items bring to a history."""

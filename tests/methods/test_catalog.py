@@ -24,6 +24,7 @@ SMALL = {
     "maxsim": {
         "dim": 8, "hidden": 16, "token_dim": 8, "query_tokens": 4, "epochs": 12, "batch_size": 64,
     },
+    "poly_encoder": {"dim": 8, "hidden": 16, "n_codes": 3, "epochs": 12, "batch_size": 64},
     "sparcode": {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
@@ -65,10 +66,16 @@ FORMS = {
         "one_token": {"id_tokens": 1, "own_negatives": True, "n_negatives": 16},
         "sasrec": {"encoder": "sasrec", "batch_size": 16, "learning_rate": 0.01},
     },
+    "poly_encoder": {
+        "ivf": {"index": "ivf", "nlist": 4},
+        "hnsw": {"index": "hnsw", "m": 8, "own_negatives": True, "n_negatives": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16},
+    },
 }  # fmt: skip
 # Methods and forms that read events in their order.
 ORDERED = {"recent_popularity", "gru4rec", "sasrec", "sasrec_ids"}
-# Stages that some settings, by device or form, do not come to: no transfer on a CPU, no filling up without a fallback.
+# Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback.
+# A form's entry stands in place of its device's.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
     ("all_to_all", "cpu"): {"transfer"},
@@ -77,6 +84,11 @@ UNMARKED = {
     ("maxsim", "cuda"): {"candidates"},
     ("maxsim", "cells"): {"transfer"},
     ("maxsim", "cosine"): {"transfer"},
+    ("poly_encoder", "cpu"): {"transfer", "candidates"},
+    ("poly_encoder", "cpu:0"): {"candidates"},
+    ("poly_encoder", "cuda"): {"candidates"},
+    ("poly_encoder", "ivf"): {"transfer"},
+    ("poly_encoder", "hnsw"): {"transfer"},
     ("flat", "cpu"): {"transfer"},
     ("bpr", "cpu"): {"transfer"},
     ("simplex", "cpu"): {"transfer"},
