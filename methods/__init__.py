@@ -15,6 +15,8 @@ CATALOG = {
     "all_to_all": "methods.all_to_all.retriever:AllToAll",
     "multi_interest": "methods.multi_interest.retriever:MultiInterest",
     "mixture_of_logits": "methods.learned_similarity.retriever:MoL",
+    "maxsim": "methods.late_interaction.maxsim_retriever:MaxSim",
+    "poly_encoder": "methods.late_interaction.poly_retriever:PolyEncoder",
     "sparcode": "methods.sparcode.retriever:SparCode",
     "bpr": "methods.matrix_factorisation.retriever:BPR",
     "simplex": "methods.matrix_factorisation.retriever:SimpleX",

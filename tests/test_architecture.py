@@ -50,6 +50,7 @@ FAMILIES = (
     "matrix_factorisation",
     "multi_interest",
     "learned_similarity",
+    "late_interaction",
 )
 SHARED_FAMILIES = ("ann", "encoders", "interactions")
 # A family that stands on another. The mixture of logits is all-to-all with one interaction: model,

@@ -1,6 +1,7 @@
 """Training of learned methods: parameters, the loop, judging on validation, checkpoints."""
 
 from methods.training.checkpoint import Checkpointing
+from methods.training.learned import LearnedRetriever
 from methods.training.loop import train_model
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
@@ -9,6 +10,7 @@ from methods.training.trained import Trained, histories, seconds_taken_over
 
 __all__ = [
     "Checkpointing",
+    "LearnedRetriever",
     "RankingModel",
     "Trained",
     "TrainingParams",

@@ -30,6 +30,10 @@ SMALL = {
         "dim": 8, "hidden": 16, "component_dim": 8, "query_components": 3, "item_components": 2,
         "epochs": 12, "batch_size": 64,
     },
+    "maxsim": {
+        "dim": 8, "hidden": 16, "token_dim": 8, "query_tokens": 4, "epochs": 12, "batch_size": 64,
+    },
+    "poly_encoder": {"dim": 8, "hidden": 16, "n_codes": 3, "epochs": 12, "batch_size": 64},
     "sparcode": {
         "dim": 8, "hidden": 16, "n_heads": 2, "n_codewords": 8, "epochs": 14, "warm_up": 4,
         "anneal": 4, "batch_size": 64, "density": 0.5, "learning_rate": 0.02,
@@ -81,6 +85,16 @@ FORMS = {
         "two_pass": {"algorithm": "two_pass"},
         "candidates": {"algorithm": "candidates"},
         "candidates_ivf": {"algorithm": "candidates", "index": "ivf", "nlist": 4},
+    },
+    "maxsim": {
+        "cells": {"index": "cells", "nlist": 6},
+        "cosine": {"similarity": "cosine", "loss_temperature": 0.5, "index": "cells"},
+        "one_token": {"id_tokens": 1, "own_negatives": True, "n_negatives": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16, "learning_rate": 0.01},
+    },
+    "poly_encoder": {
+        "ivf": {"index": "ivf", "nlist": 4},
+        "hnsw": {"index": "hnsw", "m": 8, "own_negatives": True, "n_negatives": 16},
         "sasrec": {"encoder": "sasrec", "batch_size": 16},
     },
 }  # fmt: skip
@@ -89,7 +103,8 @@ ORDERED = {
     "recent_popularity", "gru4rec", "sasrec", "sasrec_ids", "in_order", "mind_in_order",
 }  # fmt: skip
 # Stages that some settings do not come to: no transfer on a CPU, no filling up without a fallback,
-# no candidates where everything is scored. A form's name may follow that of its method.
+# no candidates where everything is scored. A form's name may follow that of
+# its method, or stand in place of a device.
 UNMARKED = {
     ("two_tower", "cpu"): {"transfer"},
     ("all_to_all", "cpu"): {"transfer"},
@@ -99,6 +114,16 @@ UNMARKED = {
     ("mixture_of_logits", "cpu:0"): {"candidates"},
     ("mixture_of_logits_candidates", "cpu"): {"transfer"},
     ("mixture_of_logits_candidates_ivf", "cpu"): {"transfer"},
+    ("maxsim", "cpu"): {"transfer", "candidates"},
+    ("maxsim", "cpu:0"): {"candidates"},
+    ("maxsim", "cuda"): {"candidates"},
+    ("maxsim", "cells"): {"transfer"},
+    ("maxsim", "cosine"): {"transfer"},
+    ("poly_encoder", "cpu"): {"transfer", "candidates"},
+    ("poly_encoder", "cpu:0"): {"candidates"},
+    ("poly_encoder", "cuda"): {"candidates"},
+    ("poly_encoder", "ivf"): {"transfer"},
+    ("poly_encoder", "hnsw"): {"transfer"},
     ("flat", "cpu"): {"transfer"},
     ("bpr", "cpu"): {"transfer"},
     ("simplex", "cpu"): {"transfer"},
@@ -134,7 +159,7 @@ def contract(name, device, form=""):
     given = SMALL.get(name, {}) | (FORMS[name][form] if form else {})
     params = dataclasses.replace(cls.BuildParams(), **given)
     body = {"retriever_class": cls, "build_params": params, "device": device}
-    unmarked = UNMARKED.get((name, device), ())
+    unmarked = UNMARKED.get((name, form), UNMARKED.get((name, device), ()))
     body["unmarked"] = frozenset(UNMARKED.get((f"{name}_{form}", device), unmarked))
     body["scores_when_loaded"] = (
         name not in NO_SCORES_WHEN_LOADED and (name, form) not in NO_SCORES_WHEN_LOADED_FORMS

@@ -1,5 +1,7 @@
 """The model: y(q, i) = sum over codes of w * ReLU(s(code, i) + b), trained from tokens to codes."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -63,7 +65,6 @@ class SparCodeModel(RankingModel):
         self.register_buffer("restarts", torch.zeros((), dtype=torch.int64))
         self._all = torch.arange(train.n_items, device=device)
         self._known: tuple[bool, float] | None = None
-        self.register_load_state_dict_post_hook(lambda *_: self._forget_phase())
         self.to(device)
 
     @property
@@ -73,8 +74,10 @@ class SparCodeModel(RankingModel):
             self._known = bool(self.quantised), float(self.slope)
         return self._known
 
-    def _forget_phase(self) -> None:
+    def load_state_dict(self, *given: Any, **named: Any) -> Any:
+        """Take weights and phase; see `torch.nn.Module`."""
         self._known = None
+        return super().load_state_dict(*given, **named)
 
     def tokens(self, batch: Batch) -> Tokens:
         """Return the tokens of a batch, before quantisation."""
@@ -99,7 +102,7 @@ class SparCodeModel(RankingModel):
         if phase < 0 or not recent:
             return
         self.slope.fill_(0.5 ** (phase + 1) if phase < self.settings.anneal else 0.0)
-        self._forget_phase()
+        self._known = None
         with torch.no_grad():
             self.eval()
             tokens = [self.tokens(one) for one in recent]
@@ -107,7 +110,7 @@ class SparCodeModel(RankingModel):
             if not self.phase[0]:
                 self.encoder.quantizer.fit_codebooks(vectors)
                 self.quantised.fill_(True)
-                self._forget_phase()
+                self._known = None
                 if self.settings.bias == "learned":
                     self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
             else:
