@@ -25,6 +25,7 @@ PRESENTATION = (
     "commands/",
     "__main__.py",
     "compare/",
+    "exchange/",
     "report/",
     "store/",
     "testing.py",
