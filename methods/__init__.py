@@ -21,5 +21,6 @@ CATALOG = {
     "ivf": "methods.ann.retriever:IVF",
     "hnsw": "methods.ann.retriever:HNSW",
     "scann": "methods.ann.scann_retriever:Scann",
+    "ann_class": "methods.ann.ann_class:AnnClass",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
 }

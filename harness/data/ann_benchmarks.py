@@ -48,8 +48,8 @@ def read_ann_benchmarks(params: AnnBenchmarksParams, place: Path) -> Log:
     distance only the one that the file names counts. Most items have no event, so a suite needs
     ``split = { kind = "given", cold_items = "keep" }``.
 
-    With ``vectors = "inner_product"`` the fields ``vector`` are such that the greatest inner product
-    is the nearest item: ``angular`` vectors are divided by their length; of ``euclidean`` the mean
+    With ``vectors = "inner_product"`` the greatest inner product of the fields ``vector`` is the
+    nearest item: ``angular`` vectors are divided by their length; of ``euclidean`` the mean
     item is taken from all, an item x becomes (x, -|x|^2 / 2) and a query q becomes (q, 1), whose
     product is (|q|^2 - |q - x|^2) / 2. A graph or cells built over such items may differ from
     those that a library builds for Euclidean distances.

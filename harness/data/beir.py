@@ -34,10 +34,10 @@ def read_beir(params: BeirParams, place: Path) -> Log:
 
     qrels/train.tsv, dev.tsv and test.tsv give the split; which of them there are, the folder says.
     A query of the test part is as a rule judged nowhere else, and most documents are too, so a
-    suite needs ``split = { kind = "given", cold_items = "keep", cold_users = "keep" }``, and methods
-    that know queries and documents by their fields: ``words``, and ``vector`` where the folder holds
-    corpus.npy and queries.npy, float (n, dim), a row for each line of the JSON files. A folder
-    without train.tsv has no training part and cannot be split.
+    suite needs ``split = { kind = "given", cold_items = "keep", cold_users = "keep" }``, and
+    methods that know queries and documents by their fields: ``words``, and ``vector`` where the
+    folder holds corpus.npy and queries.npy, float (n, dim), a row for each line of the JSON files.
+    A folder without train.tsv has no training part and cannot be split.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_beir(params: BeirParams, place: Path) -> Log:
 def read_texts(file: DataFile) -> Texts:
     """Read a line ``{"_id": ..., "title": ..., "text": ...}`` for each document or query."""
     numbers: dict[str, int] = {}
-    texts = []
+    texts: list[str] = []
     for number, line in enumerate(file.lines(), 1):
         if not line.strip():
             continue

@@ -94,7 +94,7 @@ def _read_path(entry: DatasetEntry, params: Any, root: Path | None) -> Log:
         read = getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
         raise DatasetError(
-            f"data set {entry.name!r} needs {error.name}: install the extra `exchange` of matchbench"
+            f"data set {entry.name!r} needs {error.name}: install the extra `exchange`"
         ) from error
     log: Log = read(params, place)
     return log

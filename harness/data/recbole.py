@@ -1,7 +1,7 @@
-"""RecBole's atomic files: tab-separated tables whose header names each column and its type.
+"""RecBole's atomic files: tables between tabs whose header names each column and its type.
 
-``user_id:token	item_id:token	rating:float	timestamp:float``; types are ``token``, ``token_seq``,
-``float`` and ``float_seq``, the elements of a sequence stand between blanks.
+``user_id:token`` and ``rating:float``, for instance; types are ``token``, ``token_seq``, ``float``
+and ``float_seq``, and the elements of a sequence stand between blanks.
 """
 
 from collections.abc import Mapping, Sequence

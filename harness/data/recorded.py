@@ -1,4 +1,4 @@
-"""Recorded: the words in which a record names its data -> the same parts again, held to the hash."""
+"""Recorded: the words by which a record names its data -> the same parts, held to the hash."""
 
 import ast
 import dataclasses

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.errors import ExchangeError
 from harness.lists import FloatArray, IntArray
 from harness.topk import PAD_ID
 
 _BLOCK = 4_000_000  # numbers gathered at once
+
+
+Numbers = npt.NDArray[np.float64]
 
 
 def distances_of(
@@ -40,20 +44,20 @@ def distances_of(
     return found
 
 
-def _angular(near: FloatArray, asked: FloatArray) -> FloatArray:
+def _angular(near: Numbers, asked: Numbers) -> Numbers:
     lengths = np.linalg.norm(near, axis=-1) * np.linalg.norm(asked, axis=-1)
     return np.asarray(1 - (near * asked).sum(axis=-1) / np.maximum(lengths, 1e-30))
 
 
-def _euclidean(near: FloatArray, asked: FloatArray) -> FloatArray:
+def _euclidean(near: Numbers, asked: Numbers) -> Numbers:
     return np.asarray(np.linalg.norm(near - asked, axis=-1))
 
 
-def _inner(near: FloatArray, asked: FloatArray) -> FloatArray:
+def _inner(near: Numbers, asked: Numbers) -> Numbers:
     return np.asarray(-(near * asked).sum(axis=-1))
 
 
-DISTANCES: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
+DISTANCES: Mapping[str, Callable[[Numbers, Numbers], Numbers]] = {
     "angular": _angular,
     "euclidean": _euclidean,
     "ip": _inner,

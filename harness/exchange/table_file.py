@@ -51,7 +51,7 @@ def _of_one_type(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _cast(column: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
     values = [None if _is_missing(one) else one for one in column.tolist()]
-    return pd.Series(values, dtype=kind)  # type: ignore[call-overload]  # the kind is one of five
+    return pd.Series(values, dtype=kind)
 
 
 def _is_missing(value: Any) -> bool:

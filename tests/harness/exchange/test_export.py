@@ -1,4 +1,4 @@
-"""`matchbench export`: each format is read by the program it is for, and agrees with the records."""
+"""`matchbench export`: the program that a format is for reads it, and agrees with the records."""
 
 import csv
 import json
@@ -138,7 +138,7 @@ def asv_config(folder):
 
 
 def test_asv_reads_the_history(run, tmp_path):
-    """Benchmarks.load and Results.load of asv take the folder; values are turned, larger is worse."""
+    """The loaders of asv take the folder; values are turned so that larger is worse."""
     folder = export(run, "asv", tmp_path)
     known = asv.benchmarks.Benchmarks.load(asv_config(folder))
     [result] = list(asv.results.iter_results(str(folder)))
@@ -157,8 +157,9 @@ def test_asv_reads_the_history(run, tmp_path):
 
 def test_repeats_become_samples_that_asv_keeps(run, tmp_path, record_of):
     """Of QPS 100, 50 and 200 asv shows the median 0.01 s, and has all three samples."""
+    same = {"commit": run.records[0].commit, "started_at": "2026-01-01T00:00:00+00:00"}
     repeats = [
-        record_of("a", repeat=n, qps=qps, commit=run.records[0].commit, started_at="2026-01-01T00:00:00+00:00")
+        record_of("a", repeat=n, qps=qps, **same)
         for n, qps in enumerate((100.0, 50.0, 200.0))
     ]  # fmt: skip
     measures = measures_of(points_of(repeats))
@@ -213,7 +214,7 @@ def test_a_parameter_of_two_kinds_becomes_text(run, record_of):
 
 
 def test_names_hold_what_tells_points_apart(record_of):
-    """Only parameters that differ within a case; blanks and slashes are no part of a file's name."""
+    """Only parameters that differ within a case; a file's name has no blank and no slash."""
     records = [
         record_of("a b/c", search={"nprobe": 1, "x": 2}),
         record_of("a b/c", search={"nprobe": 4, "x": 2}),

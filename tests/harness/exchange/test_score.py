@@ -44,9 +44,10 @@ def files(tmp_path):
 @pytest.mark.parametrize("run", ["run", "run.json"])
 @pytest.mark.parametrize("qrels", ["qrels", "test.tsv", "qrels.json"])
 def test_every_form_scores_the_same_by_hand(files, capsys, run, qrels):
-    """q1: d3 stands before d2 (a tie, by name descending), so d2 has rank 3; q2: d1 rank 2; q3: none.
+    """q1: d3 stands before d2 (a tie, by name descending), which has rank 3; q2: d1 has rank 2.
 
-    recall@3 = (1/2 + 1 + 0) / 3, mrr@3 = (1/3 + 1/2 + 0) / 3; q4 has nothing relevant, q9 no judgement.
+    recall@3 = (1/2 + 1 + 0) / 3, mrr@3 = (1/3 + 1/2 + 0) / 3: q3 has no answer. q4 has nothing
+    relevant and q9 no judgement: both are left out.
     """
     found = score(capsys, files / run, files / qrels, "--metric", "recall@3", "mrr@3")
     assert found["metrics"] == pytest.approx({"recall@3": 1.5 / 3, "mrr@3": (1 / 3 + 1 / 2) / 3})
