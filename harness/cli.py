@@ -18,9 +18,15 @@ COMMANDS = {
     "scale": "harness.commands.scale",
     "table": "harness.commands.table",
     "compare": "harness.commands.compare",
+    "export": "harness.commands.export",
+    "score": "harness.commands.score",
     "data": "harness.commands.data",
 }
 FORMS = ("text", "markdown", "latex", "csv", "html")
+EXPORTS = (
+    "trec", "ranx", "beir", "ann-benchmarks", "ann-benchmarks-csv", "asv",
+    "github-action-benchmark", "parquet",
+)  # fmt: skip
 FAULT = 2
 INTERRUPTED = 130
 
@@ -60,6 +66,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_scale(commands)
     _add_table(commands)
     _add_compare(commands)
+    _add_export(commands)
+    _add_score(commands)
     _add_data(commands)
     return parser
 
@@ -318,6 +326,60 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_noise_option(one)
+
+
+def _add_export(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "export",
+        help="write a run as the files of other programs",
+        description="Write the records and result lists of a run for other programs. trec, ranx: a "
+        "run for each operating point, and qrels; ties are made strict, and told. beir: figures "
+        "under the names of BEIR and MTEB. ann-benchmarks: a result file (HDF5) for each point and "
+        "load; ann-benchmarks-csv: its table. asv: a results folder of version 2. "
+        "github-action-benchmark: a file for each direction. parquet: every record, every column. "
+        "trec, ranx and ann-benchmarks read the data again and check their hash. Records that did "
+        "not end well are left out, of all but parquet, and named.",
+    )
+    one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
+    one.add_argument("--to", choices=EXPORTS, required=True)
+    one.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="a folder; of ann-benchmarks-csv and parquet a file",
+    )
+    one.add_argument("--cases", metavar="GLOB", help="only cases whose name matches")
+    _add_data_root(one)
+
+
+def _add_score(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "score",
+        help="score the run file of any system",
+        description="Score a run against judgements: means over the judged queries with 95 %% "
+        "bootstrap intervals. RUN: a TREC run, or JSON as ranx and BEIR write it. QRELS: TREC "
+        "qrels, JSON, or a qrels/*.tsv of a BEIR folder. Documents are ordered by score, ties as "
+        "trec_eval breaks them; a judged query that the run lacks scores 0. A result file and a "
+        "data file of ann-benchmarks (HDF5) give the recall of the true neighbours.",
+    )
+    one.add_argument("run", type=Path, metavar="RUN")
+    one.add_argument("qrels", type=Path, metavar="QRELS")
+    one.add_argument(
+        "--metric",
+        nargs="+",
+        metavar="NAME@K",
+        help="default: ndcg@10 recall@10 recall@100 mrr@10 map@100",
+    )
+    one.add_argument(
+        "--min-grade",
+        type=float,
+        default=1.0,
+        metavar="G",
+        help="grade from which on a document is relevant; default 1",
+    )
+    one.add_argument("--format", choices=["text", "json"], default="text", dest="form")
 
 
 def _add_data(commands: Subparsers) -> None:  # type: ignore[valid-type]

@@ -24,6 +24,10 @@ class RecordError(HarnessError):
     """A results folder or a record in it cannot be read or written."""
 
 
+class ExchangeError(HarnessError):
+    """A file of another program cannot be read, or records cannot be written as one."""
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'hnsw'?"``, or the list of known names when none is close.
 

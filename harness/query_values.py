@@ -1,4 +1,4 @@
-"""QueryValues: what each test query scored, as a file of per-query values holds it."""
+"""QueryValues and QueryLists: what each test query scored and got, as the per-query files hold."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.record import Record
+from harness.topk import TopK
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,22 @@ class QueryValues:
 
     user_ids: npt.NDArray[np.int64]
     metrics: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLists:
+    """Answers of one operating point, and the raw times of its loads.
+
+    Attributes
+    ----------
+    user_ids : int64 (n,), of each query, in the order of the split; -1 for one unknown in training.
+    answers : the list of each query.
+    times : arrays of seconds and rows by name, ``latency_s/0`` for one; see ``results/README.md``.
+    """
+
+    user_ids: npt.NDArray[np.int64]
+    answers: TopK
+    times: Mapping[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]
 
 
 ReadValues = Callable[[Record], QueryValues]

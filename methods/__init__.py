@@ -35,5 +35,6 @@ CATALOG = {
     "hnswlib": "methods.ann.retriever:Hnswlib",
     "scann": "methods.ann.retriever:Scann",
     "cagra": "methods.ann.retriever:Cagra",
+    "ann_class": "methods.ann.ann_class:AnnClass",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
 }

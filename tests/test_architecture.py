@@ -19,10 +19,13 @@ LAYERS = {
     "store": ["contract"],
     "run": ["contract", "data", "metrics", "measure"],
     "report": ["contract", "compare"],
-    "cli": ["contract", "data", "metrics", "measure", "compare", "store", "run", "report"],
+    "exchange": ["contract", "metrics", "compare"],
+    "cli": [
+        "contract", "data", "metrics", "measure", "compare", "store", "run", "report", "exchange",
+    ],
     "methods": ["contract"],
-}
-STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report")
+}  # fmt: skip
+STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report", "exchange")
 CLI = ("cli", "console", "__main__", "commands")
 
 # Where a heavy package may be imported; a name ending in a slash is a folder.
@@ -31,7 +34,8 @@ HOMES = {
     "faiss": ("methods/ann/",),
     "scann": ("methods/ann/",),
     "hnswlib": ("methods/ann/",),
-    "pandas": ("harness/compare/", "harness/report/"),
+    "pandas": ("harness/compare/", "harness/report/", "harness/exchange/table_file.py"),
+    "h5py": ("harness/exchange/ann_results.py", "harness/data/ann_benchmarks.py"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
     "optuna": ("harness/run/sampler.py",),
     "rich": ("harness/console.py", "harness/commands/data.py"),

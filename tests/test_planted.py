@@ -65,7 +65,7 @@ def test_both_learn_what_a_dot_product_can_say(name):
 
 
 # planted_vectors has three events a user: vectors to search, no log to learn from.
-LOGS = [one for one, entry in DATASETS.items() if not entry.is_real and one != "planted_vectors"]
+LOGS = [one for one, entry in DATASETS.items() if entry.is_synthetic and one != "planted_vectors"]
 
 
 @pytest.mark.parametrize("name", LOGS)

@@ -50,7 +50,8 @@ def _list(root: Path | None) -> None:
     for name, entry in DATASETS.items():
         source = entry.source
         if source is None:
-            rows.append([name, "synthetic", entry.summary, "", ""])
+            kind = "synthetic" if entry.is_synthetic else "by path"
+            rows.append([name, kind, entry.summary, "", ""])
             continue
         counts = source.counts
         size = f"{counts.users:,} x {counts.items:,}, {counts.events:,} events"

@@ -51,7 +51,8 @@ def _datasets(root: Path | None) -> list[list[str]]:
     rows = []
     for name, entry in DATASETS.items():
         here = "here" if is_present(name, root) else "not here"
-        rows.append([name, entry.summary, here if entry.is_real else "synthetic"])
+        other = "synthetic" if entry.is_synthetic else "by path"
+        rows.append([name, entry.summary, here if entry.is_real else other])
     return rows
 
 

@@ -1,5 +1,6 @@
 """The catalogue of data sets: name -> log, checked; and where the files of real ones lie."""
 
+import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from harness.data.by_path import BY_PATH
 from harness.data.entry import DatasetEntry, Source
 from harness.data.files import DataFolder
 from harness.data.log import Log
@@ -18,7 +20,7 @@ from harness.params import parse_params
 ROOT_VARIABLE = "MATCHBENCH_DATA"
 
 DATASETS: Mapping[str, DatasetEntry] = MappingProxyType(
-    {entry.name: entry for entry in (*SYNTHETIC, *REAL)}
+    {entry.name: entry for entry in (*SYNTHETIC, *REAL, *BY_PATH)}
 )
 
 
@@ -56,7 +58,7 @@ def dataset_id(name: str, params: Mapping[str, Any]) -> str:
 
 
 def load_log(name: str, params: Mapping[str, Any], root: Path | None = None) -> Log:
-    """Draw a synthetic log, or read a real one and hold it against its counts and hash.
+    """Draw a synthetic log, read the files that a path names, or read a real log and check it.
 
     Parameters
     ----------
@@ -72,8 +74,29 @@ def load_log(name: str, params: Mapping[str, Any], root: Path | None = None) -> 
     entry = find_dataset(name)
     if entry.draw is not None:
         return entry.draw(parsed)
+    if entry.reader is not None:
+        return _read_path(entry, parsed, root)
     log = open_source(entry, root).read(data_folder(entry, root))
     source_of(entry).check(log)
+    return log
+
+
+def _read_path(entry: DatasetEntry, params: Any, root: Path | None) -> Log:
+    """Return the log of the files that ``params.path`` names."""
+    place = data_root(root) / params.path  # an absolute path stays what it is
+    if not place.exists():
+        raise DatasetError(
+            f"data set {entry.name!r}: {place} does not exist (path = {params.path!r}, relative to "
+            f"the data root {data_root(root)})"
+        )
+    module, _, function = str(entry.reader).partition(":")
+    try:
+        read = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        raise DatasetError(
+            f"data set {entry.name!r} needs {error.name}: install the extra `exchange`"
+        ) from error
+    log: Log = read(params, place)
     return log
 
 
@@ -97,7 +120,9 @@ def open_source(entry: DatasetEntry, root: Path | None) -> Source:
 
 
 def source_of(entry: DatasetEntry) -> Source:
-    """Return the source of a real data set, or raise a DatasetError for a synthetic one."""
+    """Return the source of a real data set, or raise a DatasetError for another."""
+    if entry.reader is not None:
+        raise DatasetError(f"data set {entry.name!r} is files of yours, which its `path` names")
     if entry.source is None:
         raise DatasetError(f"data set {entry.name!r} is synthetic: it is drawn and needs no file")
     return entry.source
@@ -113,7 +138,7 @@ def how_to_get(entry: DatasetEntry, folder: Path) -> str:
 
 
 def is_present(name: str, root: Path | None = None) -> bool:
-    """Return whether a data set can be loaded; a synthetic one always can."""
+    """Return whether a real data set can be loaded; of another it is not known to be missing."""
     entry = find_dataset(name)
     if entry.source is None:
         return True

@@ -1,4 +1,4 @@
-"""What the catalogue says of a data set: a synthetic one is drawn, a real one read and checked."""
+"""What the catalogue says of a data set: drawn, read and checked, or read wherever it lies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class DatasetEntry:
-    """One data set of the catalogue; exactly one of ``draw`` and ``source`` is there.
+    """One data set of the catalogue; exactly one of ``draw``, ``source``, ``reader`` is there.
 
     Attributes
     ----------
@@ -105,6 +105,8 @@ class DatasetEntry:
     Params : frozen dataclass of what a suite may choose.
     draw : of a synthetic one: parameters -> log. Its docstring says the known answer.
     source : of a real one.
+    reader : of files that a parameter names: ``"module:function"``, which takes the parameters and
+        the path on this machine, and returns the log.
     """
 
     name: str
@@ -112,8 +114,14 @@ class DatasetEntry:
     Params: type[Any] = NoParams
     draw: Callable[[Any], Log] | None = None
     source: Source | None = None
+    reader: str | None = None
 
     @property
     def is_real(self) -> bool:
-        """Return whether it is read from files."""
+        """Return whether it is a known set of files with counts and a hash."""
         return self.source is not None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Return whether it is drawn."""
+        return self.draw is not None

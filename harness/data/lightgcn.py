@@ -1,7 +1,10 @@
 """LightGCN text, also of NGCF, KGAT and BARS: a line per user in train.txt and in test.txt."""
 
+from pathlib import Path
+
 import numpy as np
 
+from harness.data.by_path import FolderParams
 from harness.data.files import DataFile, DataFolder
 from harness.data.log import TEST, TRAIN, Log, arrange
 from harness.data.numbers import read_numbers
@@ -35,6 +38,11 @@ def read_lightgcn(folder: DataFolder) -> Log:
             part=np.concatenate(parts),
         )
     )
+
+
+def read_path(_: FolderParams, place: Path) -> Log:
+    """Read train.txt and test.txt of any folder; raises as `read_lightgcn`."""
+    return read_lightgcn(DataFolder(place))
 
 
 def read_user_lines(file: DataFile) -> tuple[IntArray, IntArray]:

@@ -27,6 +27,7 @@ PRESENTATION = (
     "commands/",
     "__main__.py",
     "compare/",
+    "exchange/",
     "report/",
     "store/",
     "testing.py",

@@ -160,7 +160,8 @@ def _grids(
     cls = _checked(faults, where, lambda: method_class(case.method))
     if cls is None:
         return []
-    if cls is BestPossible and suite.dataset in DATASETS and DATASETS[suite.dataset].is_real:
+    known = DATASETS.get(suite.dataset)
+    if cls is BestPossible and known is not None and not known.is_synthetic:
         faults.append(f"{where}: {suite.dataset} is real data, whose best possible is not known")
     builds = _grid(cls.BuildParams, case.build, f"{where}: build", faults)
     searches: list[Any] = []

@@ -1,6 +1,7 @@
 """MultiInterest: search against loops, indexes, work, bytes; users of several tastes."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -168,11 +169,12 @@ def two_tastes(n_users=300, n_clusters=8, size=12, seed=0):
 def test_several_interests_tell_several_tastes_apart(routing):
     """Eight clusters in two dimensions: one vector between two clusters points at others.
 
-    Of the held-out items three vectors find at least a fifth more among their first ten than one.
+    Of the held-out items three vectors find at least a fifth more among their first ten than one,
+    in the mean of two trainings: a single one with one vector finds .36 to .49.
     """
     train, held_out = two_tastes()
-    recall = []
-    for n_interests in (1, 3):
+    recall = {1: 0.0, 3: 0.0}
+    for n_interests, seed in itertools.product(recall, (1, 2)):
         params = MultiInterestParams(
             dim=2,
             hidden=16,
@@ -185,10 +187,10 @@ def test_several_interests_tell_several_tastes_apart(routing):
             n_interests=n_interests,
             power=2.0,
         )
-        method = MultiInterest(params, seed=1)
+        method = MultiInterest(params, seed=seed)
         method.fit(train)
         method.build()
         found = method.search(held_out.queries, 10).ids
         hits = (found[:, :, None] == held_out.relevant.ids.reshape(-1, 1, 2)).any(axis=1)
-        recall.append(hits.mean())
-    assert recall[1] > recall[0] + 0.2
+        recall[n_interests] += hits.mean() / 2
+    assert recall[3] > recall[1] + 0.2

@@ -1,0 +1,1 @@
+"""Exchange: records and lists -> the files of other programs, and their runs -> ours."""

@@ -1,0 +1,258 @@
+"""`matchbench export`: the program that a format is for reads it, and agrees with the records."""
+
+import csv
+import json
+
+import asv.benchmarks
+import asv.config
+import asv.results
+import fastparquet
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+import ranx
+
+from harness.cli import EXPORTS, main
+from harness.commands.export import FORMATS
+from harness.exchange.ann_csv import COLUMNS
+from harness.exchange.ann_results import read_result
+from harness.exchange.asv_history import benchmark_name, write_asv
+from harness.exchange.measures import measures_of
+from harness.exchange.point import points_of
+from harness.exchange.table_file import flat_frame
+
+
+def read_by_fastparquet(path):
+    with path.open("rb") as file:
+        return fastparquet.ParquetFile(file).to_pandas()
+
+
+def read_by_pyarrow(path):
+    return pyarrow.parquet.read_table(path).to_pandas(ignore_metadata=True)
+
+
+def export(run, form, path, *more):
+    assert main(["export", str(run.folder), "--to", form, "-o", str(path), *more]) == 0
+    return path
+
+
+def test_the_formats_of_the_command_line_are_those_there_are():
+    """What --help offers is what can be written."""
+    assert set(EXPORTS) == set(FORMATS)
+
+
+def test_failed_records_are_left_out_and_told(run, tmp_path, capsys):
+    """Of all formats but parquet, where the failed row stays with its reason."""
+    export(run, "beir", tmp_path / "b")
+    assert "left out 1 of 3 records: broken (failed)" in capsys.readouterr().err
+    export(run, "parquet", tmp_path / "p.parquet")
+    frame = pd.read_parquet(tmp_path / "p.parquet")
+    assert frame["reason"].tolist()[2] == "killed by 9"
+
+
+@pytest.mark.slow  # ranx compiles each of its metrics first
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it closes no file
+def test_ranx_reads_run_and_qrels(run, tmp_path):
+    """Its own evaluation of the files gives our values, of lists with ties and of short ones."""
+    folder = export(run, "ranx", tmp_path)
+    judged = ranx.Qrels.from_file(str(folder / "qrels.json"), kind="json")
+    for record in run.records:
+        found = ranx.Run.from_file(str(folder / f"{record.case}.run.json"), kind="json")
+        values = ranx.evaluate(judged, found, ["ndcg@10", "mrr@10"], make_comparable=True)
+        for name, value in values.items():
+            assert value == pytest.approx(record.metrics[name], abs=1e-9), name
+
+
+def test_the_json_of_ranx_is_query_to_document_to_score(run, tmp_path):
+    """Order by falling score is our order, ties among them; relevant items have grade 1."""
+    folder = export(run, "ranx", tmp_path)
+    relevant, lists = run.parts.test.relevant, run.lists["tied"]
+    found = json.loads((folder / "tied.run.json").read_text())
+    judged = json.loads((folder / "qrels.json").read_text())
+    for row, user in enumerate(lists.user_ids.tolist()):
+        scores = found[str(user)]
+        best = sorted(scores, key=scores.get, reverse=True)
+        assert best == [str(one) for one in lists.answers.ids[row].tolist()]
+        assert len(set(scores.values())) == len(scores)
+        assert judged[str(user)] == {str(one): 1 for one in relevant.row(row).tolist()}
+
+
+def test_figures_under_the_names_of_beir_and_mteb(run, tmp_path):
+    """BEIR: a table for each measure; MTEB: one entry of `test`, ndcg_at_10 its main score."""
+    folder = export(run, "beir", tmp_path)
+    metrics = run.records[0].metrics
+    beir = json.loads((folder / "tied.beir.json").read_text())
+    assert beir["ndcg"] == {"NDCG@5": metrics["ndcg@5"], "NDCG@10": metrics["ndcg@10"]}
+    assert beir["precision"] == {"P@5": metrics["precision@5"]}
+    assert beir["mrr"] == {"MRR@10": metrics["mrr@10"]}
+    [entry] = json.loads((folder / "tied.mteb.json").read_text())["scores"]["test"]
+    assert entry["main_score"] == entry["ndcg_at_10"] == metrics["ndcg@10"]
+    assert entry["hf_subset"] == "default"
+
+
+def test_a_result_file_of_ann_benchmarks(run, tmp_path):
+    """h5py finds what ann-benchmarks reads: lists, falling nearness, times, attributes."""
+    export(run, "ann-benchmarks", tmp_path)
+    path = tmp_path / "planted_log" / "10" / "clear" / "clear.hdf5"
+    answers = run.lists["clear"].answers
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["neighbors"], answers.ids)
+        np.testing.assert_array_equal(file["distances"], -answers.scores)
+        assert np.isinf(file["distances"][3, 4:]).all()
+        assert file["times"].shape == (2 * len(answers),)
+        assert file["times_rows"][len(answers)] == 0
+        facts = dict(file.attrs)
+    record = run.records[1]
+    assert facts["best_search_time"] == 1 / record.qps
+    assert facts["build_time"] == record.fit_s + record.build_s
+    assert facts["index_size"] == record.index_bytes / 1024
+    assert (facts["count"], facts["algo"], facts["run_count"]) == (10, "clear", 1)
+    assert not facts["batch_mode"]
+    again = read_result(path)
+    np.testing.assert_array_equal(again.neighbors, answers.ids)
+    assert again.facts["name"] == "clear"
+
+
+def test_the_csv_of_ann_benchmarks(run, tmp_path):
+    """Its columns in its order; milliseconds and kilobytes; what was not measured is empty."""
+    export(run, "ann-benchmarks-csv", tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        header, first, second = csv.reader(file)
+    assert tuple(header) == COLUMNS
+    row = dict(zip(header, first, strict=True))
+    assert float(row["p50"]) == 1000 * run.records[0].latency_p50_s
+    assert float(row["indexsize"]) == 2.0
+    assert float(row["queriessize"]) == 2.0 / 1000.0
+    assert row["k-nn"] == row["epsilon"] == ""
+    assert float(row["distcomps"]) == 500 / len(run.parts.test)
+    assert second[0] == "clear"
+
+
+def asv_config(folder):
+    conf = asv.config.Config()
+    conf.results_dir = str(folder)
+    conf.project = "matchbench"
+    return conf
+
+
+def test_asv_reads_the_history(run, tmp_path):
+    """The loaders of asv take the folder; values are turned so that larger is worse."""
+    folder = export(run, "asv", tmp_path)
+    known = asv.benchmarks.Benchmarks.load(asv_config(folder))
+    [result] = list(asv.results.iter_results(str(folder)))
+    assert result.commit_hash == run.records[0].commit
+    assert set(result.get_all_result_keys()) == set(known)
+    prefix = "records.quickstart.track_"
+    params = known[f"{prefix}missed_recall_10"]["params"]
+    assert params == [["'tied'", "'clear'"]]
+    [tied, clear] = result.get_result_value(f"{prefix}missed_recall_10", params)
+    assert tied == pytest.approx(1 - run.records[0].metrics["recall@10"])
+    assert clear == pytest.approx(1 - run.records[1].metrics["recall@10"])
+    assert result.get_result_value(f"{prefix}query_s", params)[0] == 0.001
+    assert result.get_result_value(f"{prefix}index_bytes", params)[0] == 2048
+    assert known[f"{prefix}query_s"]["unit"] == "seconds"
+
+
+def test_repeats_become_samples_that_asv_keeps(run, tmp_path, record_of):
+    """Of QPS 100, 50 and 200 asv shows the median 0.01 s, and has all three samples."""
+    same = {"commit": run.records[0].commit, "started_at": "2026-01-01T00:00:00+00:00"}
+    repeats = [
+        record_of("a", repeat=n, qps=qps, **same)
+        for n, qps in enumerate((100.0, 50.0, 200.0))
+    ]  # fmt: skip
+    measures = measures_of(points_of(repeats))
+    write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+    [result] = list(asv.results.iter_results(str(tmp_path)))
+    [name] = [benchmark_name(one) for one in measures if one.name == "qps"]
+    params = [["'a'"]]
+    assert result.get_result_value(name, params) == [0.01]
+    assert result.get_result_samples(name, params) == [[0.01, 0.02, 0.005]]
+    assert result.date == 1_700_000_000_000
+    write_asv(tmp_path, measures, lambda _: 1_700_000_000)  # again: the folder stays readable
+    assert len(asv.benchmarks.Benchmarks.load(asv_config(tmp_path))) == len(measures)
+
+
+def test_two_files_for_the_action_one_for_each_direction(run, tmp_path):
+    """Recall and QPS are better bigger, seconds and bytes smaller; no name is in both."""
+    export(run, "github-action-benchmark", tmp_path)
+    bigger, smaller = (
+        {
+            one["name"]: one
+            for one in json.loads((tmp_path / f"custom{way}IsBetter.json").read_text())
+        }
+        for way in ("Bigger", "Smaller")
+    )
+    assert not bigger.keys() & smaller.keys()
+    assert bigger["quickstart/tied/qps"] | {"extra": ""} == {
+        "name": "quickstart/tied/qps", "unit": "queries/s", "value": 1000.0, "extra": ""
+    }  # fmt: skip
+    assert bigger["quickstart/tied/recall@10"]["range"] == "± 0.01"
+    assert smaller["quickstart/tied/index_bytes"]["value"] == 2048
+    assert smaller["quickstart/clear/latency_p50_s"]["unit"] == "seconds"
+    assert "--methods popularity" in bigger["quickstart/tied/qps"]["extra"]
+
+
+@pytest.mark.parametrize("read", [pd.read_parquet, read_by_fastparquet, read_by_pyarrow])
+def test_parquet_comes_back(run, tmp_path, read):
+    """Independent readers give every number of every record, and each column is of one type."""
+    export(run, "parquet", tmp_path / "r.parquet")
+    frame = read(tmp_path / "r.parquet")
+    assert frame["case"].tolist() == ["tied", "clear", "broken"]
+    assert frame["recall@10"].tolist()[:2] == [one.metrics["recall@10"] for one in run.records]
+    assert frame["search.nprobe"].tolist()[1] == 4
+    assert frame["index_bytes"].tolist()[0] == 2048
+    assert json.loads(frame["warnings"].tolist()[0]) == list(run.records[0].warnings)
+    assert frame["machine.cores"].tolist() == [2, 2, 2]
+
+
+def test_a_parameter_of_two_kinds_becomes_text(run, record_of):
+    """`dim` is 4 here and "full" there: one column of JSON, not an error of the writer."""
+    frame = flat_frame([record_of("a", build={"dim": 4}), record_of("b", build={"dim": "full"})])
+    assert frame["build.dim"].tolist() == ["4", '"full"']
+
+
+def test_names_hold_what_tells_points_apart(record_of):
+    """Only parameters that differ within a case; a file's name has no blank and no slash."""
+    records = [
+        record_of("a b/c", search={"nprobe": 1, "x": 2}),
+        record_of("a b/c", search={"nprobe": 4, "x": 2}),
+        record_of("d", seed=1, repeat=0),
+        record_of("d", seed=1, repeat=1),
+    ]
+    points = points_of(records)
+    assert [one.name for one in points] == [
+        "a_b_c+nprobe=1", "a_b_c+nprobe=4", "d+repeat=0", "d+repeat=1"
+    ]  # fmt: skip
+    assert [one.series for one in points][2:] == ["d", "d"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data_hash": "0" * 64}, "the data are not those of the records"),
+        ({"dataset": "planted_logs(x=1)"}, "unknown data set 'planted_logs'"),
+        ({"split": "elsewhere"}, "names no split of planted_log"),
+        ({"dataset": "planted_log(n_users=1)"}, "is not planted_log(n_users=...,"),
+    ],
+)
+def test_lists_are_exported_only_with_their_own_data(run, tmp_path, capsys, changes, message):
+    """Other data, an unknown set or words that name none: refused, never guessed."""
+    record = json.loads(run.records[0].to_json()) | changes
+    (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
+    assert main(["export", str(tmp_path), "--to", "trec", "-o", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_faults_of_an_export_are_one_message(run, tmp_path, capsys):
+    """No such case; a per-query file that is gone; a place that cannot be written."""
+    command = ["export", str(run.folder), "--to", "trec", "-o"]
+    assert main([*command, str(tmp_path), "--cases", "zzz"]) == 2
+    assert "holds no records of cases 'zzz'" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main([*command, str(tmp_path / "file" / "x")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    (tmp_path / "records.jsonl").write_text(run.records[0].to_json() + "\n")
+    assert main(["export", str(tmp_path), "--to", "ranx", "-o", str(tmp_path / "o")]) == 2
+    assert "tied.npz: cannot be read" in capsys.readouterr().err
