@@ -176,8 +176,8 @@ def _grids(
             _checked(faults, f"{where}: search", partial(cls.settle_search, build, one))
             for one in searches
         ]
-        known = dict.fromkeys(one for one in settled if one is not None)
-        grids.append((_plain(build), tuple(_plain(one) for one in known)))
+        distinct = dict.fromkeys(one for one in settled if one is not None)
+        grids.append((_plain(build), tuple(_plain(one) for one in distinct)))
     return grids
 
 
