@@ -363,9 +363,7 @@ def _add_figure(commands: Subparsers) -> None:  # type: ignore[valid-type]
         metavar="N",
         help="72 are one inch; default 480. PNG has 300 pixels an inch",
     )
-    one.add_argument(
-        "-o", "--out", type=Path, metavar="DIR", help="default: figures in the folder"
-    )
+    one.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: figures in the folder")
     _add_noise_option(one)
 
 

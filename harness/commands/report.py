@@ -1,7 +1,6 @@
 """``matchbench report``: one page from the records of a folder; nothing is run."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,7 @@ class Latencies:
     """Reads the raw times of records: the number of a load is its place among its siblings."""
 
     def __init__(self, folder: Path, run: Run) -> None:
-        """Number the loads of each operating point."""
+        """Give each load of an operating point its number."""
         self._folder = folder
         self._files: dict[str, dict[int, npt.NDArray[np.float64]]] = {}
         self._numbers: dict[int, int] = {}
@@ -75,5 +74,3 @@ def write(path: Path, content: bytes) -> None:
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
     print(f"{path}: {len(content) / 1e6:.2f} MB")
-
-

@@ -1,5 +1,6 @@
 """Ladders: what a model loses on the way from its own score to the lists that serve it."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def ladders(points: Sequence[Point], metric: str) -> list[Ladder]:
     """
     groups: dict[str, dict[str, Point]] = {}
     for point in points:
-        scoring = point.first.search.get("scoring")
+        scoring = str(point.first.search.get("scoring"))
         if scoring in SCORINGS and mean_of(point, metric) is not None:
             groups.setdefault(_key(point), {})[scoring] = point
     kept = [
@@ -67,7 +68,7 @@ def ladders(points: Sequence[Point], metric: str) -> list[Ladder]:
         for group in groups.values()
         if len(group) > 1
     ]
-    pairs = [Pair(a, b) for group in kept for a, b in zip(group, group[1:], strict=False)]
+    pairs = [Pair(a, b) for group in kept for a, b in itertools.pairwise(group)]
     if not pairs:
         return []
     frame = compare_quality(pairs, [metric])

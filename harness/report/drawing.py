@@ -11,13 +11,12 @@ from typing import Any
 import vl_convert
 
 VEGA_LITE = "6.4"
+EXPORTS = "window.vegaEmbed = vegaEmbed;"
 
 
 def svg(spec: Mapping[str, Any]) -> str:
     """Return a specification drawn as SVG."""
-    return str(
-        vl_convert.vegalite_to_svg(dict(spec), vl_version=VEGA_LITE, allowed_base_urls=[])
-    )
+    return str(vl_convert.vegalite_to_svg(dict(spec), vl_version=VEGA_LITE, allowed_base_urls=[]))
 
 
 def png(spec: Mapping[str, Any], *, pixels_per_inch: float = 300.0) -> bytes:
@@ -32,4 +31,4 @@ def png(spec: Mapping[str, Any], *, pixels_per_inch: float = 300.0) -> bytes:
 @cache
 def javascript() -> str:
     """Return the program that draws in a browser; it defines ``vegaEmbed``."""
-    return str(vl_convert.javascript_bundle(vl_version=VEGA_LITE))
+    return str(vl_convert.javascript_bundle(EXPORTS, vl_version=VEGA_LITE))

@@ -101,9 +101,7 @@ def query_facts(parts: Parts) -> dict[str, npt.NDArray[Any]]:
     test, train = parts.test, parts.full_train
     counts = np.bincount(train.item_ids, minlength=train.n_items)
     sizes = np.diff(test.relevant.indptr)
-    sums = np.bincount(
-        test.relevant.rows, weights=counts[test.relevant.ids], minlength=len(test)
-    )
+    sums = np.bincount(test.relevant.rows, weights=counts[test.relevant.ids], minlength=len(test))
     return {
         "history_items": np.diff(test.queries.history.indptr).astype(np.int32),
         "relevant_events": sums / np.maximum(sizes, 1),

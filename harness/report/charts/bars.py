@@ -14,12 +14,12 @@ from harness.stages import SEARCH_STAGES
 # What is drawn of `Record.memory`, by chart; the table of the page has every number.
 INDEX: Mapping[str, str] = {"logical_bytes": "what search touches", "disk_bytes": "saved on disk"}
 PROCESS: Mapping[str, str] = {
-    "steady_bytes": "serving, steady",
+    "steady_bytes": "serving",
     "search_peak_bytes": "serving, peak",
     "build_peak_bytes": "building, peak",
 }
 DEVICE: Mapping[str, str] = {
-    "device_steady_bytes": "serving, steady",
+    "device_steady_bytes": "serving",
     "device_search_peak_bytes": "serving, peak",
     "device_build_peak_bytes": "building, peak",
 }
@@ -28,7 +28,8 @@ MEMORY = (
     ("memory-process", "Resident memory of a process, Python and libraries included", PROCESS),
     ("memory-device", "Memory of the device, above an empty context", DEVICE),
 )
-STEP = 22  # CSS pixels of a row
+SEEDS = " Of several seeds the first."
+BAR, THIN_BAR, LABEL = 14, 8, 18  # units: a stacked bar, one of several, the label above
 
 
 def stage_chart(frame: pd.DataFrame) -> Chart | None:
@@ -67,7 +68,7 @@ def stage_chart(frame: pd.DataFrame) -> Chart | None:
         name="stages",
         title="Stages of a query",
         description="Mean microseconds of one query by stage, from a pass of their own; the gap "
-        "says how far their sum lies from the same queries timed whole.",
+        "says how far their sum lies from the same queries timed whole." + SEEDS,
         spec=_bars(values, list(SEARCH_STAGES), "microseconds a query", more, stacked=True),
         numbers=_told(pd.DataFrame(cells)),
     )
@@ -97,7 +98,7 @@ def memory_charts(frame: pd.DataFrame) -> list[Chart]:
                 Chart(
                     name,
                     title,
-                    f"Megabytes (1 MB = 1,000,000 bytes): {'; '.join(kinds.values())}.",
+                    f"Megabytes (1 MB = 1,000,000 bytes): {'; '.join(kinds.values())}." + SEEDS,
                     _bars(values, list(kinds.values()), "MB", (), stacked=False),
                     _told(pd.DataFrame(cells)),
                 )
@@ -106,8 +107,9 @@ def memory_charts(frame: pd.DataFrame) -> list[Chart]:
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a row per setting with the name that tells it from others."""
-    rows = merge_loads(frame)
+    """Return a row per setting with the name that tells it from others; of seeds the first."""
+    first = frame.groupby("case")["seed"].transform("first")
+    rows = merge_loads(frame[frame["seed"] == first])
     settings = describe_setting(rows, with_load=False)
     return [
         {**{str(k): v for k, v in row.items()}, "setting": setting}
@@ -134,7 +136,18 @@ def _bars(
     stacked: bool,
 ) -> dict[str, Any]:
     present = [one for one in kinds if any(value["kind"] == one for value in values)]
-    y: dict[str, Any] = {"field": "row", "type": "nominal", "sort": None, "title": None}
+    n_rows = len({value["row"] for value in values})
+    thickness = BAR if stacked else THIN_BAR * len(present)
+    step = thickness + LABEL
+    y: dict[str, Any] = {
+        "field": "row", "type": "nominal", "sort": None, "title": None,
+        "scale": {"paddingInner": LABEL / step, "paddingOuter": LABEL / step},
+        # A label stands above its bars, so that these have the whole width, on a phone too.
+        "axis": {
+            "labelAlign": "left", "labelBaseline": "bottom", "labelPadding": -4, "labelLimit": 600,
+            "labelOffset": -thickness / 2 - 1, "ticks": False, "zindex": 1,
+        },
+    }  # fmt: skip
     encoding: dict[str, Any] = {
         "y": y,
         "x": {
@@ -147,7 +160,7 @@ def _bars(
             "field": "kind",
             "type": "ordinal",
             "scale": {"domain": present},
-            "legend": {"title": None, "orient": "top", "columns": 3},
+            "legend": {"title": None, "orient": "top", "columns": 2},
         },
         "order": {"field": "order"},
         "opacity": OPACITY,
@@ -161,7 +174,7 @@ def _bars(
     return {
         "params": [ISOLATED],
         "data": {"values": list(values)},
-        "height": {"step": STEP if stacked or len(present) == 1 else STEP // len(present) + 2},
+        "height": round((n_rows + LABEL / step) * step),
         "mark": {"type": "bar", "strokeWidth": 0.5, "stroke": "#888888", "cursor": "pointer"},
         "encoding": encoding,
     }

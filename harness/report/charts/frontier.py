@@ -19,7 +19,7 @@ from harness.report.charts.chart import (
     tooltip,
 )
 from harness.report.frontier_tables import COSTS, frontier_frame, quality_text
-from harness.report.numbers import NOTHING, cell
+from harness.report.numbers import NOTHING, cell, counted
 
 OF_LOAD = ("QPS", "p99")  # the others are the same under every load
 TITLES = {
@@ -95,7 +95,8 @@ def _chart(
     header = COSTS[name][0]
     where = scenario(plane.load) if name in OF_LOAD else "all loads"
     first = plane.spots[0].point.first
-    title = f"{metric} against {header}: {where}, {first.device}, {first.threads} threads"
+    threads = counted(first.threads, "thread")
+    title = f"{metric} against {header}: {where}, {first.device}, {threads}"
     drawn = [row for row in rows if row[name] is not None and not row["bound"]]
     bound = max((row["quality"] for row in rows if row["bound"]), default=None)
     left_out = len(plane.spots) - len(drawn) - sum(row["bound"] for row in rows)

@@ -9,7 +9,7 @@ from harness.compare.latency import FIELDS, Latency, nines
 from harness.compare.scenario import scenario
 from harness.report.charts.chart import ISOLATED, OPACITY, Chart, axis, by_method, tooltip
 from harness.report.comparison import settings_of
-from harness.report.numbers import MS, NOTHING, rounded
+from harness.report.numbers import MS, NOTHING, counted, rounded
 
 _TICKS = (0, 50, 90, 99, 99.9, 99.99)
 
@@ -19,7 +19,11 @@ def latency_chart(curves: Sequence[Latency], methods: Sequence[str], number: int
     settings = settings_of([one.spot.point for one in curves])
     values: list[dict[str, Any]] = []
     for one, setting in zip(curves, settings, strict=True):
-        what = {"method": one.record.case, "setting": setting, "row": f"{one.record.case} {setting}"}
+        what = {
+            "method": one.record.case,
+            "setting": setting,
+            "row": f"{one.record.case} {setting}",
+        }
         told = {f"p{percent:g} ms": NOTHING for percent in FIELDS}
         told |= {f"p{p:g} ms": rounded(s / MS) for p, s in one.curve if p in FIELDS}
         values += [
@@ -49,7 +53,7 @@ def latency_chart(curves: Sequence[Latency], methods: Sequence[str], number: int
     first = curves[0].record
     return Chart(
         name=f"latency-{number}",
-        title=f"Latency by percentile: {name}, {first.device}, {first.threads} threads",
+        title=f"Latency by percentile: {name}, {first.device}, {counted(first.threads, 'thread')}",
         description=_description(curves),
         spec={
             "params": [ISOLATED],
@@ -101,8 +105,6 @@ def _numbers(curves: Sequence[Latency], settings: Sequence[str]) -> pd.DataFrame
     for one, setting in zip(curves, settings, strict=True):
         known = dict(one.curve)
         row = {"method": one.record.case, "setting": setting or NOTHING}
-        row |= {
-            f"p{p:g} ms": rounded(known[p] / MS) if p in known else NOTHING for p in FIELDS
-        }
+        row |= {f"p{p:g} ms": rounded(known[p] / MS) if p in known else NOTHING for p in FIELDS}
         rows.append({**row, "n": f"{one.record.n_timed:,}" if one.record.n_timed else NOTHING})
     return pd.DataFrame(rows)

@@ -29,17 +29,17 @@ def ladder_chart(found: Sequence[Ladder], metric: str, methods: Sequence[str]) -
         case = ladder.first.point.first.case
         what = {"method": case, "setting": setting, "row": f"{case} {setting}"}
         for rung in ladder.rungs:
-            told = f"{rung.value:.4f}"
+            value = f"{rung.value:.4f}"
             values.append({
                 **what, "scoring": rung.scoring, "quality": rung.value, "low": rung.low,
-                "high": rung.high, "told": told, "meaning": SCORINGS[rung.scoring],
+                "high": rung.high, "told": value, "meaning": SCORINGS[rung.scoring],
                 "step": step_text(rung.step) or "the first rung",
             })  # fmt: skip
             cells.append({
                 "method": case, "setting": setting or NOTHING, "scoring": rung.scoring,
-                metric: told, "to the rung before": step_text(rung.step) or NOTHING,
+                metric: value, "to the rung before": step_text(rung.step) or NOTHING,
             })  # fmt: skip
-    order = [one for one in SCORINGS if any(value["scoring"] == one for value in values)]
+    order = [one for one in SCORINGS if any(row["scoring"] == one for row in values)]
     x: Spec = {
         "field": "scoring", "type": "ordinal", "sort": order, "title": None,
         "axis": {"labelAngle": 0},
@@ -63,9 +63,7 @@ def ladder_chart(found: Sequence[Ladder], metric: str, methods: Sequence[str]) -
     )
 
 
-def segment_charts(
-    segments: Sequence[Segment], metric: str, methods: Sequence[str]
-) -> list[Chart]:
+def segment_charts(segments: Sequence[Segment], metric: str, methods: Sequence[str]) -> list[Chart]:
     """Return a chart for each kind of segment; the best possible score is left out."""
     charts = []
     for kind, names in KINDS.items():

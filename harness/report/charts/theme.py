@@ -28,7 +28,11 @@ SHAPES = (
     "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right",
 )  # fmt: skip
 # Steps of the map cividis, which looks alike with and without colour blindness: stages, kinds.
-STEPS = ("#00204d", "#ffea46", "#666970", "#cbba69", "#31446b", "#958f78")
+# Its darkest are lightened on a dark ground.
+STEPS: Mapping[Theme, tuple[str, ...]] = {
+    "light": ("#00204d", "#ffea46", "#666970", "#cbba69", "#31446b", "#958f78"),
+    "dark": ("#4f7fd0", "#ffea46", "#86898f", "#cbba69", "#2f5a9e", "#b8b29b"),
+}
 LEGEND_WIDTH = 160  # units that hold a symbol and a name
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
@@ -44,6 +48,7 @@ def config_of(theme: Theme) -> Spec:
         "axis": {
             **words, "gridColor": faint, "domainColor": ink, "tickColor": ink, "labelFontSize": 11,
             "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 220,
+            "labelSeparation": 8,
         },
         "legend": {
             **words, "symbolStrokeColor": ink, "labelFontSize": 12, "symbolSize": 90,
@@ -51,7 +56,11 @@ def config_of(theme: Theme) -> Spec:
         },
         "rule": {"color": ink},
         "text": {"color": ink, "font": FONT},
-        "range": {"category": list(METHODS[theme]), "symbol": list(SHAPES), "ordinal": list(STEPS)},
+        "range": {
+            "category": list(METHODS[theme]),
+            "symbol": list(SHAPES),
+            "ordinal": list(STEPS[theme]),
+        },
     }  # fmt: skip
 
 
@@ -59,7 +68,8 @@ def static(chart: Chart, theme: Theme, width: int) -> dict[str, Any]:
     """Return the specification of a figure that stands alone, ``width`` units wide."""
     config = config_of(theme)
     config["legend"]["columns"] = max(1, width // LEGEND_WIDTH)
-    return {**_framed(chart), "width": width, "config": config, **chart.spec}
+    fit = {"type": "fit-x", "contains": "padding"}
+    return {**_framed(chart), "width": width, "autosize": fit, "config": config, **chart.spec}
 
 
 def interactive(chart: Chart) -> dict[str, Any]:
@@ -68,5 +78,4 @@ def interactive(chart: Chart) -> dict[str, Any]:
 
 
 def _framed(chart: Chart) -> dict[str, Any]:
-    fit = {"type": "fit-x", "contains": "padding"}
-    return {"$schema": SCHEMA, "description": chart.description, "autosize": fit}
+    return {"$schema": SCHEMA, "description": chart.description}

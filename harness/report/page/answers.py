@@ -1,5 +1,6 @@
 """Answers: what most readers ask first, in sentences, each from a comparison of the page."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ from harness.report.comparison import settings_of
 from harness.report.material import Material
 from harness.report.numbers import MS, percent, rounded
 
+NO_P99 = (
+    "Not told: no record holds a p99. The profile `smoke` does not settle it; run with "
+    "`--profile ci`."
+)
 AT_P99_S = 1e-3  # the budget that the first sentence is about
 
 
@@ -28,10 +33,7 @@ def answers(
     """
     told = [_within(plane, material) for plane in material.planes if plane.axis_values("p99")]
     if not told:
-        told = [
-            "Not told: no record holds a p99. The profile `smoke` does not settle it; run with "
-            "`--profile ci`."
-        ]
+        told = [NO_P99]
     found = [(f"Which method within {AT_P99_S / MS:g} ms at p99?", one) for one in told[:3]]
     found.append(("How sure is the ranking?", _sure(pairs, ranked, material.metric)))
     found += [
@@ -98,7 +100,7 @@ def _loss(ladder: Ladder, metric: str) -> str:
     case = first.point.first.case
     steps = "; ".join(
         f"{a.scoring} to {b.scoring}: {step_text(b.step)}"
-        for a, b in zip(ladder.rungs, ladder.rungs[1:], strict=False)
+        for a, b in itertools.pairwise(ladder.rungs)
     )
     whole = f"{first.value:.4f} ({first.scoring}) becomes {last.value:.4f} ({last.scoring})"
     share = (last.value - first.value) / first.value if first.value else 0.0

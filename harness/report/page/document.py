@@ -14,7 +14,7 @@ from harness.report.drawing import javascript
 from harness.report.material import Material, charts_of
 from harness.report.page import sections
 from harness.report.page.answers import answers
-from harness.report.page.markup import section, text
+from harness.report.page.markup import prose, section, text
 from harness.report.page.overview import overview
 from harness.report.page.palette import PAGE_CONFIG, theme_css
 
@@ -61,7 +61,7 @@ def page_of(material: Material) -> str:
         f'<meta name="generator" content="matchbench"><link rel="icon" href="data:,">'
         f"<title>{text(title)}</title><style>{theme_css()}{_asset('page.css')}</style></head><body>"
         '<a class="skip" href="#main">Skip to the content</a>'
-        f"{_header(title, records)}<main id=\"main\">{body}</main>"
+        f'{_header(title, records)}<main id="main">{body}</main>'
         "<footer>Made by matchbench from records alone.</footer>"
         f'<script type="application/json" id="data">{data}</script>'
         f"<script>{_inline(javascript())}</script><script>{_inline(_asset('page.js'))}</script>"
@@ -76,11 +76,11 @@ def _body(material: Material, charts: Mapping[str, list[Chart]]) -> list[str]:
     pairs = against_best(material.points, metric)
     ranked = ranking(pairs, metric)
     found = answers(material, pairs, ranked)
-    short = "".join(f"<dt>{text(question)}</dt><dd>{text(words)}</dd>" for question, words in found)
+    short = "".join(
+        f"<dt>{text(question)}</dt><dd>{prose(words)}</dd>" for question, words in found
+    )
     agreement = next((one for one in metrics if one.startswith(AGREEMENT)), metric)
-    captions = [
-        caption_of(group, material.run.floor, best=False) for group in comparable(records)
-    ]
+    captions = [caption_of(group, material.run.floor, best=False) for group in comparable(records)]
     return [
         section("short", "In short", f'<dl class="answers">{short}</dl>'),
         section("overview", "Overview", overview(material.run, metrics)),

@@ -7,7 +7,17 @@ import pandas as pd
 
 from harness.report.charts.chart import Chart
 
-WORDS = ("method", "setting", "scoring", "scenario", "what", "frontier", "training", "status")
+WORDS = (
+    "method",
+    "setting",
+    "scoring",
+    "scenario",
+    "what",
+    "frontier",
+    "training",
+    "status",
+    "value",
+)
 
 
 def text(value: object) -> str:
@@ -15,14 +25,21 @@ def text(value: object) -> str:
     return html.escape(str(value))
 
 
-def lines(texts: Sequence[str]) -> str:
-    """Return lines as a list."""
-    return "<ul>" + "".join(f"<li>{text(one)}</li>" for one in texts) + "</ul>"
+def prose(words: str) -> str:
+    """Return a text in which backticks mark code.
+
+    >>> prose("run `matchbench noise` < 1")
+    'run <code>matchbench noise</code> &lt; 1'
+    """
+    parts = [text(one) for one in words.split("`")]
+    return "".join(f"<code>{one}</code>" if number % 2 else one for number, one in enumerate(parts))
 
 
 def scrolled(table: str, label: str) -> str:
     """Return a table in a box of its own that scrolls sideways, by keyboard too."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{text(label)}">{table}</div>'
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(label)}">{table}</div>'
+    )
 
 
 def cells_table(cells: pd.DataFrame, caption: str) -> str:
@@ -34,9 +51,7 @@ def cells_table(cells: pd.DataFrame, caption: str) -> str:
     )
     rows = "".join(
         "<tr>"
-        + "".join(
-            f"<td{kind}>{text(value)}</td>" for value, kind in zip(row, kinds, strict=True)
-        )
+        + "".join(f"<td{kind}>{text(value)}</td>" for value, kind in zip(row, kinds, strict=True))
         + "</tr>"
         for row in cells.values.tolist()
     )
@@ -72,7 +87,7 @@ def section(anchor: str, title: str, body: str) -> str:
 
 def note(words: str) -> str:
     """Return a paragraph."""
-    return f"<p>{text(words)}</p>"
+    return f"<p>{prose(words)}</p>"
 
 
 def command(words: str) -> str:

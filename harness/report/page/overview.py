@@ -33,7 +33,7 @@ FILTERS = ("method", "scenario", "device", "status", "group")  # those with seve
 class _Rows:
     """The rows of all groups that compare, their cells by header, and the notes they carry."""
 
-    rows: list[Mapping[Any, Any]]
+    rows: Sequence[Mapping[Any, Any]]
     cells: dict[str, list[str]]
     numbers: dict[str, list[Any]]
     facts: dict[str, list[str]]
@@ -122,13 +122,13 @@ def _header(name: str, *, sortable: bool) -> str:
     kind = "" if name in ("method", "setting", "status", "again", *FILTERS) else ' class="n"'
     if not sortable:
         return f'<th scope="col"{kind}>{text(name)}</th>'
-    return f'<th scope="col"{kind} aria-sort="none"><button type="button">{text(name)}</button></th>'
+    return (
+        f'<th scope="col"{kind} aria-sort="none"><button type="button">{text(name)}</button></th>'
+    )
 
 
 def _filters(told: _Rows, filters: Sequence[str]) -> str:
-    parts = [
-        '<label>Find <input type="search" id="find" placeholder="method or setting"></label>'
-    ]
+    parts = ['<label>Find <input type="search" id="find" placeholder="method or setting"></label>']
     for name in filters:
         options = "".join(
             f'<option value="{text(one)}">{text(one)}</option>'

@@ -1,7 +1,7 @@
 """Colours of the page: themes as CSS variables, so that charts follow the reader's at once."""
 
 from harness.report.charts.chart import Spec
-from harness.report.charts.theme import FAINT, GROUND, INK, METHODS, Theme, config_of
+from harness.report.charts.theme import FAINT, GROUND, INK, METHODS, STEPS, Theme, config_of
 
 PAGER = {"light": "#f4f6f8", "dark": "#1d2229"}  # of boxes and table heads
 LINK = {"light": "#0057b8", "dark": "#8cc2ff"}
@@ -26,6 +26,7 @@ def _variables(theme: Theme) -> str:
         "box": PAGER[theme],
         "link": LINK[theme],
         **{f"m{number}": colour for number, colour in enumerate(METHODS[theme])},
+        **{f"s{number}": colour for number, colour in enumerate(STEPS[theme])},
     }
     return "".join(f"--{name}:{colour};" for name, colour in values.items())
 
@@ -36,7 +37,7 @@ def _page_config() -> Spec:
     config = _renamed(config_of("light"), names)
     config["background"] = None
     config["range"]["category"] = [f"var(--m{number})" for number in range(len(METHODS["light"]))]
-    config["legend"]["columns"] = 3
+    config["range"]["ordinal"] = [f"var(--s{number})" for number in range(len(STEPS["light"]))]
     config["aria"] = False  # each chart has a name, a description and a table instead
     return dict(config)
 

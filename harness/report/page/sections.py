@@ -1,7 +1,6 @@
-"""Sections: the body of the page, one function each; what records do not hold is said, not shown.
-"""
+"""Sections: the body of the page; what the records do not hold is said, never invented."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,13 +17,14 @@ from harness.report.comparison import render_quality
 from harness.report.frontier_tables import render_budgets, render_frontier
 from harness.report.material import Material
 from harness.report.noise_table import render_noise
-from harness.report.numbers import NOTHING, rounded
+from harness.report.numbers import NOTHING, counted, rounded
 from harness.report.page.answers import AT_P99_S
 from harness.report.page.markup import (
     cells_table,
     command,
     figures,
     note,
+    prose,
     scrolled,
     section,
     text,
@@ -73,7 +73,7 @@ def frontiers(material: Material, charts: Sequence[Chart]) -> str:
         budgets = [one for kind in kinds for one in _budgets(plane, kind)]
         decisions = [decide(plane, one, material.reader, material.metric) for one in budgets]
         first = plane.spots[0].point.first
-        name = f"{scenario(plane.load)}, {first.device}, {first.threads} threads"
+        name = f"{scenario(plane.load)}, {first.device}, {counted(first.threads, 'thread')}"
         parts.append(f"<h3>Within a budget: {text(name)}</h3>")
         if decisions:
             table = render_budgets(decisions, material.metric, "html", plane)
@@ -143,8 +143,7 @@ def memory_table(material: Material) -> str:
     """Return the view of every memory number."""
     table = render(to_frame(material.run.records), (), "html", view="memory")
     return (
-        "<details><summary>Every number of memory</summary>"
-        f"{scrolled(table, 'memory')}</details>"
+        f"<details><summary>Every number of memory</summary>{scrolled(table, 'memory')}</details>"
     )
 
 
@@ -161,7 +160,8 @@ def noise(material: Material) -> str:
 def environment(records: Sequence[Record], captions: Sequence[str]) -> str:
     """Return the protocol, the machine and the libraries of each group that compares."""
     parts = [
-        f"<p>{'<br>'.join(text(line) for line in caption.splitlines())}</p>" for caption in captions
+        f"<p>{'<br>'.join(prose(line) for line in caption.splitlines())}</p>"
+        for caption in captions
     ]
     facts = [
         ("started", _span([one.started_at for one in records])),
@@ -170,32 +170,32 @@ def environment(records: Sequence[Record], captions: Sequence[str]) -> str:
         ("commit", _all(one.commit for one in records)),
         ("measured while others kept the machine busy", _busy(records)),
     ]
-    machines = {key: _all(str(one.machine.get(key)) for one in records if key in one.machine)
-                for key in dict.fromkeys(key for one in records for key in one.machine)}  # fmt: skip
-    libraries = {
-        key: _all(one.environment.get(key, NOTHING) for one in records)
-        for key in dict.fromkeys(key for one in records for key in one.environment)
-    }
-    rows = [*facts, *machines.items(), *libraries.items()]
+    rows = [
+        *facts,
+        *_facts([one.machine for one in records]),
+        *_facts([one.environment for one in records]),
+    ]
     table = cells_table(pd.DataFrame(rows, columns=["what", "value"]), "Machine and libraries")
     return section("environment", "Protocol and environment", "".join(parts) + table)
 
 
 def replay(records: Sequence[Record]) -> str:
     """Return each command that the records carry, once, with the rows it runs."""
-    commands: dict[str, list[str]] = {}
+    commands: dict[str, dict[str, None]] = {}
     for one in records:
-        commands.setdefault(one.replay, []).append(one.case)
+        commands.setdefault(one.case, {})[one.replay] = None
     items = "".join(
-        f"<li>{text(', '.join(dict.fromkeys(cases)))}: {command(words)}</li>"
-        for words, cases in commands.items()
+        f"<details><summary>{text(case)}</summary><ul>"
+        + "".join(f"<li>{command(one)}</li>" for one in ones)
+        + "</ul></details>"
+        for case, ones in commands.items()
     )
     first = records[0]
     intro = (
         f"At commit {first.commit[:10]}, in an environment made with constraints.txt. A command "
         "runs all trials of its case."
     )
-    return section("replay", "Run it again", f"{note(intro)}<ul>{items}</ul>")
+    return section("replay", "Run it again", note(intro) + items)
 
 
 def _budgets(plane: Plane, kind: Kind) -> list[Budget]:
@@ -205,7 +205,13 @@ def _budgets(plane: Plane, kind: Kind) -> list[Budget]:
     return sorted(found, key=lambda one: one.bound)
 
 
-def _all(values: Any) -> str:
+def _facts(tables: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return each key of any table with the different values that it has."""
+    keys = dict.fromkeys(key for one in tables for key in one)
+    return [(key, _all(str(one[key]) for one in tables if key in one)) for key in keys]
+
+
+def _all(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(values))
 
 
