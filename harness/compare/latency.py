@@ -86,8 +86,8 @@ def recorded_curve(record: Record) -> tuple[tuple[float, float], ...]:
 def nines(percentile: float) -> float:
     """Return the place of a percentile on an axis that is even in the share beyond it.
 
-    >>> [round(nines(one), 3) for one in (0, 90, 99, 99.9)]
-    [0.0, 1.0, 2.0, 3.0]
+    >>> [round(nines(one), 3) for one in (50, 90, 99, 99.9)]
+    [0.301, 1.0, 2.0, 3.0]
     """
     return -math.log10(1 - percentile / 100)
 

@@ -17,7 +17,7 @@ INK: Mapping[Theme, str] = {"light": "#1b1f24", "dark": "#e8eaed"}
 FAINT: Mapping[Theme, str] = {"light": "#d5d9de", "dark": "#3a4049"}
 METHODS: Mapping[Theme, tuple[str, ...]] = {
     "light": (
-        "#0199ff", "#bf8600", "#7e0acd", "#23797e", "#7b2205", "#000000", "#113570", "#39000f",
+        "#0098fe", "#bf8600", "#7e0acd", "#23797e", "#7b2205", "#000000", "#113570", "#39000f",
     ),
     "dark": (
         "#a4d5ff", "#dc8808", "#a23cff", "#1cb2a5", "#ffcc27", "#f2ffd1", "#b9490c", "#057c89",
