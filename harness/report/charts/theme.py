@@ -1,6 +1,6 @@
 """Themes: colours that the colour-blind can tell apart, on white and on a dark ground.
 
-The two lists of eight were searched for the largest least distance (OKLab) between any two, seen
+The two lists of six were searched for the largest least distance (OKLab) between any two, seen
 by normal eyes and by the three dichromacies after Machado, Oliveira and Fernandes (2009), among
 colours with a contrast of at least 3 to their ground; `tests/harness/report/test_theme.py` measures
 both. Methods have a shape beside their colour, so that no chart of points needs colour at all.
@@ -16,14 +16,10 @@ GROUND: Mapping[Theme, str] = {"light": "#ffffff", "dark": "#14171c"}
 INK: Mapping[Theme, str] = {"light": "#1b1f24", "dark": "#e8eaed"}
 FAINT: Mapping[Theme, str] = {"light": "#d5d9de", "dark": "#3a4049"}
 METHODS: Mapping[Theme, tuple[str, ...]] = {
-    "light": (
-        "#0098fe", "#bf8600", "#7e0acd", "#23797e", "#7b2205", "#000000", "#113570", "#39000f",
-    ),
-    "dark": (
-        "#a4d5ff", "#dc8808", "#a23cff", "#1cb2a5", "#ffcc27", "#f2ffd1", "#b9490c", "#057c89",
-    ),
-}  # fmt: skip
-# Seven shapes and eight colours: 56 methods until a pair comes again.
+    "light": ("#003494", "#df7a0a", "#419eb4", "#9900ff", "#a9370f", "#630a2d"),
+    "dark": ("#31c9ff", "#feae58", "#26939e", "#a222ff", "#e74414", "#d9fbe8"),
+}
+# Seven shapes and six colours: 42 methods until a pair comes again.
 SHAPES = (
     "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right",
 )  # fmt: skip

@@ -53,7 +53,26 @@ def answers(
 def _within(plane: Plane, material: Material) -> str:
     one = decide(plane, Budget("p99", AT_P99_S), material.reader, material.metric)
     first = plane.spots[0].point.first
-    return f"{scenario(plane.load)}, {first.device}: {decision_text(one, material.metric)}"
+    words = f"{scenario(plane.load)}, {first.device}: {decision_text(one, material.metric)}"
+    return f"{words} {_measured(plane, one)}".strip()
+
+
+def _measured(plane: Plane, decision: Decision) -> str:
+    """Return the best point that was itself measured within the budget, with its p99."""
+    known = [
+        (spot, cost.value)
+        for spot in plane.axis_values("p99")
+        if (cost := spot.costs["p99"]) is not None and cost.value <= decision.budget.bound
+    ]
+    if not known:
+        return ""
+    spot, p99 = max(known, key=lambda one: one[0].quality or 0.0)
+    settings = settings_of([one.point for one in plane.spots])
+    setting = next(
+        text for one, text in zip(plane.spots, settings, strict=True) if one is spot
+    )
+    name = f"{spot.point.first.case} {setting}".strip()
+    return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(p99 / MS)} ms."
 
 
 def decision_text(decision: Decision, metric: str) -> str:
@@ -65,7 +84,7 @@ def decision_text(decision: Decision, metric: str) -> str:
         return "no method."
     best = within[0]
     about = {"between": "about ", "at_least": "at least "}.get(best.how, "")
-    value = f"{about}{metric} {best.value:.4f}"
+    value = f"{metric} {about}{best.value:.4f}"
     if decision.leader is None:
         return f"undecided ({decision.why}); the highest is {best.case} with {value}."
     others = len(within) - 1

@@ -9,7 +9,7 @@ from harness.compare.ranking import against_best, ranking
 from harness.record import Record
 from harness.report.caption import caption_of
 from harness.report.charts.chart import Chart
-from harness.report.charts.theme import SHAPES, interactive
+from harness.report.charts.theme import METHODS, SHAPES, interactive
 from harness.report.drawing import javascript
 from harness.report.material import Material, charts_of
 from harness.report.page import sections
@@ -18,6 +18,7 @@ from harness.report.page.markup import prose, section, text
 from harness.report.page.overview import overview
 from harness.report.page.palette import PAGE_CONFIG, theme_css
 
+N_COLOURS = len(METHODS["light"])
 NAVIGATION = (
     ("short", "In short"), ("overview", "Overview"), ("frontier", "Frontiers"),
     ("ranking", "Ranking"), ("ladder", "Ladder"), ("latency", "Latency"), ("stages", "Stages"),
@@ -124,7 +125,7 @@ def _methods(methods: Sequence[str]) -> str:
     """Return the legend of all charts: a button for each method, which isolates it."""
     buttons = "".join(
         f'<button type="button" aria-pressed="false" data-method="{text(one)}">'
-        f'<svg viewBox="0 0 16 16" aria-hidden="true"><path style="fill:var(--m{number % 8})" '
+        f'<svg viewBox="0 0 16 16" aria-hidden="true"><path style="fill:var(--m{number % N_COLOURS})" '
         f'd="{OUTLINES[SHAPES[number % len(SHAPES)]]}"/></svg>{text(one)}</button>'
         for number, one in enumerate(methods)
     )

@@ -62,7 +62,7 @@ def cells_table(cells: pd.DataFrame, caption: str) -> str:
 def figure(chart: Chart) -> str:
     """Return the place of a chart, which the page's program draws, and its numbers as a table."""
     return (
-        f'<figure class="chart" id="{text(chart.name)}">'
+        f'<figure class="chart" id="chart-{text(chart.name)}">'
         f"<h4>{text(chart.title)}</h4>"
         f'<div class="plot" data-chart="{text(chart.name)}" role="img" '
         f'aria-label="{text(chart.title)}. {text(chart.description)}"></div>'

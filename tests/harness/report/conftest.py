@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from harness.compare.latency import latency_curve
 from harness.query_values import QueryValues
-from harness.report.material import material_of
+from harness.report.material import charts_of, material_of
+from harness.report.page.document import page_of
 
 N_QUERIES = 300
 METRIC = "ndcg@10"
@@ -94,8 +94,27 @@ def thirty(run_of):
     return type(run)(run.name, run.records, read, run.floor)
 
 
+MADE = {}  # the same in every test, and not changed by any
+
+
 @pytest.fixture
 def material(thirty):
     """Return the material of the thirty points."""
-    assert latency_curve(np.ones(1_000))[-1][0] > 99
-    return material_of(thirty, METRIC, times_of)
+    return MADE.setdefault("material", material_of(thirty, METRIC, times_of))
+
+
+@pytest.fixture
+def charts(material):
+    """Return name -> chart of the thirty points."""
+    if "charts" not in MADE:
+        groups = charts_of(material).values()
+        MADE["charts"] = {one.name: one for group in groups for one in group}
+    return MADE["charts"]
+
+
+@pytest.fixture
+def page(material):
+    """Return the page of the thirty points."""
+    if "page" not in MADE:
+        MADE["page"] = page_of(material)
+    return MADE["page"]

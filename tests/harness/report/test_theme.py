@@ -59,14 +59,14 @@ def test_marks_and_words_stand_out(theme):
 @pytest.mark.parametrize("sight", SEEN)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_any_two_methods_differ_to_every_eye(theme, sight):
-    """No two of the eight lie nearer than 0.12 in OKLab; 0.02 is just seen side by side."""
+    """No two of the six lie nearer than 0.15 in OKLab; 0.02 is just seen side by side."""
     seen = [oklab(SEEN[sight] @ linear(one)) for one in METHODS[theme]]
     nearest = min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2))
-    assert nearest > 0.12
+    assert nearest > 0.15
 
 
-def test_colour_and_shape_together_name_fifty_six_methods():
-    """Eight colours and seven shapes share no divisor: no pair comes twice before 56."""
-    pairs = {(n % len(METHODS["light"]), n % len(SHAPES)) for n in range(56)}
-    assert len(pairs) == 56
+def test_colour_and_shape_together_name_forty_two_methods():
+    """Six colours and seven shapes share no divisor: no pair comes twice before 42."""
+    pairs = {(n % len(METHODS["light"]), n % len(SHAPES)) for n in range(42)}
+    assert len(pairs) == 42
     assert len(METHODS["dark"]) == len(METHODS["light"])
