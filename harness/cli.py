@@ -194,6 +194,7 @@ def _add_noise(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     _add_choice(one)
     one.add_argument("--force", action="store_true", help="measure all pairs again")
+    one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_data_root(one)
 
 
@@ -313,13 +314,7 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument(
         "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms"
     )
-    one.add_argument(
-        "--published",
-        type=Path,
-        metavar="FILE",
-        help="a TOML file of published figures to show beside ours, marked as not run here: "
-        "[[figure]] with method, source, dataset, metrics, and protocol",
-    )
+    _add_published(one)
     one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_noise_option(one)
 
@@ -337,6 +332,7 @@ def _add_report(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument(
         "-o", "--out", type=Path, metavar="FILE", help="default: report.html in the folder"
     )
+    _add_published(one)
     _add_noise_option(one)
 
 
@@ -406,6 +402,16 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--methods", metavar="GLOB", help="only cases whose name or method matches, e.g. 'two_*'"
+    )
+
+
+def _add_published(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--published",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of published figures to show beside ours, marked as not run here: "
+        "[[figure]] with method, source, dataset, metrics, and protocol",
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.commands.compare import open_run
+from harness.commands.compare import open_run, read_published
 from harness.commands.frontier import metric_of
 from harness.compare.points import Run
 from harness.errors import RecordError
@@ -18,7 +18,7 @@ from harness.store.query_file import read_latencies
 
 def main(options: argparse.Namespace) -> int:
     """Write the page."""
-    page = page_of(open_material(options))
+    page = page_of(open_material(options), read_published(options.published))
     write(options.out or options.folder / "report.html", page.encode())
     return 0
 

@@ -21,6 +21,7 @@ from harness.report.charts.curves import health_charts, scale_charts
 from harness.report.charts.frontier import frontier_charts
 from harness.report.charts.latency import latency_chart
 from harness.report.charts.steps import ladder_chart, segment_charts
+from harness.report.places import places_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,10 @@ def charts_of(material: Material) -> Mapping[str, list[Chart]]:
 
 def _latency_charts(material: Material) -> list[Chart]:
     charts: list[Chart] = []
-    for plane in material.planes:
+    for plane, place in zip(material.planes, places_of(material.planes), strict=True):
         curves = [one for one in latencies_of(plane, material.read_times) if one.curve]
         if curves:
-            charts.append(latency_chart(curves, material.methods, len(charts) + 1))
+            charts.append(latency_chart(curves, material.methods, place, len(charts) + 1))
     return charts
 
 

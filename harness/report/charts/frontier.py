@@ -7,7 +7,6 @@ import pandas as pd
 
 from harness.compare.frontier import AXES, Plane
 from harness.compare.quality import BOUND
-from harness.compare.scenario import scenario
 from harness.report.charts.chart import (
     ISOLATED,
     OPACITY,
@@ -19,7 +18,8 @@ from harness.report.charts.chart import (
     tooltip,
 )
 from harness.report.frontier_tables import COSTS, frontier_frame, quality_text
-from harness.report.numbers import NOTHING, cell, counted
+from harness.report.numbers import NOTHING, cell
+from harness.report.places import places_of
 
 OF_LOAD = ("QPS", "p99")  # the others are the same under every load
 TITLES = {
@@ -41,14 +41,17 @@ def frontier_charts(planes: Sequence[Plane], metric: str, methods: Sequence[str]
     """
     charts: list[Chart] = []
     told: set[tuple[int, ...]] = set()
-    for plane in planes:
+    places, whole = places_of(planes), places_of(planes, with_load=False)
+    for plane, place, elsewhere in zip(planes, places, whole, strict=True):
         points = tuple(id(one.point) for one in plane.spots)
         axes = OF_LOAD if points in told else AXES
         told.add(points)
         rows = _rows(plane, metric)
         for name in axes:
             if any(row[name] is not None and not row["bound"] for row in rows):
-                charts.append(_chart(plane, rows, name, metric, methods, len(charts) + 1))
+                where = place if name in OF_LOAD else elsewhere
+                number = len(charts) + 1
+                charts.append(_chart(plane, rows, name, metric, methods, where, number))
     return charts
 
 
@@ -90,13 +93,10 @@ def _chart(
     name: str,
     metric: str,
     methods: Sequence[str],
+    where: str,
     number: int,
 ) -> Chart:
-    header = COSTS[name][0]
-    where = scenario(plane.load) if name in OF_LOAD else "all loads"
-    first = plane.spots[0].point.first
-    threads = counted(first.threads, "thread")
-    title = f"{metric} against {header}: {where}, {first.device}, {threads}"
+    title = f"{metric} against {COSTS[name][0]}: {where}"
     drawn = [row for row in rows if row[name] is not None and not row["bound"]]
     bound = max((row["quality"] for row in rows if row["bound"]), default=None)
     left_out = len(plane.spots) - len(drawn) - sum(row["bound"] for row in rows)

@@ -6,16 +6,17 @@ from typing import Any
 import pandas as pd
 
 from harness.compare.latency import FIELDS, Latency, nines
-from harness.compare.scenario import scenario
 from harness.report.charts.chart import ISOLATED, OPACITY, Chart, axis, by_method, tooltip
 from harness.report.comparison import settings_of
-from harness.report.numbers import MS, NOTHING, counted, rounded
+from harness.report.numbers import MS, NOTHING, rounded
 
 _TICKS = (0, 50, 90, 99, 99.9, 99.99)
 
 
-def latency_chart(curves: Sequence[Latency], methods: Sequence[str], number: int) -> Chart:
-    """Return the chart of one plane's distributions."""
+def latency_chart(
+    curves: Sequence[Latency], methods: Sequence[str], where: str, number: int
+) -> Chart:
+    """Return the chart of the distributions of one plane, ``where`` in words."""
     settings = settings_of([one.spot.point for one in curves])
     values: list[dict[str, Any]] = []
     for one, setting in zip(curves, settings, strict=True):
@@ -49,11 +50,9 @@ def latency_chart(curves: Sequence[Latency], methods: Sequence[str], number: int
         for p in FIELDS
         if any(v[f"p{p:g} ms"] != NOTHING for v in values)
     ]
-    name = scenario(curves[0].spot.load)
-    first = curves[0].record
     return Chart(
         name=f"latency-{number}",
-        title=f"Latency by percentile: {name}, {first.device}, {counted(first.threads, 'thread')}",
+        title=f"Latency by percentile: {where}",
         description=_description(curves),
         spec={
             "params": [ISOLATED],

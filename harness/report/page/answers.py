@@ -10,10 +10,10 @@ from harness.compare.budgets import Budget, Decision, decide
 from harness.compare.frontier import Plane
 from harness.compare.ladder import Ladder, step_text
 from harness.compare.points import Pair
-from harness.compare.scenario import scenario
 from harness.report.comparison import settings_of
 from harness.report.material import Material
 from harness.report.numbers import MS, percent, rounded
+from harness.report.places import places_of
 
 NO_P99 = (
     "Not told: no record holds a p99. The profile `smoke` does not settle it; run with "
@@ -31,7 +31,12 @@ def answers(
     ----------
     pairs, ranked : of `harness.compare.ranking`.
     """
-    told = [_within(plane, material) for plane in material.planes if plane.axis_values("p99")]
+    places = places_of(material.planes)
+    told = [
+        _within(plane, place, material)
+        for plane, place in zip(material.planes, places, strict=True)
+        if plane.axis_values("p99")
+    ]
     if not told:
         told = [NO_P99]
     found = [(f"Which method within {AT_P99_S / MS:g} ms at p99?", one) for one in told[:3]]
@@ -50,10 +55,9 @@ def answers(
     return found
 
 
-def _within(plane: Plane, material: Material) -> str:
+def _within(plane: Plane, place: str, material: Material) -> str:
     one = decide(plane, Budget("p99", AT_P99_S), material.reader, material.metric)
-    first = plane.spots[0].point.first
-    words = f"{scenario(plane.load)}, {first.device}: {decision_text(one, material.metric)}"
+    words = f"{place}: {decision_text(one, material.metric)}"
     return f"{words} {_measured(plane, one)}".strip()
 
 
@@ -68,9 +72,7 @@ def _measured(plane: Plane, decision: Decision) -> str:
         return ""
     spot, p99 = max(known, key=lambda one: one[0].quality or 0.0)
     settings = settings_of([one.point for one in plane.spots])
-    setting = next(
-        text for one, text in zip(plane.spots, settings, strict=True) if one is spot
-    )
+    setting = next(text for one, text in zip(plane.spots, settings, strict=True) if one is spot)
     name = f"{spot.point.first.case} {setting}".strip()
     return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(p99 / MS)} ms."
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from harness.compare.grouping import AGREEMENT, comparable
+from harness.compare.published import Published
 from harness.compare.ranking import against_best, ranking
 from harness.record import Record
 from harness.report.caption import caption_of
@@ -42,12 +43,12 @@ POLICY = (
 )
 
 
-def page_of(material: Material) -> str:
-    """Return the page of a run as HTML."""
+def page_of(material: Material, published: Sequence[Published] = ()) -> str:
+    """Return the page of a run as HTML; ``published`` figures stand below ours in the ranking."""
     records = material.run.records
     charts = charts_of(material)
     every = [one for group in charts.values() for one in group]
-    body = "".join(_body(material, charts))
+    body = "".join(_body(material, charts, published))
     first = records[0]
     title = f"{first.suite}: retrieval on {first.dataset.partition('(')[0]}"
     data = json.dumps(
@@ -70,7 +71,9 @@ def page_of(material: Material) -> str:
     )
 
 
-def _body(material: Material, charts: Mapping[str, list[Chart]]) -> list[str]:
+def _body(
+    material: Material, charts: Mapping[str, list[Chart]], published: Sequence[Published]
+) -> list[str]:
     records, metric = material.run.records, material.metric
     metrics = list(dict.fromkeys(name for one in records for name in one.metrics))
     metrics = [metric, *(one for one in metrics if one != metric)]
@@ -87,7 +90,7 @@ def _body(material: Material, charts: Mapping[str, list[Chart]]) -> list[str]:
         section("overview", "Overview", overview(material.run, metrics)),
         _methods(material.methods),
         sections.frontiers(material, charts["frontier"]),
-        sections.ranking_section(material, pairs, ranked),
+        sections.ranking_section(pairs, ranked, published),
         sections.charted("ladder", "From the model to what is served", charts["ladder"]),
         sections.charted("latency", "Latency", charts["latency"]),
         sections.charted("stages", "Stages of a query", charts["stages"]),
@@ -125,7 +128,8 @@ def _methods(methods: Sequence[str]) -> str:
     """Return the legend of all charts: a button for each method, which isolates it."""
     buttons = "".join(
         f'<button type="button" aria-pressed="false" data-method="{text(one)}">'
-        f'<svg viewBox="0 0 16 16" aria-hidden="true"><path style="fill:var(--m{number % N_COLOURS})" '
+        f'<svg viewBox="0 0 16 16" aria-hidden="true">'
+        f'<path style="fill:var(--m{number % N_COLOURS})" '
         f'd="{OUTLINES[SHAPES[number % len(SHAPES)]]}"/></svg>{text(one)}</button>'
         for number, one in enumerate(methods)
     )

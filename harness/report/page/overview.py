@@ -43,9 +43,10 @@ class _Rows:
 def overview(run: Run, metrics: Sequence[str]) -> str:
     """Return the table with its filters and notes."""
     told = _rows(run, metrics)
-    filters = [one for one in FILTERS if len(set(told.facts[one])) > 1]
-    words = [one for one in ("scenario", "device", "group") if one in filters]
-    headers = ["method", "setting", *words, *told.cells, "status", "again"]
+    filters: list[str] = [one for one in FILTERS if len(set(told.facts[one])) > 1]
+    words: list[str] = [one for one in ("scenario", "device", "group") if one in filters]
+    words = [*(["setting"] if any(told.facts["setting"]) else []), *words]
+    headers = ["method", *words, *told.cells, "status", "again"]
     body = "".join(_row(told, number, words, filters) for number in range(len(told.rows)))
     head = "".join(_header(one, sortable=one != "again") for one in headers)
     table = (
@@ -96,13 +97,13 @@ def _rows(run: Run, metrics: Sequence[str]) -> _Rows:
 def _row(told: _Rows, number: int, words: Sequence[str], filters: Sequence[str]) -> str:
     facts = {name: values[number] for name, values in told.facts.items()}
     row = told.rows[number]
-    data = "".join(f' data-{one}="{text(facts[one])}"' for one in filters)
+    data = f' data-name="{text(facts["method"])} {text(facts["setting"])}"'
+    data += "".join(f' data-{one}="{text(facts[one])}"' for one in filters)
     p99 = row.get("latency_p99_s")
     if not pd.isna(p99):
         data += f' data-p99="{float(p99) / MS!r}"'
     cells = [
         f'<th scope="row">{text(facts["method"])}</th>',
-        f"<td>{text(facts['setting'])}</td>",
         *(f"<td>{text(facts[one])}</td>" for one in words),
     ]
     for header, texts in told.cells.items():

@@ -92,7 +92,7 @@
     const most = p99 && p99.value !== "" ? Number(p99.value) : null;
     let shown = 0;
     for (const row of rows) {
-      const name = `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase();
+      const name = row.dataset.name.toLowerCase();
       const keeps = words.every((one) => name.includes(one)) &&
         selects.every((one) => !one.value || row.dataset[one.dataset.filter] === one.value) &&
         (most === null || Number(row.dataset.p99 ?? NaN) <= most);

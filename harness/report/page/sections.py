@@ -9,15 +9,15 @@ from harness.compare.budgets import Budget, Kind, decide, default_budgets
 from harness.compare.frame import to_frame
 from harness.compare.frontier import Plane
 from harness.compare.points import Pair
+from harness.compare.published import Published
 from harness.compare.scaling import MEASURED, catalogue_sizes, exponents, scaling_frame
-from harness.compare.scenario import scenario
 from harness.record import Record
 from harness.report.charts.chart import Chart
 from harness.report.comparison import render_quality
 from harness.report.frontier_tables import render_budgets, render_frontier
 from harness.report.material import Material
 from harness.report.noise_table import render_noise
-from harness.report.numbers import NOTHING, counted, rounded
+from harness.report.numbers import NOTHING, rounded
 from harness.report.page.answers import AT_P99_S
 from harness.report.page.markup import (
     cells_table,
@@ -29,6 +29,7 @@ from harness.report.page.markup import (
     section,
     text,
 )
+from harness.report.places import places_of
 from harness.report.scaling import render_exponents
 from harness.report.table import render
 
@@ -64,7 +65,7 @@ def frontiers(material: Material, charts: Sequence[Chart]) -> str:
     """Return the charts, and for each plane its points and what budgets give."""
     parts = [figures(charts)] if charts else [note(ABSENT["frontier"])]
     told: set[tuple[int, ...]] = set()
-    for plane in material.planes:
+    for plane, name in zip(material.planes, places_of(material.planes), strict=True):
         if not any(plane.axis_values(axis) for axis in ("QPS", "p99", "bytes")):
             continue
         points = tuple(id(one.point) for one in plane.spots)
@@ -72,8 +73,6 @@ def frontiers(material: Material, charts: Sequence[Chart]) -> str:
         told.add(points)
         budgets = [one for kind in kinds for one in _budgets(plane, kind)]
         decisions = [decide(plane, one, material.reader, material.metric) for one in budgets]
-        first = plane.spots[0].point.first
-        name = f"{scenario(plane.load)}, {first.device}, {counted(first.threads, 'thread')}"
         parts.append(f"<h3>Within a budget: {text(name)}</h3>")
         if decisions:
             table = render_budgets(decisions, material.metric, "html", plane)
@@ -86,13 +85,16 @@ def frontiers(material: Material, charts: Sequence[Chart]) -> str:
     return section("frontier", "Frontiers and budgets", "".join(parts))
 
 
-def ranking_section(material: Material, pairs: Sequence[Pair], ranked: pd.DataFrame) -> str:
-    """Return every point against the best one."""
+def ranking_section(
+    pairs: Sequence[Pair], ranked: pd.DataFrame, published: Sequence[Published]
+) -> str:
+    """Return every point against the best one, and what others have published."""
     if not pairs:
         return section("ranking", "How sure is the ranking?", note(ABSENT["frontier"]))
     shown = [pairs[int(one)] for one in ranked["pair"]]
     frame = ranked.assign(pair=range(len(shown)))
-    table = render_quality(frame, shown, "html", "baseline: the point with the highest value")
+    caption = "baseline: the point with the highest value"
+    table = render_quality(frame, shown, "html", caption, published)
     return section("ranking", "How sure is the ranking?", scrolled(table, "ranking"))
 
 

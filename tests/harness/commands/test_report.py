@@ -53,6 +53,20 @@ def test_a_page_is_written_beside_the_records_or_where_asked(run, tmp_path, caps
     assert all(one.read_bytes() == content for one, content in before.items())
 
 
+def test_published_figures_stand_in_the_ranking(run, tmp_path):
+    """A figure of the same data set is a row, marked as not run here, with its source."""
+    dataset = read_records(run)[0].dataset.partition("(")[0]
+    figures, page = tmp_path / "published.toml", tmp_path / "page.html"
+    figures.write_text(
+        f'[[figure]]\nmethod = "Other"\nsource = "a paper"\ndataset = "{dataset}"\n'
+        'metrics = { "recall@10" = 0.7 }\n'
+    )
+    assert main(["report", str(run), "-o", str(page), "--published", str(figures)]) == 0
+    ranking = page.read_text().partition('id="ranking"')[2].partition("</section>")[0]
+    assert "not run here: a paper" in ranking
+    assert "0.7000" in ranking
+
+
 def test_times_are_those_of_the_record_s_own_load(run):
     """Loads have numbers in the order of the suite; a file with another count is not believed."""
     records = read_records(run)

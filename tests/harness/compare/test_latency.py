@@ -8,7 +8,6 @@ from harness.compare.latency import latencies_of, latency_curve
 from harness.compare.points import points_of
 from harness.stats import minimum_samples
 
-
 NO_OTHERS = {"latency_p90_s": None, "latency_p999_s": None}
 
 

@@ -64,8 +64,7 @@ def drawn(window):
 
 
 def test_it_opens_within_a_second_and_draws_every_chart(opened):
-    """Offline, without a word on the console; the least of three openings counts on a busy machine.
-    """
+    """Offline, without a word on the console; of three openings the least counts."""
     script = "performance.getEntriesByType('navigation')[0].loadEventEnd"
     windows = [opened() for _ in range(3)]
     assert min(one.evaluate(script) for one in windows) / 1e3 < OPENS_S
@@ -140,7 +139,8 @@ def test_the_pointer_tells_the_configuration(opened):
     assert "ndcg@10" in text
 
 
-FADED = """(name) => [...document.querySelectorAll(`[data-chart=${name}] g[class*=mark-symbol] path`)]
+FADED = """(name) => [...document.querySelectorAll(
+    `[data-chart=${name}] g[class*=mark-symbol] path`)]
   .filter((one) => Number(one.getAttribute("opacity") ?? 1) < 0.5).length"""
 
 
@@ -213,7 +213,7 @@ def test_every_control_is_reached_by_keyboard_and_has_a_name(opened):
     assert window.evaluate("document.activeElement.textContent") == "Skip to the content"
     nameless = window.evaluate(
         """() => [...document.querySelectorAll("button, input, select")].filter((one) =>
-          !(one.textContent.trim() || one.labels?.length || one.getAttribute("aria-label"))).length"""
+          !(one.textContent.trim() || one.labels?.length || one.ariaLabel)).length"""
     )
     assert nameless == 0
 

@@ -86,7 +86,7 @@ def test_a_run_at_several_sizes_has_curves(run_of):
     """Bytes of 1e3, 1e4, 1e5 items stand at their size; a single size has no curve."""
     made = [
         ("a", {"ann_recall@10": [0.9]}, {"dataset": f"made(n_items={n},seed=0)", "seed": n,
-         "index_bytes": 8 * n})
+         "index_bytes": 8 * n, "data_hash": f"{n:064}"})
         for n in (10**3, 10**4, 10**5)
     ]  # fmt: skip
     several = charts_of(material_of(run_of(*made), "ann_recall@10", lambda record: None))["scale"]
@@ -96,6 +96,10 @@ def test_a_run_at_several_sizes_has_curves(run_of):
         (10**3, 0.008), (10**4, 0.08), (10**5, 0.8)
     ]  # fmt: skip
     assert "scale-ann-recall-10" in by_name
+    whole = material_of(run_of(*made), "ann_recall@10", lambda record: None)
+    titles = [one.title for one in charts_of(whole)["frontier"] if one.name.endswith("qps")]
+    assert [one.rpartition(", ")[2] for one in titles] == ["1,000 items", "10,000 items",
+                                                           "100,000 items"]  # fmt: skip
     alone = material_of(run_of(made[0]), "ann_recall@10", lambda record: None)
     assert charts_of(alone)["scale"] == []
 
@@ -110,11 +114,7 @@ def test_a_run_of_nothing_gives_no_chart(run_of):
 
 def test_methods_keep_their_colour_and_shape(charts, material):
     """Every chart of methods lists all of them in one order."""
-    domains = {
-        json.dumps(found)
-        for one in charts.values()
-        for found in _domains(one.spec)
-    }
+    domains = {json.dumps(found) for one in charts.values() for found in _domains(one.spec)}
     assert domains == {json.dumps(list(material.methods))}
 
 
@@ -141,7 +141,9 @@ def test_vega_lite_takes_every_specification(charts):
 def test_a_figure_holds_as_many_points_as_the_run(charts, theme):
     """The SVG of a frontier has a symbol for each of 29 points; its words are text, not paths."""
     drawn = svg(static(charts["frontier-1-qps"], theme, 480))
-    symbols = re.search(r'<g class="mark-symbol role-mark layer_\d+_marks".*?</g>', drawn, re.S)
+    symbols = re.search(
+        r'<g class="mark-symbol role-mark layer_\d+_marks".*?</g>', drawn, re.DOTALL
+    )
     assert symbols is not None
     assert symbols[0].count("<path") == 29
     assert "queries per second (log)" in drawn

@@ -94,7 +94,7 @@ def test_the_answers_are_those_of_the_comparison(page):
     Between them at 1 ms: 0.47 + 0.03 ln(1 / 0.4) / ln(2.286 / 0.4) = 0.4858.
     """
     short = html.unescape(re.sub("<[^>]+>", " ", page[page.index("In short</h2>") :][:6_000]))
-    assert "single_stream, cpu: sparcode with ndcg@10 about 0.4858, clear of" in short
+    assert "single_stream, cpu, 1 thread: sparcode with ndcg@10 about 0.4858, clear of" in short
     assert "Best measured within: sparcode scoring=served cut=0, 0.4700 at 0.4 ms." in short
     assert "sparcode scoring=unquantised cut=0 has the highest ndcg@10, 0.5000" in short
     assert "28 of 28 other points are worse for sure" in short
@@ -106,7 +106,7 @@ def test_each_chart_has_a_name_and_its_numbers(elements, charts):
     plots = [one for one in elements.named("div") if one.get("class") == "plot"]
     assert {one["data-chart"] for one in plots} == set(charts)
     assert all(one["role"] == "img" and len(one["aria-label"]) > 40 for one in plots)
-    assert len([one for one in elements.named("table")]) >= len(charts)
+    assert len(elements.named("table")) >= len(charts)
     assert all("aria-label" in one for one in elements.named("div") if one.get("tabindex"))
 
 
@@ -142,8 +142,7 @@ def test_text_of_records_is_never_markup(run_of):
 
 
 def test_shapes_of_buttons_are_those_of_charts(elements):
-    """Every method has a button with an outline, a colour among the variables, and is not pressed.
-    """
+    """Every method has a button with an outline of its own, and none is pressed."""
     buttons = [one for one in elements.named("button") if "data-method" in one]
     assert [one["aria-pressed"] for one in buttons] == ["false"] * len(buttons)
     drawn = {one["d"] for one in elements.named("path")}

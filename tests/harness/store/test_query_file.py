@@ -27,8 +27,7 @@ def test_a_damaged_file_is_named(tmp_path, content):
 
 
 def test_facts_and_times_come_back_by_name(tmp_path):
-    """What a file says of its queries, and the seconds of load 0 and 2; an older file says nothing.
-    """
+    """Facts of the queries, and the seconds of loads 0 and 2; an older file holds neither."""
     arrays = {"queries/history_items": np.array([4, 9]), "latency_s/0": np.array([0.1, 0.2, 0.3]),
               "latency_s/2": np.array([0.5]), "latency_rows/0": np.array([0, 1, 0])}  # fmt: skip
     np.savez(tmp_path / "a.npz", user_ids=np.array([7, 8]), **arrays)
