@@ -76,11 +76,11 @@ def configuration(build: Mapping[str, Any], search: Mapping[str, Any]) -> str:
     """Return all parameters of an operating point in a line.
 
     >>> configuration({"dim": 64}, {"nprobe": 4})
-    'build: dim=64; search: nprobe=4'
+    'search: nprobe=4; build: dim=64'
     """
     parts = [
         f"{name}: {' '.join(f'{key}={_plain(value)}' for key, value in table.items())}"
-        for name, table in (("build", build), ("search", search))
+        for name, table in (("search", search), ("build", build))
         if table
     ]
     return "; ".join(parts) or "no parameters"

@@ -45,7 +45,7 @@ def test_a_mark_tells_its_configuration(charts):
     """What the pointer shows of a point holds every parameter."""
     values = charts["frontier-1-qps"].spec["data"]["values"]
     told = [value["configuration"] for value in values if value["method"] == "hnsw"]
-    assert "build: dim=64; search: ef_search=512" in told
+    assert "search: ef_search=512; build: dim=64" in told
 
 
 def test_latencies_are_raw_and_end_where_they_settle(charts):
