@@ -73,4 +73,4 @@ def write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error.strerror}") from error
-    print(f"{path}: {len(content) / 1e6:.2f} MB")
+    print(f"{path}: {len(content) / 1e3:,.0f} kB")

@@ -44,18 +44,17 @@ def by_method(methods: Sequence[str], *, shape: bool = False) -> Spec:
     The scale lists all methods of the run, so that one has the same colour in every chart.
     """
     scale = {"domain": list(methods)}
-    legend = {"title": None, "orient": "bottom"}
-    color = {"field": "method", "type": "nominal", "scale": scale, "legend": legend}
+    color = {"field": "method", "type": "nominal", "scale": scale}
     return {"color": color, **({"shape": dict(color)} if shape else {})}
 
 
-def without_method_legend(spec: Any) -> Any:
-    """Return a specification whose methods are told apart by a legend elsewhere."""
+def with_method_legend(spec: Any, legend: Spec | None) -> Any:
+    """Return a specification with another legend of methods; None: they are named elsewhere."""
     if isinstance(spec, Mapping):
-        bare = {name: without_method_legend(value) for name, value in spec.items()}
-        return {**bare, "legend": None} if bare.get("field") == "method" else bare
+        changed = {name: with_method_legend(value, legend) for name, value in spec.items()}
+        return {**changed, "legend": legend} if changed.get("field") == "method" else changed
     if isinstance(spec, list | tuple):
-        return [without_method_legend(one) for one in spec]
+        return [with_method_legend(one, legend) for one in spec]
     return spec
 
 

@@ -10,7 +10,7 @@ from harness.report.charts.chart import ISOLATED, OPACITY, Chart, axis, by_metho
 from harness.report.comparison import settings_of
 from harness.report.numbers import MS, NOTHING, rounded
 
-_TICKS = (0, 50, 90, 99, 99.9, 99.99)
+_TICKS = (50, 90, 99, 99.9, 99.99)
 
 
 def latency_chart(

@@ -9,7 +9,7 @@ both. Methods have a shape beside their colour, so that no chart of points needs
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from harness.report.charts.chart import SCHEMA, Chart, Spec, without_method_legend
+from harness.report.charts.chart import SCHEMA, Chart, Spec, with_method_legend
 
 Theme = Literal["light", "dark"]
 GROUND: Mapping[Theme, str] = {"light": "#ffffff", "dark": "#14171c"}
@@ -65,12 +65,15 @@ def static(chart: Chart, theme: Theme, width: int) -> dict[str, Any]:
     config = config_of(theme)
     config["legend"]["columns"] = max(1, width // LEGEND_WIDTH)
     fit = {"type": "fit-x", "contains": "padding"}
-    return {**_framed(chart), "width": width, "autosize": fit, "config": config, **chart.spec}
+    drawn = list(dict.fromkeys(one["method"] for one in chart.spec["data"]["values"]))
+    legend = {"title": None, "orient": "bottom", "values": drawn}
+    spec = with_method_legend(chart.spec, legend)
+    return {**_framed(chart), "width": width, "autosize": fit, "config": config, **spec}
 
 
 def interactive(chart: Chart) -> dict[str, Any]:
     """Return the specification for a page, which sets theme and width and names the methods."""
-    return {**_framed(chart), "width": "container", **without_method_legend(chart.spec)}
+    return {**_framed(chart), "width": "container", **with_method_legend(chart.spec, None)}
 
 
 def _framed(chart: Chart) -> dict[str, Any]:

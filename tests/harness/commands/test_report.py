@@ -44,7 +44,7 @@ def test_a_page_is_written_beside_the_records_or_where_asked(run, tmp_path, caps
     before = {one: one.read_bytes() for one in run.rglob("*") if one.is_file()}
     assert main(["report", str(run)]) == 0
     assert main(["report", str(run), "-o", str(tmp_path / "new" / "page.html")]) == 0
-    assert capsys.readouterr().out.count(" MB\n") == 2
+    assert capsys.readouterr().out.count(" kB\n") == 2
     page = (run / "report.html").read_text()
     assert page == (tmp_path / "new" / "page.html").read_text()
     assert page.startswith("<!doctype html>")

@@ -6,7 +6,7 @@ import re
 import pytest
 import vl_convert
 
-from harness.report.charts.theme import interactive, static
+from harness.report.charts.theme import METHODS, interactive, static
 from harness.report.drawing import VEGA_LITE, png, svg
 from harness.report.material import charts_of, material_of
 
@@ -148,6 +148,17 @@ def test_a_figure_holds_as_many_points_as_the_run(charts, theme):
     assert symbols[0].count("<path") == 29
     assert "queries per second (log)" in drawn
     assert "two_tower" in drawn
+
+
+def test_a_figure_s_legend_names_what_is_drawn(charts):
+    """The ladder holds SparCode alone, in the colour it has in every chart."""
+    drawn = svg(static(charts["ladder"], "light", 480))
+    assert ">sparcode<" in drawn
+    assert ">two_tower<" not in drawn
+    place = (
+        charts["ladder"].spec["layer"][-1]["encoding"]["color"]["scale"]["domain"].index("sparcode")
+    )
+    assert METHODS["light"][place % len(METHODS["light"])] in drawn
 
 
 def test_png_has_three_hundred_pixels_an_inch(charts):
