@@ -49,7 +49,7 @@ def segments_of(points: Sequence[Point], metric: str, reader: Reader) -> list[Se
     """
     found = []
     for point in points:
-        if not point.valid:
+        if not point.valid or any(one.per_query is None for one in point.valid):
             continue
         files = [one for seed in reader.by_seed(point).values() for one in seed]
         if any(metric not in one.metrics for one in files):

@@ -61,11 +61,11 @@ def cells_table(cells: pd.DataFrame, caption: str) -> str:
 
 def figure(chart: Chart) -> str:
     """Return the place of a chart, which the page's program draws, and its numbers as a table."""
+    name = f"chart-{text(chart.name)}"
     return (
-        f'<figure class="chart" id="chart-{text(chart.name)}">'
-        f"<h4>{text(chart.title)}</h4>"
-        f'<div class="plot" data-chart="{text(chart.name)}" role="img" '
-        f'aria-label="{text(chart.title)}. {text(chart.description)}"></div>'
+        f'<figure class="chart" id="{name}" aria-labelledby="{name}-title">'
+        f'<h4 id="{name}-title">{text(chart.title)}</h4>'
+        f'<div class="plot" data-chart="{text(chart.name)}"></div>'
         f"<figcaption>{text(chart.description)}</figcaption>"
         f"<details><summary>Numbers of this chart</summary>"
         f"{cells_table(chart.numbers, chart.title)}</details></figure>"

@@ -16,6 +16,11 @@
       tooltip: {theme: "custom", maxDepth: 1},
     });
     views.set(place, result.view);
+    // Marks say nothing one by one: the figure has a name, a description and its numbers.
+    place.querySelector("svg.marks").setAttribute("aria-hidden", "true");
+    const menu = place.querySelector("summary");
+    menu.setAttribute("aria-label", "Save this chart");
+    menu.title = "Save this chart";
     result.view.addEventListener("click", (_, item) => {
       const method = item && item.datum && item.datum.method;
       if (method) isolate(method === isolated ? "" : method);

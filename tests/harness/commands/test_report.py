@@ -1,5 +1,6 @@
 """`matchbench report` and `matchbench figure` on folders: what they write, and what they refuse."""
 
+import html
 import json
 from pathlib import Path
 
@@ -112,6 +113,22 @@ def test_faults_are_one_message(run, capsys, command, message):
     """A wrong name, place or width ends with status 2 and says what is near."""
     assert main([one.format(run=run) for one in command]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3, 4])
+def test_records_of_every_schema_make_a_page(tmp_path, schema):
+    """What an earlier program wrote is shown as far as it goes, with its command."""
+    golden = json.loads(GOLDEN.with_name(f"record-schema-{schema}.json").read_text())
+    (tmp_path / "records.jsonl").write_text(json.dumps(golden) + "\n")
+    if golden["per_query"] is not None:
+        file = tmp_path / golden["per_query"]
+        file.parent.mkdir(exist_ok=True)
+        arrays = {f"metrics/{name}": np.full(9, one) for name, one in golden["metrics"].items()}
+        np.savez(file, user_ids=np.arange(9), **arrays)
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert html.escape(golden["replay"]) in page
+    assert f">{golden['case']}</th>" in page
 
 
 def test_records_of_failures_alone_are_refused(tmp_path, capsys):

@@ -73,6 +73,7 @@ def test_it_opens_within_a_second_and_draws_every_chart(opened):
         box = one.query_selector("svg.marks").bounding_box()
         assert box["width"] > 200
         assert box["height"] > 100
+    fits(windows[0], DESK["width"])
 
 
 def column(window, header):
@@ -177,14 +178,18 @@ def test_a_method_is_isolated_in_every_chart(opened):
         assert button.get_attribute("aria-pressed") == "false"
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_nothing_is_wider_than_the_window(opened, size):
-    """The page scrolls down only; tables scroll within their boxes; charts fit."""
-    window = opened(viewport=size)
-    drawn(window)
-    assert window.evaluate("document.documentElement.scrollWidth") <= size["width"]
+def fits(window, width):
+    """Hold that the page scrolls down only: tables scroll within their boxes, charts fit."""
+    assert window.evaluate("document.documentElement.scrollWidth") <= width
     for one in window.query_selector_all(".plot svg.marks"):
-        assert one.bounding_box()["width"] <= size["width"]
+        assert one.bounding_box()["width"] <= width
+
+
+def test_nothing_is_wider_than_a_phone(opened):
+    """At 390 pixels all charts are drawn and nothing reaches beyond the edge."""
+    window = opened(viewport=PHONE)
+    drawn(window)
+    fits(window, PHONE["width"])
 
 
 GROUND = "getComputedStyle(document.body).backgroundColor"
@@ -216,6 +221,9 @@ def test_every_control_is_reached_by_keyboard_and_has_a_name(opened):
           !(one.textContent.trim() || one.labels?.length || one.ariaLabel)).length"""
     )
     assert nameless == 0
+    drawn(window)
+    menus = window.get_by_label("Save this chart")
+    assert menus.count() == window.locator(".plot svg.marks[aria-hidden=true]").count() > 10
 
 
 def test_a_command_is_copied(opened):

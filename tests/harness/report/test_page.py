@@ -105,7 +105,12 @@ def test_each_chart_has_a_name_and_its_numbers(elements, charts):
     """What a screen reader hears of a chart, and a table with the same numbers."""
     plots = [one for one in elements.named("div") if one.get("class") == "plot"]
     assert {one["data-chart"] for one in plots} == set(charts)
-    assert all(one["role"] == "img" and len(one["aria-label"]) > 40 for one in plots)
+    ids = {attrs["id"] for _, attrs in elements.found if "id" in attrs}
+    figures = [one for one in elements.named("figure") if one.get("class") == "chart"]
+    assert len(figures) == len(charts)
+    assert all(one["aria-labelledby"] in ids for one in figures)
+    words = "".join(elements.words)
+    assert all(one.description in words and len(one.description) > 40 for one in charts.values())
     assert len(elements.named("table")) >= len(charts)
     assert all("aria-label" in one for one in elements.named("div") if one.get("tabindex"))
 
