@@ -20,6 +20,8 @@ COMMANDS = {
     "compare": "harness.commands.compare",
     "export": "harness.commands.export",
     "score": "harness.commands.score",
+    "report": "harness.commands.report",
+    "figure": "harness.commands.figure",
     "data": "harness.commands.data",
 }
 FORMS = ("text", "markdown", "latex", "csv", "html")
@@ -68,6 +70,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_export(commands)
     _add_score(commands)
+    _add_report(commands)
+    _add_figure(commands)
     _add_data(commands)
     return parser
 
@@ -198,6 +202,7 @@ def _add_noise(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     _add_choice(one)
     one.add_argument("--force", action="store_true", help="measure all pairs again")
+    one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_data_root(one)
 
 
@@ -317,13 +322,7 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument(
         "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms"
     )
-    one.add_argument(
-        "--published",
-        type=Path,
-        metavar="FILE",
-        help="a TOML file of published figures to show beside ours, marked as not run here: "
-        "[[figure]] with method, source, dataset, metrics, and protocol",
-    )
+    _add_published(one)
     one.add_argument("--format", choices=FORMS, default="text", dest="form")
     _add_noise_option(one)
 
@@ -382,6 +381,57 @@ def _add_score(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one.add_argument("--format", choices=["text", "json"], default="text", dest="form")
 
 
+def _add_report(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "report",
+        help="write one HTML page of a run: tables, charts, commands",
+        description="Write one self-contained HTML file from the records of a folder; nothing is "
+        "run and nothing is fetched, neither now nor when it is opened: overview, frontiers and "
+        "budgets, ranking, ladder, latency, stages, memory, scale, segments of users, codes, noise "
+        "floor, environment, and the command of every row.",
+    )
+    _add_drawn(one)
+    one.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="default: report.html in the folder"
+    )
+    _add_published(one)
+    _add_noise_option(one)
+
+
+def _add_figure(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "figure",
+        help="write the charts of a run as SVG or PNG, for papers",
+        description="Write the charts of the page of `report` as files, from the same records, "
+        "each with its caption in a text file beside it.",
+    )
+    _add_drawn(one)
+    one.add_argument(
+        "--figure",
+        nargs="+",
+        metavar="GLOB",
+        help="only charts whose name matches, e.g. 'frontier-*' ladder; default: all",
+    )
+    one.add_argument("--format", choices=["svg", "png"], default="svg", dest="form")
+    one.add_argument("--theme", choices=["light", "dark"], default="light")
+    one.add_argument(
+        "--width",
+        type=int,
+        default=480,
+        metavar="N",
+        help="72 are one inch; default 480. PNG has 300 pixels an inch",
+    )
+    one.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: figures in the folder")
+    _add_noise_option(one)
+
+
+def _add_drawn(one: argparse.ArgumentParser) -> None:
+    one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
+    one.add_argument(
+        "--metric", metavar="NAME", help="the quality of the charts; default: the suite's first"
+    )
+
+
 def _add_data(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one = commands.add_parser(  # type: ignore[attr-defined]
         "data",
@@ -414,6 +464,16 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--methods", metavar="GLOB", help="only cases whose name or method matches, e.g. 'two_*'"
+    )
+
+
+def _add_published(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--published",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of published figures to show beside ours, marked as not run here: "
+        "[[figure]] with method, source, dataset, metrics, and protocol",
     )
 
 

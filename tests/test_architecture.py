@@ -38,6 +38,7 @@ HOMES = {
     "h5py": ("harness/exchange/ann_results.py", "harness/data/ann_benchmarks.py"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
     "optuna": ("harness/run/sampler.py",),
+    "vl_convert": ("harness/report/drawing.py",),
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
     "scipy": ("methods/", "harness/compare/"),

@@ -22,7 +22,7 @@ def show(runs: Sequence[Run], options: argparse.Namespace, caption: str) -> int:
     """
     if len(runs) != 1:
         raise RecordError("--view frontier takes one folder")
-    metric = _metric(runs[0], options.metric)
+    metric = metric_of(runs[0], options.metric)
     reader, told = Reader(), set[tuple[int, ...]]()
     for number, plane in enumerate(planes_of(points_of(runs[0]), metric)):
         if number:
@@ -38,7 +38,7 @@ def show(runs: Sequence[Run], options: argparse.Namespace, caption: str) -> int:
     return 0
 
 
-def _metric(run: Run, wanted: Sequence[str] | None) -> str:
+def metric_of(run: Run, wanted: Sequence[str] | None) -> str:
     """Return the metric asked for, else the first that records hold."""
     known = list(dict.fromkeys(name for one in run.records for name in one.metrics))
     if not known:

@@ -49,8 +49,9 @@ def main(options: argparse.Namespace) -> int:
     wanted = [one for trial in trials for one in standing.get(trial.trial_id, ())]
     floor = noise_floor(wanted, options.pairs)
     path = write_floor(folder, floor)
-    print(render_noise(floor))
-    print(f"\nnoise floor: {path}\nrecords: {journal.path}")
+    print(render_noise(floor, options.form))
+    if options.form == "text":
+        print(f"\nnoise floor: {path}\nrecords: {journal.path}")
     return 1 if any(one.status not in ("ok", "skipped") for one in wanted) else 0
 
 

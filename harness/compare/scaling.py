@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from scipy.stats import t as student
 from harness.record import Record, Status
 
 SERIES = ("case", "build", "search", "load", "device")  # what all sizes of one series share
+_N_ITEMS = re.compile(r"\bn_items=(\d+)")
 MEASURED = ("fit_build_s", "index_bytes", "qps", "latency_p99_s")  # and the recall asked for
 
 
@@ -161,3 +163,18 @@ def _exponent(series: pd.DataFrame, quantity: str) -> dict[str, Any]:
         "n_sizes": n_sizes,
         "note": note,
     }
+
+
+def catalogue_sizes(records: Sequence[Record]) -> dict[str, int]:
+    """Return trial -> n_items of the records that are of one synthetic dataset at several sizes.
+
+    A dataset's name holds its parameters; those that differ in ``n_items`` alone are one series. Of
+    several such datasets the one with the most sizes is taken; {} where there is none.
+    """
+    series: dict[str, dict[str, int]] = {}
+    for one in records:
+        if found := _N_ITEMS.search(one.dataset):
+            rest = _N_ITEMS.sub("n_items", one.dataset)
+            series.setdefault(rest, {})[one.trial_id] = int(found[1])
+    several = [sizes for sizes in series.values() if len(set(sizes.values())) > 1]
+    return max(several, key=lambda sizes: len(set(sizes.values())), default={})

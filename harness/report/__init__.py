@@ -1,1 +1,1 @@
-"""Reports: tables from comparisons; no file is read here."""
+"""Reports: tables, charts and a page from comparisons; no results are read from disk here."""

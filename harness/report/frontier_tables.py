@@ -74,7 +74,7 @@ def render_frontier(plane: Plane, metric: str, form: Format, caption: str = "") 
     cells = {
         "method": frame["case"].tolist(),
         "setting": frame["setting"].tolist(),
-        metric: [_quality(row) for row in frame.to_dict("records")],
+        metric: [quality_text(row) for row in frame.to_dict("records")],
         **{header: [cell(x, unit) for x in frame[axis]] for axis, (header, unit) in COSTS.items()},
         "frontier of": [
             _place(spot, row) for spot, row in zip(plane.spots, _rows(frame), strict=True)
@@ -146,7 +146,8 @@ def _where(plane: Plane) -> str:
     return f"plane: {', '.join(parts)}"
 
 
-def _quality(row: dict[Any, Any]) -> str:
+def quality_text(row: Mapping[Any, Any]) -> str:
+    """Return the quality of a row of `frontier_frame` with the wider half of its interval."""
     if pd.isna(row["quality"]):
         return NOTHING
     if pd.isna(row["low"]):

@@ -27,6 +27,15 @@ def rounded(value: float) -> str:
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "thread"), counted(2, "thread")
+    ('1 thread', '2 threads')
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """Return a share as a percentage: one digit below 10 %, whole numbers above.
 

@@ -48,15 +48,22 @@ def render_scaling(
     """
     if form == "csv":
         return scaling_csv(frame)
-    cells = pd.DataFrame({"method": frame["case"], "setting": _settings(frame, frame)})
+    cells = pd.DataFrame({"method": frame["case"], "setting": setting_texts(frame, frame)})
     for column in (*COLUMNS, Column(recall, recall, form=lambda value: f"{value:.4f}")):
         cells[column.header] = column.cells(frame)
     cells["status"], notes = verdicts(frame)
     sizes = render_cells(cells, form, caption, notes, n_left=2)
     if exponents.empty:
         return f"{sizes}\n\nno exponents: no row is valid"
-    growth = _growth(exponents, [*MEASURED, recall], frame)
-    return f"{sizes}\n\n{render_cells(growth, form, TITLE, n_left=2)}"
+    return f"{sizes}\n\n{render_exponents(exponents, recall, frame, form)}"
+
+
+def render_exponents(
+    exponents: pd.DataFrame, quality: str, frame: pd.DataFrame, form: Format
+) -> str:
+    """Return the table of exponents; arguments as of `render_scaling`."""
+    growth = _growth(exponents, [*MEASURED, quality], frame)
+    return render_cells(growth, form, TITLE, n_left=2)
 
 
 def scaling_csv(frame: pd.DataFrame) -> str:
@@ -93,7 +100,7 @@ def _growth(
 ) -> pd.DataFrame:
     """Return a row of cells per series; ``exponents`` has one row per series and quantity."""
     rows: dict[str, tuple[list[str], dict[str, str]]] = {}
-    settings = _settings(exponents, frame)
+    settings = setting_texts(exponents, frame)
     for (_, one), setting in zip(exponents.iterrows(), settings, strict=True):
         laws = rows.setdefault(series_key(one), ([one["case"], setting], {}))[1]
         laws[one["quantity"]] = _law(one)
@@ -113,7 +120,7 @@ def _law(row: "pd.Series[Any]") -> str:
     return f"{exponent} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
-def _settings(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+def setting_texts(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     """Return for each row its search parameters, and whatever else tells it from others of a case.
 
     Parameters

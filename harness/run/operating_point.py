@@ -87,11 +87,28 @@ def measure_point(
         for load, one in zip(spec.loads, passes, strict=True)
     ]
     arrays: dict[str, npt.NDArray[Any]] = {"exact_rows": quality.exact_rows}
+    arrays |= {f"queries/{name}": one for name, one in query_facts(parts).items()}
     arrays |= {f"metrics/{name}": values for name, values in quality.per_query.items()}
     for one in passes:
         arrays |= one.arrays
     _write_arrays(place.folder / per_query, answers, parts.test, arrays)
     return records
+
+
+def query_facts(parts: Parts) -> dict[str, npt.NDArray[Any]]:
+    """Return what tells test queries apart, (n,) each, so that quality can be read by segment.
+
+    ``history_items``: items of the history that the query gives. ``relevant_events``: training
+    interactions of its relevant items, their mean; 0 for items that training has not met.
+    """
+    test, train = parts.test, parts.full_train
+    counts = np.bincount(train.item_ids, minlength=train.n_items)
+    sizes = np.diff(test.relevant.indptr)
+    sums = np.bincount(test.relevant.rows, weights=counts[test.relevant.ids], minlength=len(test))
+    return {
+        "history_items": np.diff(test.queries.history.indptr).astype(np.int32),
+        "relevant_events": sums / np.maximum(sizes, 1),
+    }
 
 
 def _identity(spec: TrialSpec, place: Place) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from harness.query_values import QueryLists, QueryValues
 from harness.topk import TopK
 
 PREFIX = "metrics/"
-TIMES = ("latency_s/", "call_s/", "latency_rows/", "arrival_s/")
+FACTS = "queries/"
+LATENCIES = "latency_s/"
+TIMES = (LATENCIES, "call_s/", "latency_rows/", "arrival_s/")
 
 
 def read_query_values(folder: Path, per_query: str | None) -> QueryValues:
@@ -34,10 +36,33 @@ def read_query_values(folder: Path, per_query: str | None) -> QueryValues:
         user_ids = arrays["user_ids"]
         names = [one.removeprefix(PREFIX) for one in arrays.files if one.startswith(PREFIX)]
         values = {name: arrays[PREFIX + name] for name in names}
+        facts = {
+            one.removeprefix(FACTS): arrays[one].astype(np.float64)
+            for one in arrays.files
+            if one.startswith(FACTS)
+        }
         whole = all(len(one) == len(user_ids) for one in values.values())
         rows = None if whole else arrays["exact_rows"]
     spread = {name: _spread(one, rows, len(user_ids), path) for name, one in values.items()}
-    return QueryValues(user_ids.astype(np.int64), spread)
+    return QueryValues(user_ids.astype(np.int64), spread, facts)
+
+
+def read_latencies(folder: Path, per_query: str | None) -> dict[int, npt.NDArray[np.float64]]:
+    """Return the seconds of each timed query by the number of the load, {} where none were kept.
+
+    Raises
+    ------
+    RecordError
+        The file cannot be read; names it.
+    """
+    if per_query is None:
+        return {}
+    with _opened(folder, per_query) as (_, arrays):
+        return {
+            int(one.removeprefix(LATENCIES)): arrays[one].astype(np.float64)
+            for one in arrays.files
+            if one.startswith(LATENCIES)
+        }
 
 
 def read_query_lists(folder: Path, per_query: str | None) -> QueryLists:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.errors import RecordError
-from harness.store.query_file import read_query_values
+from harness.store.query_file import read_latencies, read_query_values
 
 
 def test_values_come_back_in_their_rows(tmp_path):
@@ -24,6 +24,24 @@ def test_a_damaged_file_is_named(tmp_path, content):
         (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(RecordError, match=r"a\.npz"):
         read_query_values(tmp_path, "a.npz")
+
+
+def test_facts_and_times_come_back_by_name(tmp_path):
+    """Facts of the queries, and the seconds of loads 0 and 2; an older file holds neither."""
+    arrays = {"queries/history_items": np.array([4, 9]), "latency_s/0": np.array([0.1, 0.2, 0.3]),
+              "latency_s/2": np.array([0.5]), "latency_rows/0": np.array([0, 1, 0])}  # fmt: skip
+    np.savez(tmp_path / "a.npz", user_ids=np.array([7, 8]), **arrays)
+    assert read_query_values(tmp_path, "a.npz").facts["history_items"].tolist() == [4.0, 9.0]
+    times = read_latencies(tmp_path, "a.npz")
+    assert {number: values.tolist() for number, values in times.items()} == {
+        0: [0.1, 0.2, 0.3], 2: [0.5]
+    }  # fmt: skip
+    np.savez(tmp_path / "old.npz", user_ids=np.array([7, 8]))
+    assert read_query_values(tmp_path, "old.npz").facts == {}
+    assert read_latencies(tmp_path, "old.npz") == {}
+    assert read_latencies(tmp_path, None) == {}
+    with pytest.raises(RecordError, match=r"b\.npz: cannot be read"):
+        read_latencies(tmp_path, "b.npz")
 
 
 def test_values_that_fit_no_query_are_refused(tmp_path):

@@ -1,0 +1,137 @@
+"""Answers: what most readers ask first, in sentences, each from a comparison of the page."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.compare.budgets import Budget, Decision, decide
+from harness.compare.frontier import Plane
+from harness.compare.ladder import Ladder, step_text
+from harness.compare.points import Pair
+from harness.report.comparison import settings_of
+from harness.report.material import Material
+from harness.report.numbers import MS, percent, rounded
+from harness.report.places import places_of
+
+NO_P99 = (
+    "Not told: no record holds a p99. The profile `smoke` does not settle it; run with "
+    "`--profile ci`."
+)
+AT_P99_S = 1e-3  # the budget that the first sentence is about
+
+
+def answers(
+    material: Material, pairs: Sequence[Pair], ranked: pd.DataFrame
+) -> list[tuple[str, str]]:
+    """Return questions with their answers.
+
+    Parameters
+    ----------
+    pairs, ranked : of `harness.compare.ranking`.
+    """
+    places = places_of(material.planes)
+    told = [
+        _within(plane, place, material)
+        for plane, place in zip(material.planes, places, strict=True)
+        if plane.axis_values("p99")
+    ]
+    if not told:
+        told = [NO_P99]
+    found = [(f"Which method within {AT_P99_S / MS:g} ms at p99?", one) for one in told[:3]]
+    found.append(("How sure is the ranking?", _sure(pairs, ranked, material.metric)))
+    found += [
+        ("What is lost from the model to what is served?", _loss(one, material.metric))
+        for one in material.ladders[:4]
+    ]
+    found.append(("How far do two equal measurements lie apart?", _noise(material)))
+    found.append(
+        (
+            "How is a row run again?",
+            "Each row of the overview opens to its command; all of them stand at the end.",
+        )
+    )
+    return found
+
+
+def _within(plane: Plane, place: str, material: Material) -> str:
+    one = decide(plane, Budget("p99", AT_P99_S), material.reader, material.metric)
+    words = f"{place}: {decision_text(one, material.metric)}"
+    return f"{words} {_measured(plane, one)}".strip()
+
+
+def _measured(plane: Plane, decision: Decision) -> str:
+    """Return the best point that was itself measured within the budget, with its p99."""
+    known = [
+        (spot, cost.value)
+        for spot in plane.axis_values("p99")
+        if (cost := spot.costs["p99"]) is not None and cost.value <= decision.budget.bound
+    ]
+    if not known:
+        return ""
+    spot, p99 = max(known, key=lambda one: one[0].quality or 0.0)
+    settings = settings_of([one.point for one in plane.spots])
+    setting = next(text for one, text in zip(plane.spots, settings, strict=True) if one is spot)
+    name = f"{spot.point.first.case} {setting}".strip()
+    return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(p99 / MS)} ms."
+
+
+def decision_text(decision: Decision, metric: str) -> str:
+    """Return who leads within a budget, or why nobody does, in words."""
+    within = sorted(
+        (one for one in decision.offers if one.value is not None), key=lambda one: -(one.value or 0)
+    )
+    if not within:
+        return "no method."
+    best = within[0]
+    about = {"between": "about ", "at_least": "at least "}.get(best.how, "")
+    value = f"{metric} {about}{best.value:.4f}"
+    if decision.leader is None:
+        return f"undecided ({decision.why}); the highest is {best.case} with {value}."
+    others = len(within) - 1
+    rest = f"clear of the {others} others within" if others else "the only one within"
+    return f"{decision.leader} with {value}, {rest}."
+
+
+def _sure(pairs: Sequence[Pair], ranked: pd.DataFrame, metric: str) -> str:
+    if not pairs:
+        return f"No record holds {metric}."
+    best = pairs[0].shown
+    setting = settings_of([one.shown for one in pairs])[0]
+    value = ranked.iloc[0]["value"]
+    tested = ranked[ranked["p"].notna()]
+    counts = tested["status"].value_counts()
+    worse, open_ = int(counts.get("worse", 0)), int(counts.get("not shown", 0))
+    same = int(counts.get("identical", 0))
+    name = f"{best.first.case} {setting}".strip()
+    parts = [f"{worse} of {len(tested)} other points are worse for sure (Holm, 5 %)"]
+    parts += [f"{open_} are not shown to differ"] if open_ else []
+    parts += [f"{same} return the same"] if same else []
+    parts += [f"{refused} could not be paired"] if (refused := _refused(ranked)) else []
+    return f"{name} has the highest {metric}, {value:.4f}; {', '.join(parts)}."
+
+
+def _refused(ranked: pd.DataFrame) -> int:
+    return int((ranked["p"].isna() & (ranked["status"] != "baseline")).sum())
+
+
+def _loss(ladder: Ladder, metric: str) -> str:
+    first, last = ladder.rungs[0], ladder.rungs[-1]
+    case = first.point.first.case
+    steps = "; ".join(
+        f"{a.scoring} to {b.scoring}: {step_text(b.step)}"
+        for a, b in itertools.pairwise(ladder.rungs)
+    )
+    whole = f"{first.value:.4f} ({first.scoring}) becomes {last.value:.4f} ({last.scoring})"
+    share = (last.value - first.value) / first.value if first.value else 0.0
+    return f"{case}: {metric} {whole}, {100 * share:+.1f} %. {steps}."
+
+
+def _noise(material: Material) -> str:
+    noises: Mapping[Any, Any] = material.frame["qps_noise"].dropna().to_dict()
+    if not noises:
+        return "Not measured here: `matchbench noise` measures it; differences in QPS carry no ±."
+    low, high = min(noises.values()), max(noises.values())
+    spread = percent(low) if rounded(low) == rounded(high) else f"{percent(low)} to {percent(high)}"
+    return f"QPS ±{spread} (95 % of one measurement, from A/A pairs), on {len(noises)} rows."

@@ -1,0 +1,155 @@
+"""The page: one file that fetches nothing, loses no row, and says what it does not have."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from harness.report.material import material_of
+from harness.report.page.document import NAVIGATION, OUTLINES, page_of
+from harness.report.page.sections import ABSENT
+
+VOID = {"meta", "link", "input", "br", "img"}
+
+
+class Elements(HTMLParser):
+    """Collects elements with their attributes, and faults of nesting."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.open, self.faults, self.words = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        if not self.open or self.open[-1] != tag:
+            self.faults.append((tag, self.open[-3:]))
+        elif self.open:
+            self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    def named(self, tag):
+        return [attrs for name, attrs in self.found if name == tag]
+
+
+@pytest.fixture
+def elements(page):
+    return Elements(page)
+
+
+def test_the_page_fetches_nothing(page, elements):
+    """No element names another file, and the policy of the page forbids all loading."""
+    for tag, attrs in elements.found:
+        for name in ("src", "href", "action", "data"):
+            if name in attrs:
+                assert attrs[name].startswith(("#", "data:")), (tag, attrs)
+    [policy] = [one["content"] for one in elements.named("meta") if "http-equiv" in one]
+    assert policy.startswith("default-src 'none'")
+    assert not re.search(r"url\((?!#)", page[page.index("<style>") : page.index("</style>")])
+
+
+def test_the_page_of_thirty_points_is_small(page):
+    """Thirty operating points under two loads stay below 3 MB, the program included."""
+    assert len(page.encode()) < 3_000_000
+
+
+def test_elements_nest_and_ids_are_unique(elements):
+    """Tags close in order; an id names one element; links within the page lead somewhere."""
+    assert elements.faults == []
+    assert elements.open == []
+    ids = [attrs["id"] for _, attrs in elements.found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = {one["href"][1:] for one in elements.named("a") if one["href"].startswith("#")}
+    assert links <= set(ids)
+    assert {anchor for anchor, _ in NAVIGATION} <= links
+
+
+def test_every_record_is_a_row_with_its_command(elements):
+    """63 records, the failed ones too; each row's command can be copied."""
+    words = "".join(elements.words)
+    assert "killed by <SIGKILL> & gone" in words
+    assert "no CUDA device" in words
+    rows = [attrs for attrs in elements.named("tr") if "data-method" in attrs]
+    assert len(rows) == 2 * 30 + 3
+    copies = [one for one in elements.named("button") if one.get("class") == "copy"]
+    assert len(copies) >= len(rows)
+    assert "matchbench run made --methods hnsw --force" in {one["data-copy"] for one in copies}
+
+
+def test_the_answers_are_those_of_the_comparison(page):
+    """By construction: served SparCode is the best within 1 ms, 0.03 below its own model.
+
+    p99 is 1.6 / QPS: served, 4,000 QPS, 0.4 ms and 0.47; unquantised, 700 QPS, 2.29 ms and 0.50.
+    Between them at 1 ms: 0.47 + 0.03 ln(1 / 0.4) / ln(2.286 / 0.4) = 0.4858.
+    """
+    short = html.unescape(re.sub("<[^>]+>", " ", page[page.index("In short</h2>") :][:6_000]))
+    assert "single_stream, cpu, 1 thread: sparcode with ndcg@10 about 0.4858, clear of" in short
+    assert "Best measured within: sparcode scoring=served cut=0, 0.4700 at 0.4 ms." in short
+    assert "sparcode scoring=unquantised cut=0 has the highest ndcg@10, 0.5000" in short
+    assert "28 of 28 other points are worse for sure" in short
+    assert "0.5000 (unquantised) becomes 0.4700 (served), -6.0 %" in short
+
+
+def test_each_chart_has_a_name_and_its_numbers(elements, charts):
+    """What a screen reader hears of a chart, and a table with the same numbers."""
+    plots = [one for one in elements.named("div") if one.get("class") == "plot"]
+    assert {one["data-chart"] for one in plots} == set(charts)
+    ids = {attrs["id"] for _, attrs in elements.found if "id" in attrs}
+    figures = [one for one in elements.named("figure") if one.get("class") == "chart"]
+    assert len(figures) == len(charts)
+    assert all(one["aria-labelledby"] in ids for one in figures)
+    words = "".join(elements.words)
+    assert all(one.description in words and len(one.description) > 40 for one in charts.values())
+    assert len(elements.named("table")) >= len(charts)
+    assert all("aria-label" in one for one in elements.named("div") if one.get("tabindex"))
+
+
+def test_the_data_of_the_page_is_json(page, charts):
+    """The specifications can be read back, and no text in them closes the element."""
+    data = page.partition('id="data">')[2].partition("</script>")[0]
+    assert set(json.loads(data)["charts"]) == set(charts)
+    assert "<" not in data
+
+
+def test_what_is_not_there_is_said(run_of):
+    """A run without times, codes, sizes and facts of users has a sentence in each place."""
+    rows = [
+        (case, {"m@1": [value, value + 0.1]}, {"stages_s": {}, "memory": {}, "history": {},
+         "details": {}, "latency_p50_s": None, "latency_p90_s": None})
+        for case, value in (("a", 0.5), ("b", 0.4))
+    ]  # fmt: skip
+    made = page_of(material_of(run_of(*rows), "m@1", lambda record: None))
+    for name in ("ladder", "latency", "stages", "scale", "segments", "codes"):
+        assert html.escape(ABSENT[name].split("`")[0]) in made, name
+    assert "no record holds a p99" in made
+
+
+def test_text_of_records_is_never_markup(run_of):
+    """A case, a reason and a command may hold any character."""
+    evil = '<img src=x onerror="alert(1)"> & `x`'
+    run = run_of((evil, {"m@1": [0.5, 0.6]}, {"replay": evil}),
+                 ("b", {}, {"status": "failed", "reason": evil, "metrics": {}}))  # fmt: skip
+    made = page_of(material_of(run, "m@1", lambda record: None))
+    body = made[made.index("<body>") : made.index('<script type="application/json"')]
+    assert "<img" not in body
+    assert Elements(body + "</body>").faults == []
+
+
+def test_shapes_of_buttons_are_those_of_charts(elements):
+    """Every method has a button with an outline of its own, and none is pressed."""
+    buttons = [one for one in elements.named("button") if "data-method" in one]
+    assert [one["aria-pressed"] for one in buttons] == ["false"] * len(buttons)
+    drawn = {one["d"] for one in elements.named("path")}
+    assert drawn <= set(OUTLINES.values())
+    assert len(drawn) == min(len(buttons), len(OUTLINES))
