@@ -9,6 +9,7 @@ from torch.nn import functional
 
 # Scores held at once: 16 MiB of float32, which caches hold; on a GPU 256 MiB, for fewer launches.
 BLOCK_SCORES, DEVICE_BLOCK_SCORES = 1 << 22, 1 << 26
+FEW_ITEMS = 1 << 14  # own negatives of a step up to which repeated items are not looked for
 
 
 class Vectors(NamedTuple):
@@ -28,11 +29,14 @@ def products(queries: Tensor, items: Tensor, vectors_of: Callable[[Tensor], Tens
     """Return the inner products of queries (n, d) with their negatives, (n, m).
 
     ``items`` is int64 (m,), shared, or (n, m), own ones; ``vectors_of`` gives items (p,) their
-    vectors (p, d). Each item that occurs among own ones is given its vector once; the vectors of
-    all n * m are then held.
+    vectors (p, d). Each item that occurs among many own ones is given its vector once; the vectors
+    of all n * m are then held.
     """
     if items.ndim == 1:
         return queries @ vectors_of(items).T
+    if items.numel() <= FEW_ITEMS:
+        few = vectors_of(items.flatten()).unflatten(0, items.shape)
+        return torch.bmm(few, queries[:, :, None]).squeeze(2)
     used, places = torch.unique(items, return_inverse=True)  # places (n, m)
     vectors = functional.embedding(places, vectors_of(used))  # (n, m, d)
     return torch.bmm(vectors, queries[:, :, None]).squeeze(2)

@@ -10,7 +10,7 @@ from harness.lists import IntArray, Lists
 from methods.encoders.choice import make_history_encoder
 from methods.encoders.fields import FieldEmbeddings
 from methods.encoders.params import MEAN, EncoderParams
-from methods.encoders.tensors import Bags, Columns, columns_of
+from methods.encoders.tensors import Bags, Columns, columns_of, placed
 
 
 class Inputs(NamedTuple):
@@ -59,8 +59,8 @@ class QueryFeatures(nn.Module):
     ) -> Inputs:
         """Copy history, fields and the positions of a batch of sequences to the device."""
         columns = columns_of(fields if len(self.fields) else None, self._device)
-        placed = None if positions is None else torch.from_numpy(positions).to(self._device)
-        return Inputs(Bags.of(history, self._device), columns, placed)
+        wanted = None if positions is None else placed(positions, self._device)
+        return Inputs(Bags.of(history, self._device), columns, wanted)
 
     def of_inputs(self, inputs: Inputs, item_table: Tensor) -> Tensor:
         """Return (n, n_parts, dim) from what lies on the device already."""

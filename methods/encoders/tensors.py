@@ -6,8 +6,17 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from harness.arrays import Array
 from harness.fields import Categorical, Fields, MultiValued
 from harness.lists import Lists
+
+
+def placed(array: Array, device: str | torch.device) -> Tensor:
+    """Return an array on a device; on the host it is not copied.
+
+    The program does not wait for the copy, which what is done on the device afterwards does.
+    """
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +29,7 @@ class Bags:
     @classmethod
     def of(cls, lists: Lists, device: str) -> Self:
         """Copy lists to a device."""
-        ids, offsets = torch.from_numpy(lists.ids), torch.from_numpy(lists.indptr[:-1])
-        return cls(ids.to(device), offsets.to(device))
+        return cls(placed(lists.ids, device), placed(lists.indptr[:-1], device))
 
 
 Columns = dict[str, Tensor | Bags]
@@ -32,9 +40,9 @@ def columns_of(fields: Fields | None, device: str) -> Columns:
     columns: Columns = {}
     for name, column in ({} if fields is None else fields.columns).items():
         if isinstance(column, Categorical):
-            columns[name] = torch.from_numpy(column.ids).to(device)
+            columns[name] = placed(column.ids, device)
         elif isinstance(column, MultiValued):
             columns[name] = Bags.of(column.lists, device)
         else:
-            columns[name] = torch.from_numpy(column.values).to(device)
+            columns[name] = placed(column.values, device)
     return columns

@@ -8,9 +8,15 @@ from harness.interactions import Interactions
 from harness.lists import Lists
 from methods.batches import Batch
 from methods.encoders.fields import INIT_STD
+from methods.encoders.tensors import placed
 from methods.matrix_factorisation.graph import normalised_adjacency, propagated
 from methods.matrix_factorisation.users import users_of
-from methods.matrix_factorisation.vectors import Askers, UserVectors, own_or_pooled
+from methods.matrix_factorisation.vectors import (
+    LEAST_LENGTH,
+    Askers,
+    UserVectors,
+    own_or_pooled,
+)
 from methods.negatives import Negatives
 from methods.products import Vectors, products
 from methods.training import RankingModel
@@ -23,13 +29,20 @@ class Factors(RankingModel):
     mean of its negatives) is added to the loss.
     """
 
-    def __init__(self, train: Interactions, encoder: UserVectors, l2: float, device: str) -> None:
+    def __init__(
+        self,
+        train: Interactions,
+        encoder: UserVectors,
+        l2: float,
+        device: str,
+        init_std: float = INIT_STD,
+    ) -> None:
         """Take a log of `methods.matrix_factorisation.users.with_users`."""
         super().__init__()
         self.encoder, self._l2, self._device = encoder, l2, device
         self.items = nn.Embedding(train.n_items, encoder.users.embedding_dim)
         for table in (encoder.users, self.items):
-            nn.init.normal_(table.weight, std=INIT_STD)
+            nn.init.normal_(table.weight, std=init_std)
         self._events = train.events
         self.to(device)
 
@@ -83,17 +96,15 @@ class Factors(RankingModel):
         return queries
 
     def _targets(self, batch: Batch) -> Tensor:
-        return self.item_vectors(torch.from_numpy(batch.targets).to(self._device))
+        return self.item_vectors(placed(batch.targets, self._device))
 
     def _to_device(self, negatives: Negatives) -> Tensor:
-        return torch.from_numpy(negatives.items).to(self._device)
+        return placed(negatives.items, self._device)
 
     def _penalty(self, batch: Batch, negatives: Tensor) -> Tensor:
         if self._l2 == 0 or len(batch.targets) == 0:
             return self.items.weight.new_zeros(())
-        users, targets = (
-            torch.from_numpy(one).to(self._device) for one in (users_of(batch), batch.targets)
-        )
+        users, targets = (placed(one, self._device) for one in (users_of(batch), batch.targets))
         drawn = ((self.encoder.users, users), (self.items, targets), (self.items, negatives))
         squared = [table(ids).square().sum() / ids.numel() for table, ids in drawn]
         return self._l2 / 2 * torch.stack(squared).sum()
@@ -102,12 +113,20 @@ class Factors(RankingModel):
 class CosineFactors(Factors):
     """<h_u, e_i / |e_i|>: the cosine, as SimpleX has it.
 
-    h_u is that of `methods.matrix_factorisation.vectors.UserAndHistory`.
+    h_u is that of `methods.matrix_factorisation.vectors.UserAndHistory`. ``l2`` times half the
+    squared length of all vectors, used by a step or not, is added to the loss of each step: a
+    cosine does not feel it, but what is short turns further in a step of Adam.
     """
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return the vectors of the given items, of length 1, (n, dim)."""
-        return functional.normalize(self.items(items), dim=1)
+        return functional.normalize(self.items(items), dim=1, eps=LEAST_LENGTH)
+
+    def _penalty(self, batch: Batch, negatives: Tensor) -> Tensor:
+        if self._l2 == 0:
+            return self.items.weight.new_zeros(())
+        tables = self.encoder.users.weight, self.items.weight
+        return self._l2 / 2 * torch.stack([one.square().sum() for one in tables]).sum()
 
 
 class PropagatedFactors(Factors):
@@ -117,10 +136,16 @@ class PropagatedFactors(Factors):
     """
 
     def __init__(
-        self, train: Interactions, encoder: UserVectors, l2: float, device: str, n_layers: int
+        self,
+        train: Interactions,
+        encoder: UserVectors,
+        l2: float,
+        device: str,
+        n_layers: int,
+        init_std: float = INIT_STD,
     ) -> None:
         """See `Factors`; the graph is that of ``train``."""
-        super().__init__(train, encoder, l2, device)
+        super().__init__(train, encoder, l2, device, init_std)
         self._n_layers, self._n_users = n_layers, train.n_users
         self._adjacency = normalised_adjacency(train, device)
         self._layers: tuple[Tensor, Tensor] | None = None
@@ -184,7 +209,5 @@ class PropagatedFactors(Factors):
         return served.eval()
 
     def _rows_of(self, users: Tensor, items: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        rows, targets = (
-            torch.from_numpy(one).to(self._device) for one in (users_of(batch), batch.targets)
-        )
+        rows, targets = (placed(one, self._device) for one in (users_of(batch), batch.targets))
         return functional.embedding(rows, users), functional.embedding(targets, items)

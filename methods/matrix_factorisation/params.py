@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from methods.encoders.fields import INIT_STD
 from methods.losses import LossName
 from methods.negatives import NegativesName
 from methods.training import TrainingParams
@@ -15,6 +16,7 @@ class BPRParams(TrainingParams):
     ----------
     dim : length of user and item vectors.
     l2 : lambda, weight of half the squared length of the vectors that an example uses.
+    init_std : standard deviation of the coordinates that vectors start with.
     """
 
     epochs: int = 100
@@ -28,6 +30,7 @@ class BPRParams(TrainingParams):
     mask_seen: bool = True
     dim: int = 64
     l2: float = 0.0001
+    init_std: float = INIT_STD
 
     def __post_init__(self) -> None:
         self.check_positive("l2")
@@ -56,7 +59,11 @@ class SimpleXParams(TrainingParams):
     ----------
     dim : length of user and item vectors.
     g : weight of the user's own vector; the history's mean has 1 - g.
-    l2 : weight of half the squared length of the vectors that an example uses.
+    dropout : share of the coordinates of the user's vector that training drops, below 1.
+    l2 : weight of half the squared length of all vectors.
+    init_std : standard deviation of the coordinates that vectors start with. Their length is the
+        scale of the learning rate: a step of Adam moves a coordinate by about the learning rate,
+        and a cosine feels only how far that turns the vector.
     """
 
     epochs: int = 100
@@ -69,12 +76,16 @@ class SimpleXParams(TrainingParams):
     mask_seen: bool = True
     dim: int = 64
     g: float = 0.5
+    dropout: float = 0.0
     l2: float = 0.0
+    init_std: float = 1e-4
 
     def __post_init__(self) -> None:
-        self.check_positive("g", "l2")
+        self.check_positive("g", "dropout", "l2")
         self.check_scores("simplex", cosine=True)
         if not 0 <= self.g <= 1:
             raise ValueError(f"g = {self.g} must lie in 0..1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout = {self.dropout} must be at least 0 and below 1")
         if not self.l2 >= 0:
             raise ValueError(f"l2 = {self.l2} must be at least 0")

@@ -192,7 +192,8 @@ class BPR(UserVectorRetriever):
     build_params: BPRParams
 
     def _new_model(self, train: Interactions) -> Factors:
-        return Factors(train, self._new_encoder(train.n_users), self.build_params.l2, self.device)
+        params, encoder = self.build_params, self._new_encoder(train.n_users)
+        return Factors(train, encoder, params.l2, self.device, params.init_std)
 
     def _new_encoder(self, n_users: int) -> UserVectors:
         return UserVectors(n_users, self.build_params.dim)
@@ -220,7 +221,9 @@ class LightGCN(UserVectorRetriever):
     def _new_model(self, train: Interactions) -> Factors:
         params = self.build_params
         encoder = self._new_encoder(train.n_users)
-        return PropagatedFactors(train, encoder, params.l2, self.device, params.n_layers)
+        return PropagatedFactors(
+            train, encoder, params.l2, self.device, params.n_layers, params.init_std
+        )
 
     def _new_encoder(self, n_users: int) -> UserVectors:
         return UserVectors(n_users, self.build_params.dim)
@@ -245,8 +248,9 @@ class SimpleX(UserVectorRetriever):
     build_params: SimpleXParams
 
     def _new_model(self, train: Interactions) -> Factors:
-        encoder = self._new_encoder(train.n_users)
-        return CosineFactors(train, encoder, self.build_params.l2, self.device)
+        params, encoder = self.build_params, self._new_encoder(train.n_users)
+        return CosineFactors(train, encoder, params.l2, self.device, params.init_std)
 
     def _new_encoder(self, n_users: int) -> UserVectors:
-        return UserAndHistory(n_users, self.build_params.dim, self.build_params.g)
+        params = self.build_params
+        return UserAndHistory(n_users, params.dim, params.g, params.dropout)

@@ -9,7 +9,9 @@ from torch.nn import functional
 
 from harness.lists import IntArray, Lists
 from methods.encoders.fields import mean_of_bags
-from methods.encoders.tensors import Bags
+from methods.encoders.tensors import Bags, placed
+
+LEAST_LENGTH = 1e-12  # below which a vector stays as it is where others get the length 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Askers:
     @classmethod
     def of(cls, users: IntArray, history: Lists, device: str) -> Self:
         """Copy to a device."""
-        return cls(torch.from_numpy(users).to(device), Bags.of(history, device))
+        return cls(placed(users, device), Bags.of(history, device))
 
     @property
     def known(self) -> Tensor:
@@ -52,18 +54,26 @@ def own_or_pooled(own: Tensor, askers: Askers, item_table: Tensor) -> Tensor:
 class UserAndHistory(UserVectors):
     """normalise(g * e_u + (1 - g) * V p_u), p_u the mean of the history's item vectors.
 
-    Of an unknown user e_u is zero.
+    Of an unknown user e_u is zero; with g = 1, which leaves no history, it is V p_u. In training
+    a share ``dropout`` of the coordinates of what is normalised is dropped.
     """
 
-    def __init__(self, n_users: int, dim: int, g: float) -> None:
+    def __init__(self, n_users: int, dim: int, g: float, dropout: float = 0.0) -> None:
         """Take g, the weight of the user's own vector; V starts as the identity."""
         super().__init__(n_users, dim)
-        self.g = g
+        self.g, self.dropout = g, nn.Dropout(dropout)
         self.transform = nn.Linear(dim, dim, bias=False)
         nn.init.eye_(self.transform.weight)
 
     def forward(self, askers: Askers, item_table: Tensor) -> Tensor:
         """Return query vectors of length 1, (n, dim); zeros where nothing is known."""
         own = self.users(askers.users.clamp(min=0)) * askers.known
+        if self.training and self.g == 1:
+            return self._normalised(own)
         pooled = self.transform(mean_of_bags(askers.history, item_table))
-        return functional.normalize(self.g * own + (1 - self.g) * pooled, dim=1)
+        share = torch.where(askers.known, 1 - self.g, 1.0)
+        return self._normalised(self.g * own + share * pooled)
+
+    def _normalised(self, vectors: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout(functional.normalize(vectors, dim=1, eps=LEAST_LENGTH))
+        return dropped

@@ -45,11 +45,15 @@ def _discounts(
     """
     queries, relevant = validation.queries.take(rows), validation.relevant.take(rows)
     history = serving_history(queries, train.ordered, max_history)
-    scores = model.all_scores(Batch(np.zeros(0, np.int64), history, queries.fields)).cpu()
-    scores[queries.hidden.rows, queries.hidden.ids] = -torch.inf
-    of_relevant = scores[relevant.rows, relevant.ids]
-    above = (scores[relevant.rows] > of_relevant[:, None]).sum(dim=1)
-    tied = (scores[relevant.rows] == of_relevant[:, None]).sum(dim=1) - 1
+    scores = model.all_scores(Batch(np.zeros(0, np.int64), history, queries.fields))
+    hidden_rows, hidden, asked, wanted = (
+        torch.from_numpy(one).to(scores.device)
+        for one in (queries.hidden.rows, queries.hidden.ids, relevant.rows, relevant.ids)
+    )
+    scores[hidden_rows, hidden] = -torch.inf
+    of_relevant, against = scores[asked, wanted], scores[asked]
+    above = (against > of_relevant[:, None]).sum(dim=1)
+    tied = (against == of_relevant[:, None]).sum(dim=1) - 1
     rank = 1 + above + tied / 2  # a model that ties everything is not called perfect
-    discounts: FloatArray = (1 / torch.log2(1 + rank)).numpy()
+    discounts: FloatArray = (1 / torch.log2(1 + rank)).cpu().numpy()
     return discounts

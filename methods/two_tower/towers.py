@@ -13,6 +13,7 @@ from methods.encoders.item import ItemFeatures
 from methods.encoders.item_tower import ItemTower
 from methods.encoders.params import MEAN, EncoderParams
 from methods.encoders.query_tower import QueryTower, TowerName
+from methods.encoders.tensors import placed
 from methods.negatives import Negatives
 from methods.products import Vectors, products
 from methods.training import RankingModel, TrainingParams
@@ -74,8 +75,8 @@ class TwoTowerModel(RankingModel):
         """See `RankingModel`."""
         device = self._all.device
         vectors = self._vectors_of(batch)
-        targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
-        others = torch.from_numpy(negatives.items).to(device)
+        targets = self.item_vectors(placed(batch.targets, device))
+        others = placed(negatives.items, device)
         scores = products(vectors, others, self.item_vectors)
         return (vectors * targets).sum(1), scores, vectors.new_zeros(())
 
@@ -83,8 +84,8 @@ class TwoTowerModel(RankingModel):
         """See `RankingModel`."""
         device = self._all.device
         queries = self._vectors_of(batch)
-        targets = self.item_vectors(torch.from_numpy(batch.targets).to(device))
-        others = self.item_vectors(torch.from_numpy(negatives.items).to(device))
+        targets = self.item_vectors(placed(batch.targets, device))
+        others = self.item_vectors(placed(negatives.items, device))
         return Vectors(queries, targets, others, queries.new_zeros(()))
 
     def all_scores(self, batch: Batch) -> Tensor:
