@@ -35,7 +35,7 @@ def products(queries: Tensor, items: Tensor, vectors_of: Callable[[Tensor], Tens
     if items.ndim == 1:
         return queries @ vectors_of(items).T
     if items.numel() <= FEW_ITEMS:
-        few = vectors_of(items.flatten()).unflatten(0, items.shape)
+        few = vectors_of(items.flatten()).view(*items.shape, -1)
         return torch.bmm(few, queries[:, :, None]).squeeze(2)
     used, places = torch.unique(items, return_inverse=True)  # places (n, m)
     vectors = functional.embedding(places, vectors_of(used))  # (n, m, d)
