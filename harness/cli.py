@@ -304,10 +304,11 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
     )
     one.add_argument(
         "--view",
-        choices=["main", "quality", "speed", "frontier"],
+        choices=["main", "quality", "speed", "frontier", "published"],
         default="main",
         help="main: quality, then speed; frontier: which points no other beats, and who leads at a "
-        "fixed quality, memory or p99",
+        "fixed quality, memory or p99; published: the figures of --published beside ours, with "
+        "the difference and whether it is within the figure's tolerance",
     )
     one.add_argument(
         "--quality-at",

@@ -55,8 +55,9 @@ class Lists:
         """Return where in ``ids`` the lists of ``rows`` lie, one after another, int64."""
         lengths = self.lengths[rows]
         starts = np.cumsum(lengths) - lengths
-        within = np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(starts, lengths)
-        return np.repeat(self.indptr[rows], lengths) + within
+        positions = np.repeat(self.indptr[rows] - starts, lengths)
+        positions += np.arange(positions.size)
+        return positions
 
     def take(self, rows: IntArray) -> Self:
         """Return the lists of ``rows`` in that order; a row may occur more than once."""

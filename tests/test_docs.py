@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import COMMANDS, make_parser
+from harness.compare.published import parse_published
 from harness.data.catalog import DATASETS
-from harness.run.suite import read_suite
+from harness.run.suite import read_suite, shipped_suites
 from methods import CATALOG
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,11 +63,14 @@ def test_the_suites_readme_names_every_key():
             assert f"`{key}`" in text, key
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "suites").glob("*.toml")), ids=lambda p: p.stem)
-def test_shipped_suites_read(path):
+SHIPPED = shipped_suites([ROOT / "suites"])
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_suites_read(name):
     """Each shipped suite is whole, carries its file's name and asks known things."""
-    suite = read_suite(path)
-    assert suite.name == path.stem
+    suite = read_suite(SHIPPED[name])
+    assert suite.name == name.replace("/", "_")
     assert suite.dataset in DATASETS
     assert {case.method for case in suite.cases} <= {*CATALOG, "best_possible"}
 
@@ -91,3 +95,26 @@ def test_pins_cover_the_dependencies():
     wanted = [*project["dependencies"], *(name for extra in extras for name in extra)]
     names = {re.split(r"[><=]", one)[0].lower().replace("_", "-") for one in wanted}
     assert names <= pins, names - pins
+
+
+PUBLISHED = sorted((ROOT / "suites" / "known_answers").glob("*.published.toml"))
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_published_figures_fit_their_suite(path):
+    """They are of its dataset and metrics; a case that they name is there, and has a tolerance."""
+    suite = read_suite(path.with_name(path.name.replace(".published", "")))
+    figures = parse_published(tomllib.loads(path.read_text()), path.name)
+    cases = {case.name for case in suite.cases}
+    for one in figures:
+        assert one.dataset == suite.dataset
+        assert set(one.metrics) <= set(suite.metrics)
+        assert (one.case in cases and one.tolerance > 0) or one.not_run, one.method
+
+
+def test_every_suite_of_known_answers_has_its_figures():
+    """A suite there without published figures would answer nothing."""
+    named = {one for one in SHIPPED if one.startswith("known_answers/")}
+    assert named == {
+        f"known_answers/{one.name.removesuffix('.published.toml')}" for one in PUBLISHED
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.commands import frontier
 from harness.commands.table import floor_for
+from harness.compare.known_answers import known_answers
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.published import Published, parse_published
 from harness.compare.quality import compare_quality, metrics_of
@@ -17,6 +18,7 @@ from harness.query_values import QueryValues
 from harness.record import Record, latest_attempts
 from harness.report.caption import caption_of
 from harness.report.comparison import render_quality, settings_of
+from harness.report.known_answers import render_known
 from harness.report.speed_table import render_speed
 from harness.store.journal import read_records
 from harness.store.query_file import read_query_values
@@ -31,6 +33,10 @@ def main(options: argparse.Namespace) -> int:
     caption = caption_of(records, runs[0].floor, best=False)
     if options.view == "frontier":
         return frontier.show(runs, options, caption)
+    if options.view == "published":
+        answers = known_answers(read_published(options.published), records)
+        print(render_known(answers, options.form, caption))
+        return 0
     pairs = make_pairs(runs, options.baseline)
     caption = f"{caption}\n{against(runs, pairs)}"
     if options.view in ("main", "quality"):

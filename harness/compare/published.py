@@ -6,8 +6,9 @@ from typing import Any
 
 from harness.errors import RecordError, near
 
-KEYS = ("method", "source", "dataset", "protocol", "metrics")
 REQUIRED = ("method", "source", "dataset", "metrics")
+WORDS = ("method", "source", "dataset", "protocol", "case", "differs", "not_run")
+KEYS = (*WORDS, "tolerance", "metrics")
 STATUS = "not run here"
 
 
@@ -21,6 +22,10 @@ class Published:
     dataset : name as in ``matchbench list datasets``, without parameters.
     protocol : how it was measured, as far as it says; empty where it does not.
     metrics : name -> value, in our units: a share, not a percentage.
+    case : of a suite, which asks for the same; empty where none does.
+    tolerance : difference up to which that case's figure meets this one.
+    differs : what the case does otherwise than the publication.
+    not_run : why there is no case.
     """
 
     method: str
@@ -28,6 +33,10 @@ class Published:
     dataset: str
     metrics: Mapping[str, float]
     protocol: str = ""
+    case: str = ""
+    tolerance: float = 0.0
+    differs: str = ""
+    not_run: str = ""
 
 
 def parse_published(table: Mapping[str, Any], place: str) -> list[Published]:
@@ -81,13 +90,20 @@ def _figure(values: Any, place: str) -> Published:
         if name not in values:
             raise RecordError(f"{place}: lacks {name!r}")
     metrics = values["metrics"]
-    texts = [name for name in KEYS if name != "metrics" and name in values]
-    for name in texts:
-        if not isinstance(values[name], str) or not values[name]:
-            raise RecordError(f"{place}: {name} = {values[name]!r} must be text")
+    for name in WORDS:
+        value = values.get(name, "-")
+        if not isinstance(value, str) or not value:
+            raise RecordError(f"{place}: {name} = {value!r} must be text")
+    tolerance = values.get("tolerance", 0.0)
+    if not _is_share(tolerance):
+        raise RecordError(f"{place}: tolerance = {tolerance!r} must be a share, 0 to 1")
     if not isinstance(metrics, dict) or not metrics:
         raise RecordError(f"{place}: metrics = {metrics!r} must be a table such as recall@20 = 0.1")
     for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        if not _is_share(value):
             raise RecordError(f"{place}: {name} = {value!r} must be a share, 0 to 1")
     return Published(**values)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

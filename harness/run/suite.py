@@ -13,6 +13,7 @@ from harness.measure.profile import PROFILES
 
 DEVICES = ("cpu", "cuda")
 PLAIN_NAME = re.compile(r"[\w-][\w.-]{0,99}")
+PUBLISHED = ".published.toml"  # how the names of files end that are no suites
 Table = Mapping[str, Any]
 
 
@@ -129,11 +130,16 @@ def find_suite(name: str, folders: Sequence[Path]) -> Path:
 
 
 def shipped_suites(folders: Sequence[Path]) -> dict[str, Path]:
-    """Return the suite files of ``folders`` by name; earlier folders win."""
+    """Return the suite files of ``folders`` by name; earlier folders win.
+
+    One in a folder below has that folder in its name: ``known_answers/gowalla``. Files that end in
+    ``.published.toml`` hold figures of others, see `harness.compare.published`, and are no suites.
+    """
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.glob("*.toml")):
-            found.setdefault(path.stem, path)
+        for path in sorted(folder.rglob("*.toml"), key=lambda one: (one.parent, one.name)):
+            if not path.name.endswith(PUBLISHED):
+                found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
     return found
 
 

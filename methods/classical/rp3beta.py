@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from harness.interactions import HeldOut, Interactions
-from harness.lists import Lists
+from harness.lists import FloatArray, Lists
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
 from methods.classical.met import distinct
@@ -25,6 +25,8 @@ class RP3betaParams:
     neighbours_of : ``seen``: the best scored items of each item a user may have met; ``scored``:
         the best items seen of each scored item.
     normalise : kept weights of each item are made to sum to 1.
+    cut_twice : the other side is cut after that to ``n_neighbours`` weights an item too: with
+        ``neighbours_of = "seen"`` a popular item is not scored from all that name it.
     """
 
     alpha: float = 1.0
@@ -32,6 +34,7 @@ class RP3betaParams:
     n_neighbours: int = 100
     neighbours_of: Literal["seen", "scored"] = "seen"
     normalise: bool = False
+    cut_twice: bool = False
 
     def __post_init__(self) -> None:
         if not (self.alpha >= 0 and self.beta >= 0):
@@ -52,8 +55,8 @@ class RP3beta(LinearRetriever):
 
     The paper walks from each user and keeps everything; keeping ``n_neighbours`` weights an item,
     and making them sum to 1, is how the method is compared since (Ferrari Dacrema et al.,
-    RecSys 2019, whose code cuts the rows of items seen first and then the columns of scored items;
-    here one of the two). The walk never returns to the item it left by.
+    RecSys 2019, whose code cuts the rows of items seen first and then the columns of scored items:
+    ``cut_twice``). The walk never returns to the item it left by.
 
     Cost: time is the sum over users of their squared number of items, memory O(n_items *
     n_neighbours). A search reads one list of weights per item of the history; an item that none
@@ -95,6 +98,8 @@ class RP3beta(LinearRetriever):
         if params.normalise:
             sums = np.bincount(self._kept.rows, weights=weights, minlength=n_items)
             weights = (weights / sums[self._kept.rows]).astype(np.float32)
+        if params.cut_twice:
+            self._kept, weights = _cut_columns(self._kept, weights, params.n_neighbours)
         self._weights = weights
 
     def build(self) -> None:
@@ -104,3 +109,12 @@ class RP3beta(LinearRetriever):
             seen, scored = scored, seen
         self._serving = SparseWeights.of(seen, scored, self._weights, len(self._kept))
         self.mark("index_build")
+
+
+def _cut_columns(kept: Lists, weights: FloatArray, n: int) -> tuple[Lists, FloatArray]:
+    """Return the n heaviest weights of each id; of equal ones those of the smaller rows."""
+    order = np.lexsort((kept.rows, -weights, kept.ids))
+    columns = kept.ids[order]
+    rank = np.arange(columns.size) - np.searchsorted(columns, columns, side="left")
+    chosen = np.sort(order[rank < n])
+    return Lists.from_pairs(kept.rows[chosen], kept.ids[chosen], len(kept)), weights[chosen]

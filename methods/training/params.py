@@ -22,7 +22,8 @@ class TrainingParams:
     batch_size : examples of one step.
     n_negatives : shared by a batch, or of each example; the whole catalogue where shared ones reach
         it. ``in_batch`` and ``full_softmax`` do not read it.
-    learning_rate : of Adam, in the first epoch; it falls linearly to a tenth in the last.
+    learning_rate : of Adam, in the first epoch; it falls linearly until the last.
+    final_rate : share of the learning rate that the last epoch has.
     max_history : items of a training history, at most.
     precision : ``bfloat16`` computes the scores of a step under torch's autocast: products of
         matrices are in bfloat16. Weights, gradients of weights, the optimiser, the loss, the
@@ -51,6 +52,7 @@ class TrainingParams:
     batch_size: int = 512
     n_negatives: int = 256
     learning_rate: float = 0.005
+    final_rate: float = 0.1
     max_history: int = 50
     precision: Precision = "float32"
     weight_decay: float = 0.0
@@ -77,6 +79,8 @@ class TrainingParams:
                 raise ValueError(f"{one.name} = {value} must be above 0")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay = {self.weight_decay} must be at least 0")
+        if not self.final_rate <= 1:
+            raise ValueError(f"final_rate = {self.final_rate} must be at most 1")
         self._check_loss()
 
     def _check_loss(self) -> None:

@@ -66,7 +66,7 @@ class Training:
     def run_epoch(self, judge: Callable[[], float] | None, progress: Progress) -> None:
         """Train one epoch, judge the model and keep its weights if they are the best yet."""
         params, rate = self._params, self._params.learning_rate
-        rate *= 1 - 0.9 * self.epoch / max(params.epochs - 1, 1)
+        rate *= 1 - (1 - params.final_rate) * self.epoch / max(params.epochs - 1, 1)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._model.begin_epoch(self.epoch, self._recent)

@@ -35,6 +35,8 @@ def test_figures_of_the_same_data_and_metric_are_rows():
         ("0.18", "18.3", "recall@20 = 18.3 must be a share"),
         ("0.18", "true", "recall@20 = True must be a share"),
         ("[[figure]]", "[[figures]]", "unknown key 'figures'"),
+        ("protocol", "tolerance = 3\nprotocol", "tolerance = 3 must be a share"),
+        ("protocol", "case = 3\nprotocol", "case = 3 must be text"),
     ],
 )
 def test_a_wrong_file_is_refused(before, after, message):

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import SuiteError
-from harness.run.suite import find_suite, read_suite
+from harness.run.suite import find_suite, read_suite, shipped_suites
 
 GOOD = """
 name = "tiny"
@@ -75,3 +75,14 @@ def test_a_suite_is_found_by_path_or_name(tmp_path):
     assert find_suite("tiny", [tmp_path]) == path
     with pytest.raises(SuiteError, match=r"no suite 'tinny'.*did you mean 'tiny'"):
         find_suite("tinny", [tmp_path])
+
+
+def test_a_suite_in_a_folder_has_the_folder_in_its_name(tmp_path):
+    """Found and listed by that name; a file of published figures beside it is no suite."""
+    (tmp_path / "known").mkdir()
+    path = suite(tmp_path / "known", GOOD)
+    (tmp_path / "known" / "tiny.published.toml").write_text("")
+    assert shipped_suites([tmp_path]) == {"known/tiny": path}
+    assert find_suite("known/tiny", [tmp_path]) == path
+    with pytest.raises(SuiteError, match="did you mean 'known/tiny'"):
+        find_suite("known/tinny", [tmp_path])

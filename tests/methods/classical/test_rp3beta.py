@@ -27,8 +27,13 @@ def test_by_hand():
 
 @pytest.mark.parametrize("alpha", [0.4, 1.0])
 @pytest.mark.parametrize("of", ["seen", "scored"])
-@pytest.mark.parametrize(("n", "normalise"), [(4, False), (4, True), (100, False)])
-def test_agrees_with_transition_matrices(log, met, asked, asked_met, alpha, of, n, normalise):
+@pytest.mark.parametrize(
+    ("n", "normalise", "twice"),
+    [(4, False, False), (4, True, False), (100, False, False), (4, True, True)],
+)
+def test_agrees_with_transition_matrices(
+    log, met, asked, asked_met, alpha, of, n, normalise, twice
+):
     """Scores are P_iu^alpha P_ui^alpha, columns by popularity^beta, cut as asked."""
     to_item = (met / np.maximum(met.sum(1, keepdims=True), 1)) ** alpha
     to_user = (met.T / np.maximum(met.sum(0)[:, None], 1)) ** alpha
@@ -39,8 +44,16 @@ def test_agrees_with_transition_matrices(log, met, asked, asked_met, alpha, of, 
         row[np.lexsort((np.arange(row.size), -row.astype(np.float32)))[n:]] = 0
         if normalise and row.sum():
             row[:] = row / row.sum()
+    for column in cut.T if twice else ():
+        column[np.lexsort((np.arange(column.size), -column.astype(np.float32)))[n:]] = 0
     method = fitted(
-        log, alpha=alpha, beta=0.3, n_neighbours=n, neighbours_of=of, normalise=normalise
+        log,
+        alpha=alpha,
+        beta=0.3,
+        n_neighbours=n,
+        neighbours_of=of,
+        normalise=normalise,
+        cut_twice=twice,
     )
     scores = method.score(asked, np.arange(log.n_items))
     expected = np.where(asked_met @ (walks > 0) > 0, asked_met @ walks, -np.inf)

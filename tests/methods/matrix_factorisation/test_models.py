@@ -15,7 +15,7 @@ from methods.matrix_factorisation.model import CosineFactors, Factors, Propagate
 from methods.matrix_factorisation.params import BPRParams, LightGCNParams, SimpleXParams
 from methods.matrix_factorisation.retriever import BPR, LightGCN, SimpleX
 from methods.matrix_factorisation.users import users_of, with_users
-from methods.matrix_factorisation.vectors import UserAndHistory, UserVectors
+from methods.matrix_factorisation.vectors import Askers, UserAndHistory, UserVectors
 from methods.negatives import NegativeSampler, Sampling
 
 TINY = {"dim": 4, "epochs": 2, "batch_size": 64, "learning_rate": 0.02}
@@ -176,6 +176,62 @@ def test_the_penalty_by_hand():
     assert penalty.item() == pytest.approx(expected)
 
 
+def test_the_penalty_of_simplex_is_of_all_vectors():
+    """l2 = 2: the squared length of both tables, whatever the batch; its gradient is 2 e."""
+    train = with_users(LOG)
+    model = model_of("simplex", train, l2=2.0)
+    batch = next(epoch_batches(train, 1, 5, np.random.default_rng(0)))
+    drawn = NegativeSampler(train, 2, np.random.default_rng(0)).draw(batch.targets)
+    penalty = model.batch_scores(batch, drawn)[2]
+    tables = [model.encoder.users.weight, model.items.weight]
+    assert penalty.item() == pytest.approx(sum((one**2).sum().item() for one in tables))
+    penalty.backward()
+    for one in tables:
+        torch.testing.assert_close(one.grad, 2 * one.detach())
+
+
+def test_vectors_start_as_long_as_asked():
+    """The spread of SimpleX is 1e-4, its paper's; that of the others 0.1."""
+    train = with_users(tiny_log())
+    for cls, params in METHODS.values():
+        model = cls(params)._new_model(train)
+        for one in (model.encoder.users.weight, model.items.weight):
+            assert one.std().item() == pytest.approx(params.init_std, rel=0.3)
+
+
+def test_short_vectors_turn_faster_under_adam():
+    """After 20 steps from 1e-4 the loss of SimpleX is lower than from 1, all else being equal."""
+    train, losses = tiny_log(), []
+    for init_std in (1.0, 1e-4):
+        params = SimpleXParams(dim=8, epochs=1, batch_size=20, n_negatives=9, init_std=init_std)
+        method = SimpleX(params, seed=1)
+        method.fit(train, None)
+        method.build()
+        losses.append(method.footprint().history["fit"][0]["loss"])
+    assert losses[1] < losses[0] - 0.1
+
+
+def test_dropout_is_of_training_alone():
+    """A share of the coordinates is dropped, the rest scaled up; what serves is whole."""
+    encoder = UserAndHistory(1, 1000, 1.0, 0.5)
+    asked = Askers.of(np.array([0]), Lists.empty(1), "cpu")
+    table = torch.zeros(1, 1000)
+    whole = encoder.eval()(asked, table)
+    dropped = encoder.train()(asked, table)
+    assert 0.4 < (dropped == 0).float().mean().item() < 0.6
+    torch.testing.assert_close(dropped[dropped != 0], 2 * whole[dropped != 0])
+
+
+def test_without_a_history_share_an_unknown_user_is_still_its_history():
+    """G = 1: a known user is its vector alone, an unknown one the transformed mean."""
+    encoder = UserAndHistory(1, 2, 1.0).eval()
+    with torch.no_grad():
+        encoder.users.weight.copy_(torch.tensor([[3.0, 4.0]]))
+    asked = Askers.of(np.array([0, -1]), Lists.of([[0], [0]]), "cpu")
+    found = encoder(asked, torch.tensor([[0.0, 2.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.6, 0.8], [0.0, 1.0]]))
+
+
 @pytest.mark.parametrize(
     ("cls", "given", "message"),
     [
@@ -183,6 +239,9 @@ def test_the_penalty_by_hand():
         (BPRParams, {"l2": -1.0}, "l2 = -1.0 must be at least 0"),
         (LightGCNParams, {"n_layers": 0}, "n_layers = 0 must be above 0"),
         (LightGCNParams, {"l2": -1.0}, "l2 = -1.0 must be at least 0"),
+        (SimpleXParams, {"dropout": 1.0}, "dropout = 1.0 must be at least 0 and below 1"),
+        (SimpleXParams, {"init_std": 0.0}, "init_std = 0.0 must be above 0"),
+        (SimpleXParams, {"final_rate": 2.0}, "final_rate = 2.0 must be at most 1"),
         (SimpleXParams, {"g": 1.5}, "g = 1.5 must lie in 0..1"),
         (SimpleXParams, {"l2": -1.0}, "l2 = -1.0 must be at least 0"),
     ],

@@ -199,3 +199,12 @@ def test_impossible_parameters_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SETTINGS, **changes).check_positive()
     dataclasses.replace(SETTINGS, weight_decay=0.0).check_positive()
+
+
+def test_the_last_epoch_has_the_share_of_the_rate_that_was_asked_for():
+    """A straight line from 0.1 to 0.1 * 0.02 in eight epochs; with 1 it stays."""
+    for share in (0.02, 1.0):
+        settings = dataclasses.replace(SETTINGS, final_rate=share)
+        trained, _ = train(Scripted([1] * 8), settings)
+        rates = [one["learning_rate"] for one in trained.history]
+        np.testing.assert_allclose(rates, np.linspace(0.1, 0.1 * share, 8))

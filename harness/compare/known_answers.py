@@ -1,0 +1,133 @@
+"""Known answers: published figures beside what our records say of the same cases."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scipy.special import stdtrit
+
+from harness.compare.published import Published
+from harness.record import Record, Status
+
+LEVEL = 0.95
+MEETS, BETTER, WORSE = "meets", "better", "worse"
+NOT_RUN, NO_FIGURE = "not run", "no published figure"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One metric of one figure, or of one of our cases that no figure asks for.
+
+    Attributes
+    ----------
+    figure : None where nothing is published.
+    ours : mean over seeds; None where no record says.
+    interval : of that mean, 95 %: over seeds by Student's t, of one seed over queries by bootstrap.
+    verdict : `MEETS` within the tolerance, `BETTER`, `WORSE`, `NOT_RUN`, `NO_FIGURE`, or how the
+        records ended.
+    reason : why there is no figure of ours.
+    records : those that ``ours`` is the mean of.
+    """
+
+    metric: str
+    figure: Published | None = None
+    case: str = ""
+    ours: float | None = None
+    interval: tuple[float, float] | None = None
+    verdict: str = NOT_RUN
+    reason: str = ""
+    records: tuple[Record, ...] = ()
+
+    @property
+    def difference(self) -> float | None:
+        """Return ours minus the published figure."""
+        if self.ours is None or self.figure is None:
+            return None
+        return self.ours - self.figure.metrics[self.metric]
+
+
+def known_answers(figures: Sequence[Published], records: Sequence[Record]) -> list[Answer]:
+    """Return the answers in the order of the figures, then those of cases without one.
+
+    Parameters
+    ----------
+    figures : those of the records' dataset; others are left out.
+    records : standing ones, of one suite. A case with several points (values of build or search
+        parameters, devices) has an answer for each.
+    """
+    datasets = {one.dataset.partition("(")[0] for one in records}
+    figures = [one for one in figures if not datasets or one.dataset in datasets]
+    points = _points(records)
+    answers = [one for figure in figures for one in _of_figure(figure, points)]
+    asked = {one.case for one in figures}
+    rest = [point for point in points if point[0].case not in asked]
+    return answers + [one for point in rest for one in _of_point(point, None, _metrics(point))]
+
+
+def _of_figure(figure: Published, points: Sequence[list[Record]]) -> Iterator[Answer]:
+    mine = [point for point in points if point[0].case == figure.case]
+    for point in mine:
+        yield from _of_point(point, figure, list(figure.metrics))
+    if not mine:
+        reason = figure.not_run or (f"no record of case {figure.case}" if figure.case else "")
+        for metric in figure.metrics:
+            yield Answer(metric, figure, figure.case, reason=reason or "no case asks for it")
+
+
+def _of_point(
+    point: Sequence[Record], figure: Published | None, metrics: Sequence[str]
+) -> Iterator[Answer]:
+    case, good = point[0].case, tuple(one for one in point if one.status == Status.OK)
+    for metric in metrics:
+        told = tuple(one for one in good if metric in one.metrics)
+        if not told:
+            ended, reason = point[0].status, point[0].reason or ""
+            if good:
+                ended, reason = NOT_RUN, f"the records hold no {metric}"
+            yield Answer(metric, figure, case, verdict=ended, reason=reason)
+            continue
+        ours, interval = mean_over_seeds(told, metric)
+        verdict = NO_FIGURE
+        if figure is not None:
+            verdict = _verdict(ours - figure.metrics[metric], figure.tolerance)
+        yield Answer(metric, figure, case, ours, interval, verdict, records=told)
+
+
+def _verdict(difference: float, tolerance: float) -> str:
+    if abs(difference) <= tolerance:
+        return MEETS
+    return BETTER if difference > 0 else WORSE
+
+
+def mean_over_seeds(
+    records: Sequence[Record], metric: str
+) -> tuple[float, tuple[float, float] | None]:
+    """Return the mean of a metric over seeds, repeats of a seed averaged first, and its interval.
+
+    With one seed the interval is the record's own, over queries, None where it has none.
+    """
+    seeds: dict[int, list[float]] = {}
+    for one in records:
+        seeds.setdefault(one.seed, []).append(one.metrics[metric])
+    values = [statistics.fmean(found) for found in seeds.values()]
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return mean, records[0].metrics_ci.get(metric)
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2))
+    half *= statistics.stdev(values) / math.sqrt(len(values))
+    return mean, (mean - half, mean + half)
+
+
+def _points(records: Sequence[Record]) -> list[list[Record]]:
+    """Return the records by point, in order of appearance; loads and seeds share one."""
+    points: dict[str, list[Record]] = {}
+    for one in records:
+        key = [one.case, dict(one.build), dict(one.search), one.device]
+        points.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(one)
+    return list(points.values())
+
+
+def _metrics(point: Sequence[Record]) -> list[str]:
+    return list(next((one.metrics for one in point if one.metrics), {}))

@@ -1,0 +1,75 @@
+"""The table of known answers: published, ours, difference, verdict, and what was done otherwise."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from harness.compare.known_answers import Answer
+from harness.report.numbers import NOTHING
+from harness.report.table import Format, render_cells
+
+CAPTION = (
+    "published: a figure of others; ours: mean over seeds; [95 % interval: over seeds by Student's "
+    "t; of one seed over queries, by bootstrap]\n"
+    "meets: within the tolerance of the published figure; a better or worse one is outside"
+)
+
+
+def render_known(answers: Sequence[Answer], form: Format, caption: str = "") -> str:
+    """Return the table as text; notes say what a source did and what we did otherwise.
+
+    Times are of the fit, and where they were taken stands in the caption. The command that gives a
+    row again is a note of it.
+    """
+    notes: list[str] = []
+    cells = pd.DataFrame([_cells(one, notes) for one in answers])
+    if form == "csv":
+        return str(cells.to_csv(index=False)).rstrip("\n")
+    shown = [*filter(None, (caption,)), CAPTION]
+    return render_cells(cells, form, "\n".join(shown), notes, n_left=3)
+
+
+def _cells(answer: Answer, notes: list[str]) -> dict[str, str]:
+    figure, seeds = answer.figure, {one.seed for one in answer.records}
+    published = NOTHING if figure is None else f"{figure.metrics[answer.metric]:.4f}"
+    fits = [one.fit_s for one in answer.records if one.fit_s is not None]
+    marks = "".join(f" [{number}]" for number in _noted(answer, notes))
+    return {
+        "method": answer.case if figure is None else figure.method,
+        "case": answer.case or NOTHING,
+        "metric": answer.metric,
+        "published": published,
+        "ours": _ours(answer),
+        "seeds": str(len(seeds)) if seeds else NOTHING,
+        "difference": NOTHING if answer.difference is None else f"{answer.difference:+.4f}",
+        "tolerance": NOTHING if figure is None or not figure.case else f"{figure.tolerance:g}",
+        "fit s": f"{sum(fits) / len(fits):.1f}" if fits else NOTHING,
+        "device": answer.records[0].device if answer.records else NOTHING,
+        "verdict": f"{answer.verdict}{marks}",
+    }
+
+
+def _ours(answer: Answer) -> str:
+    if answer.ours is None:
+        return NOTHING
+    if answer.interval is None:
+        return f"{answer.ours:.4f}"
+    low, high = answer.interval
+    return f"{answer.ours:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _noted(answer: Answer, notes: list[str]) -> list[int]:
+    """Return the numbers of what is said of a row; each text stands once."""
+    texts = [answer.reason]
+    if answer.figure is not None:
+        one = answer.figure
+        told = f" ({one.protocol})" if one.protocol else ""
+        texts.append(f"source: {one.source}{told}")
+        texts += [f"ours differs: {one.differs}"] if one.differs and answer.records else []
+    texts += dict.fromkeys(f"again: {one.replay}" for one in answer.records)
+    numbers = []
+    for text in filter(None, texts):
+        if text not in notes:
+            notes.append(text)
+        numbers.append(notes.index(text) + 1)
+    return numbers

@@ -1,0 +1,86 @@
+"""Known answers: differences and verdicts by hand, intervals over seeds, nothing left out."""
+
+import dataclasses
+import math
+
+import pytest
+
+from harness.compare.known_answers import known_answers, mean_over_seeds
+from harness.compare.published import Published
+from harness.report.known_answers import render_known
+
+FIGURE = Published("EASE", "a table", "planted_log", {"m@1": 0.5}, "lambda 80", "ease", 0.01)
+
+
+def verdicts(figures, records):
+    return [(one.case, one.verdict) for one in known_answers(figures, records)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [(0.5, "meets"), (0.509, "meets"), (0.491, "meets"), (0.52, "better"), (0.48, "worse")],
+)
+def test_a_verdict_by_hand(record_of, ours, verdict):
+    """Within 0.01 of 0.5 it is met, whichever side it lies on."""
+    [answer] = known_answers([FIGURE], [record_of("ease", metrics={"m@1": ours})])
+    assert (answer.verdict, answer.ours) == (verdict, ours)
+    assert answer.difference == pytest.approx(ours - 0.5)
+
+
+def test_the_interval_is_over_seeds(record_of):
+    """0.1, 0.2 and 0.3: mean 0.2, t of two degrees 4.3027 times 0.1 over the root of three."""
+    records = [record_of("a", seed=s, metrics={"m@1": s / 10}) for s in (1, 2, 3)]
+    mean, interval = mean_over_seeds(records, "m@1")
+    half = 4.302653 * 0.1 / math.sqrt(3)
+    assert mean == pytest.approx(0.2)
+    assert interval == pytest.approx((0.2 - half, 0.2 + half))
+
+
+def test_repeats_of_a_seed_count_once(record_of):
+    """Two repeats of seed 1 and one of seed 2: the mean of 0.2 and 0.5, not of three numbers."""
+    values = [(1, 0, 0.1), (1, 1, 0.3), (2, 0, 0.5)]
+    records = [record_of("a", seed=s, repeat=r, metrics={"m@1": v}) for s, r, v in values]
+    assert mean_over_seeds(records, "m@1")[0] == pytest.approx(0.35)
+
+
+def test_one_seed_has_the_interval_of_its_queries(record_of):
+    """That of the record, which a bootstrap gave."""
+    one = record_of("a", metrics={"m@1": 0.4}, metrics_ci={"m@1": (0.3, 0.5)})
+    assert mean_over_seeds([one], "m@1") == (0.4, (0.3, 0.5))
+
+
+def test_nothing_is_left_out(record_of):
+    """A figure without a case, one without a record, a failed record, a case without a figure."""
+    none = Published("NGCF", "a table", "planted_log", {"m@1": 0.1}, not_run="no such method")
+    lost = dataclasses.replace(FIGURE, method="SLIM", case="slim")
+    failed = record_of("ease", status="timeout", reason="ran past 3 s", metrics={})
+    other = record_of("flat", metrics={"m@1": 0.2})
+    found = known_answers([none, FIGURE, lost], [failed, other])
+    assert [(one.case, one.verdict, one.reason) for one in found] == [
+        ("", "not run", "no such method"),
+        ("ease", "timeout", "ran past 3 s"),
+        ("slim", "not run", "no record of case slim"),
+        ("flat", "no published figure", ""),
+    ]
+
+
+def test_each_point_of_a_case_has_its_answer(record_of):
+    """Two values of a build parameter are two answers; a figure of other data is none."""
+    records = [record_of("ease", build={"l2": x}, metrics={"m@1": x}) for x in (0.5, 0.6)]
+    strange = dataclasses.replace(FIGURE, dataset="yelp")
+    assert verdicts([FIGURE, strange], records) == [("ease", "meets"), ("ease", "better")]
+
+
+def test_the_table_says_source_difference_and_command(record_of):
+    """Markdown, a row for each answer; each note stands once, under its number."""
+    figure = dataclasses.replace(FIGURE, differs="seeds")
+    record = record_of("ease", metrics={"m@1": 0.52}, metrics_ci={"m@1": (0.51, 0.53)}, fit_s=2.0)
+    text = render_known(known_answers([figure], [record]), "markdown", "where")
+    row = next(line for line in text.splitlines() if line.startswith("| EASE"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[:7] == ["EASE", "ease", "m@1", "0.5000", "0.5200 [0.5100, 0.5300]", "1", "+0.0200"]
+    assert cells[7:] == ["0.01", "2.0", "cpu", "better [1] [2] [3]"]
+    assert "[1] source: a table (lambda 80)" in text
+    assert "[2] ours differs: seeds" in text
+    assert f"[3] again: {record.replay}" in text
+    assert text.startswith("where")
