@@ -49,7 +49,8 @@ class QueryCodes(nn.Module):
         logits = tokens.vectors @ self.codes.T  # (n, L, m)
         logits = logits.masked_fill(~tokens.present[:, :, None], -torch.inf)
         weights = torch.softmax(logits, dim=1).to(tokens.vectors.dtype)
-        return weights.transpose(1, 2) @ tokens.vectors
+        vectors: Tensor = weights.transpose(1, 2) @ tokens.vectors
+        return vectors
 
 
 class PolyEncoderModel(RankingModel):

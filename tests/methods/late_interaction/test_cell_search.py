@@ -177,9 +177,7 @@ def test_plaid_keeps_what_plain_loops_keep(cells, queries, hidden, nprobe, t_cs)
         search, one = CellSearch(cells), np.array([row])
         ids = search._candidates(queries[one], hidden.take(one), K, params)[0]
         banned = set(hidden.row(row).tolist())
-        wanted, n_reached, scores = plaid_by_hand(
-            cells, queries[row], banned, nprobe, t_cs, 20, 5
-        )
+        wanted, n_reached, scores = plaid_by_hand(cells, queries[row], banned, nprobe, t_cs, 20, 5)
         assert search.candidates == n_reached
         found = {int(item) for item in ids if item != PAD_ID}
         assert len(found) == len(wanted)

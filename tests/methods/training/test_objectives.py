@@ -12,6 +12,8 @@ from methods.all_to_all.model import AllToAllModel
 from methods.all_to_all.retriever import AllToAllParams
 from methods.batches import epoch_batches
 from methods.interactions.choice import INTERACTIONS
+from methods.late_interaction.maxsim_retriever import MaxSim
+from methods.late_interaction.poly_retriever import PolyEncoder
 from methods.matrix_factorisation.retriever import BPR, LightGCN, SimpleX
 from methods.negatives import NegativeSampler, Sampling
 from methods.sparcode.retriever import SparCode, SparCodeParams
@@ -40,6 +42,8 @@ CASES = {
         SparCode,
         {**TOWERS, "loss": "gbce", "n_codewords": 8, "warm_up": 1, "anneal": 1},
     ),
+    "maxsim": (MaxSim, {**TOWERS, "token_dim": 8, "loss": "full_softmax"}),
+    "poly_encoder": (PolyEncoder, {**TOWERS, "n_codes": 3, "own_negatives": True, "loss": "bpr"}),
     "mf_bpr": (BPR, SMALL),
     "simplex": (SimpleX, {**SMALL, "ccl_margin": 0.3, "ccl_weight": 2.0}),
     "light_gcn": (LightGCN, SMALL),
