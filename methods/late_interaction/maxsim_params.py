@@ -20,7 +20,8 @@ class MaxSimParams(EncoderParams):
     token_dim : length of tokens, at most ``dim``.
     query_tokens : T, positions of a history that have a token, the last ones; of a log without an
         order any T.
-    summary : whether a query has one more token, of its whole history and fields together.
+    summary : whether a query has one more token, of its whole history and fields together. Without
+        it a query with neither has no token: every item scores 0, and cells find none.
     id_tokens : tokens of an item's id. With 1, and items without fields, an item is one vector, and
         the score is the inner product with the sum of the query's tokens, as of two towers.
     similarity : tokens are compared by their ``inner`` product, or scaled to length 1 first,

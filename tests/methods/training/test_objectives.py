@@ -12,6 +12,8 @@ from methods.all_to_all.model import AllToAllModel
 from methods.all_to_all.retriever import AllToAllParams
 from methods.batches import epoch_batches
 from methods.interactions.choice import INTERACTIONS
+from methods.late_interaction.maxsim_retriever import MaxSim
+from methods.late_interaction.poly_retriever import PolyEncoder
 from methods.learned_similarity.retriever import MoL
 from methods.matrix_factorisation.retriever import BPR, LightGCN, SimpleX
 from methods.multi_interest.retriever import MultiInterest
@@ -45,6 +47,8 @@ CASES = {
     "multi_interest": (MultiInterest, {**TOWERS, "own_negatives": True, "n_interests": 2}),
     "mind": (MultiInterest, {**TOWERS, "routing": "mind", "n_interests": 2, "loss": "bpr"}),
     "mixture_of_logits": (MoL, {**TOWERS, "component_dim": 4}),
+    "maxsim": (MaxSim, {**TOWERS, "token_dim": 8, "loss": "full_softmax"}),
+    "poly_encoder": (PolyEncoder, {**TOWERS, "n_codes": 3, "own_negatives": True, "loss": "bpr"}),
     "mf_bpr": (BPR, SMALL),
     "simplex": (SimpleX, {**SMALL, "ccl_margin": 0.3, "ccl_weight": 2.0}),
     "light_gcn": (LightGCN, SMALL),
