@@ -14,7 +14,7 @@ from harness.progress import Progress
 from harness.seeding import derive_seed, generator
 from methods.batches import Batch, Batches
 from methods.negatives import Negatives, NegativeSampler
-from methods.products import Vectors, softmax_of_products
+from methods.products import Vectors, hinge_of_products, softmax_of_products
 from methods.training.ahead import convert_step, made_ahead
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
@@ -163,8 +163,7 @@ class Training:
         log_expected = negatives.log_expected.to(device, non_blocking=True)
         reduced = self._params.precision == "bfloat16"
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-            many = n * negatives.items.shape[-1] >= FUSED_FROM
-            if many and self._loss.is_softmax and not negatives.are_own:
+            if self._goes_in_blocks(n, negatives):
                 vectors = self._model.batch_vectors(batch, negatives)
                 if vectors is not None:
                     return self._fused(vectors, negatives, log_expected)
@@ -173,17 +172,32 @@ class Training:
         loss = self._loss(positive.float(), negative.float(), log_expected, excluded)
         return loss + extra
 
+    def _goes_in_blocks(self, n: int, negatives: Negatives) -> bool:
+        """Return whether the loss of n examples is worth more than its plain formula.
+
+        That of the hinge always is: it has its gradient with its value, and needs no mask.
+        """
+        if negatives.are_own or not self._loss.goes_in_blocks:
+            return False
+        return not self._loss.is_softmax or n * negatives.items.shape[-1] >= FUSED_FROM
+
     def _fused(
         self, vectors: Vectors, negatives: Negatives, log_expected: torch.Tensor
     ) -> torch.Tensor:
-        """Return the softmax's loss without its scores."""
+        """Return the loss of inner products without their scores."""
         rows, columns = (
             torch.from_numpy(one).to(self._device, non_blocking=True)
             for one in (negatives.excluded_rows, negatives.excluded_columns)
         )
+        pairs = rows, columns
+        if not self._loss.is_softmax:
+            positive = (vectors.queries * vectors.targets).sum(1).float()
+            above = hinge_of_products(
+                vectors.queries, vectors.negatives, self._loss.ccl_margin, pairs
+            )
+            return (1 - positive).mean() + self._loss.ccl_weight * above + vectors.extra
         queries = vectors.queries / self._loss.temperature
         positive = (queries * vectors.targets).sum(1).float()
-        pairs = rows, columns
         loss = softmax_of_products(positive, queries, vectors.negatives, log_expected, pairs)
         return loss + vectors.extra
 
