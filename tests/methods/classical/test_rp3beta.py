@@ -32,7 +32,7 @@ def test_by_hand():
     [(4, False, False), (4, True, False), (100, False, False), (4, True, True)],
 )
 def test_agrees_with_transition_matrices(
-    log, met, asked, asked_met, alpha, of, n, normalise, twice
+    log, met, asked, asked_met, alpha, of, n, normalise, again
 ):
     """Scores are P_iu^alpha P_ui^alpha, columns by popularity^beta, cut as asked."""
     to_item = (met / np.maximum(met.sum(1, keepdims=True), 1)) ** alpha
