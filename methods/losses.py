@@ -38,6 +38,11 @@ class RankingLoss:
         """Return whether it is a softmax, full or sampled."""
         return self.name in SOFTMAX
 
+    @property
+    def goes_in_blocks(self) -> bool:
+        """Return whether `methods.products` has it without the scores in memory."""
+        return self.name in (*SOFTMAX, "ccl")
+
     def __call__(
         self, positive: Tensor, negative: Tensor, log_expected: Tensor, excluded: Tensor
     ) -> Tensor:

@@ -1,6 +1,6 @@
-"""Scores that are inner products: of shared and own negatives; their softmax, in blocks."""
+"""Scores that are inner products: of shared and own negatives; their losses, in blocks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -63,10 +63,26 @@ def softmax_of_products(
     queries : (n, d). items : (m, d). log_expected : (m,).
     excluded : rows, ascending, and columns, int64 (p,), of the pairs that do not count.
     """
-    if block_scores == 0:
-        block_scores = BLOCK_SCORES if queries.device.type == "cpu" else DEVICE_BLOCK_SCORES
     loss: Tensor = _SoftmaxOfProducts.apply(  # type: ignore[no-untyped-call]
         positive, queries, items, log_expected, *excluded, block_scores
+    )
+    return loss
+
+
+def hinge_of_products(
+    queries: Tensor,
+    items: Tensor,
+    margin: float,
+    excluded: tuple[Tensor, Tensor],
+    block_scores: int = 0,
+) -> Tensor:
+    """Return the mean of rows of the mean of max(0, score - margin) over the items that count.
+
+    Scores are ``queries @ items.T``; see `softmax_of_products` for the rest, and
+    `methods.losses.cosine_contrastive` for what it is part of.
+    """
+    loss: Tensor = _HingeOfProducts.apply(  # type: ignore[no-untyped-call]
+        queries, items, margin, *excluded, block_scores
     )
     return loss
 
@@ -86,19 +102,15 @@ class _SoftmaxOfProducts(torch.autograd.Function):
         block_scores: int,
     ) -> Tensor:
         n = len(queries)
-        step = min(n, max(1, block_scores // max(len(items), 1)))
-        starts = torch.arange(0, n + step, step, device=rows.device)
-        cuts = torch.searchsorted(rows, starts).tolist()  # where each block's pairs begin
         corrects = bool(log_expected.any())
         of_positive, of_queries = torch.empty_like(positive), torch.empty_like(queries)
         of_items, total = torch.zeros_like(items), positive.new_zeros(())
-        for place, start in enumerate(range(0, n, step)):
-            block, pairs = slice(start, start + step), slice(cuts[place], cuts[place + 1])
+        for block, pairs in _blocks(queries, items, rows, block_scores):
             own = positive[block]
             scores = (queries[block] @ items.T).to(positive.dtype)  # autocast may have reduced it
             if corrects:
                 scores -= log_expected
-            scores[rows[pairs] - start, columns[pairs]] = -torch.inf
+            scores[rows[pairs] - block.start, columns[pairs]] = -torch.inf
             top = torch.maximum(scores.amax(dim=1), own)
             scores.sub_(top[:, None]).exp_()
             of_own = (own - top).exp()
@@ -115,6 +127,55 @@ class _SoftmaxOfProducts(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         of_inputs = (one * gradients[0].to(one.dtype) for one in ctx.saved_tensors)
         return (*of_inputs, None, None, None, None)
+
+
+class _HingeOfProducts(torch.autograd.Function):
+    """See `hinge_of_products`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        queries: Tensor,
+        items: Tensor,
+        margin: float,
+        rows: Tensor,
+        columns: Tensor,
+        block_scores: int,
+    ) -> Tensor:
+        n = len(queries)
+        whole = torch.promote_types(queries.dtype, torch.float32)  # autocast may have reduced it
+        of_queries, of_items = torch.empty_like(queries), torch.zeros_like(items)
+        total = torch.zeros((), dtype=whole, device=queries.device)
+        for block, pairs in _blocks(queries, items, rows, block_scores):
+            scores = (queries[block] @ items.T).to(whole)
+            scores[rows[pairs] - block.start, columns[pairs]] = -torch.inf
+            kept = (scores > -torch.inf).sum(dim=1).clamp(min=1)  # a pair may be named twice
+            scores.sub_(margin).clamp_(min=0)
+            total += (scores.sum(dim=1) / kept).sum()
+            scores.sign_().div_(n * kept[:, None])
+            of_queries[block] = scores @ items
+            _add_product(of_items, scores.T, queries[block])
+        ctx.save_for_backward(of_queries, of_items)
+        return total / n
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        of_inputs = (one * gradients[0].to(one.dtype) for one in ctx.saved_tensors)
+        return (*of_inputs, None, None, None, None)
+
+
+def _blocks(
+    queries: Tensor, items: Tensor, rows: Tensor, block_scores: int
+) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows of each block, and which of the pairs, whose rows ascend, are theirs."""
+    if block_scores == 0:
+        block_scores = BLOCK_SCORES if queries.device.type == "cpu" else DEVICE_BLOCK_SCORES
+    n = len(queries)
+    step = min(n, max(1, block_scores // max(len(items), 1)))
+    starts = torch.arange(0, n + step, step, device=rows.device)
+    cuts = torch.searchsorted(rows, starts).tolist()  # where each block's pairs begin
+    for place, start in enumerate(range(0, n, step)):
+        yield slice(start, start + step), slice(cuts[place], cuts[place + 1])
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

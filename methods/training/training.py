@@ -14,7 +14,7 @@ from harness.progress import Progress
 from harness.seeding import derive_seed, generator
 from methods.batches import Batch, Batches
 from methods.negatives import Negatives, NegativeSampler
-from methods.products import Vectors, softmax_of_products
+from methods.products import Vectors, hinge_of_products, softmax_of_products
 from methods.training.ahead import convert_step, made_ahead
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
@@ -163,18 +163,32 @@ class Training:
         n, device = len(batch.targets), self._device
         reduced = self._params.precision == "bfloat16"
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-            many = n * negatives.items.shape[-1] >= FUSED_FROM
-            if many and self._loss.is_softmax and not negatives.are_own:
+            if self._goes_in_blocks(n, negatives):
                 vectors = self._model.batch_vectors(batch, negatives)
                 if vectors is not None:
                     return self._fused(vectors, negatives)
             positive, negative, extra = self._model.batch_scores(batch, negatives)
         return loss_of_scores(self._loss, positive, negative, negatives) + extra
 
+    def _goes_in_blocks(self, n: int, negatives: Negatives) -> bool:
+        """Return whether the loss of n examples is worth more than its plain formula.
+
+        That of the hinge always is: it has its gradient with its value, and needs no mask.
+        """
+        if negatives.are_own or not self._loss.goes_in_blocks:
+            return False
+        return not self._loss.is_softmax or n * negatives.items.shape[-1] >= FUSED_FROM
+
     def _fused(self, vectors: Vectors, negatives: Negatives) -> torch.Tensor:
-        """Return the softmax's loss without its scores."""
-        log_expected = negatives.log_expected.to(self._device, non_blocking=True)
+        """Return the loss of inner products without their scores."""
         pairs = negatives.excluded_pairs(self._device)
+        if not self._loss.is_softmax:
+            positive = (vectors.queries * vectors.targets).sum(1).float()
+            above = hinge_of_products(
+                vectors.queries, vectors.negatives, self._loss.ccl_margin, pairs
+            )
+            return (1 - positive).mean() + self._loss.ccl_weight * above + vectors.extra
+        log_expected = negatives.log_expected.to(self._device, non_blocking=True)
         queries = vectors.queries / self._loss.temperature
         positive = (queries * vectors.targets).sum(1).float()
         loss = softmax_of_products(positive, queries, vectors.negatives, log_expected, pairs)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+import methods.products
 from harness.testing import tiny_held_out, tiny_log
-from methods.losses import sampled_softmax
+from methods.losses import cosine_contrastive, sampled_softmax
+from methods.matrix_factorisation.model import CosineFactors
 from methods.matrix_factorisation.retriever import LightGCN, LightGCNParams, SimpleX, SimpleXParams
-from methods.products import products, softmax_of_products
+from methods.products import hinge_of_products, products, softmax_of_products
 from methods.training import training
 from methods.two_tower.retriever import TwoTower, TwoTowerParams
 
@@ -43,6 +45,22 @@ def test_the_softmax_in_blocks_is_the_plain_one(block_scores, corrected):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.parametrize("block_scores", [1, 22, 30, 1 << 20])
+@pytest.mark.parametrize("margin", [-0.5, 0.9])
+def test_the_hinge_in_blocks_is_that_of_the_contrastive_loss(block_scores, margin):
+    """Value and gradients; one row excludes every item, and every pair is named twice."""
+    (positive, queries, items), _, excluded, rows, columns = inputs()
+    rows, columns = rows.repeat_interleave(2), columns.repeat_interleave(2)
+    plain = cosine_contrastive(positive, queries @ items.T, excluded, margin, 4.0)
+    hinge = hinge_of_products(queries, items, margin, (rows, columns), block_scores)
+    blocks = (1 - positive).mean() + 4.0 * hinge
+    torch.testing.assert_close(blocks, plain, rtol=1e-12, atol=0)
+    leaves = positive, queries, items
+    ones, others = (torch.autograd.grad(3 * one, leaves) for one in (plain, blocks))
+    for one, other in zip(ones, others, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
+
+
 def test_gradients_are_those_of_finite_differences():
     """By torch's gradcheck, in float64, of all three inputs."""
     leaves, log_expected, _, rows, columns = inputs()
@@ -59,8 +77,10 @@ def test_large_scores_do_not_overflow():
     assert loss.item() == 10.0
 
 
-def test_own_products_are_those_of_all_pairs():
-    """An item drawn twice has one vector; values and gradients are those of the dense product."""
+@pytest.mark.parametrize("few", [8, 7])
+def test_own_products_are_those_of_all_pairs(few, monkeypatch):
+    """Of many, an item drawn twice has one vector; values and gradients are the dense product's."""
+    monkeypatch.setattr(methods.products, "FEW_ITEMS", few)
     torch.manual_seed(0)
     queries, table = torch.randn(4, 3), torch.randn(9, 3, requires_grad=True)
     items = torch.tensor([[0, 8], [8, 8], [2, 0], [5, 1]])
@@ -72,7 +92,7 @@ def test_own_products_are_those_of_all_pairs():
 
     own = products(queries, items, vectors_of)
     dense = (queries @ table.T).gather(1, items)
-    assert asked == [[0, 1, 2, 5, 8]]
+    assert asked == [items.flatten().tolist() if few == 8 else [0, 1, 2, 5, 8]]
     torch.testing.assert_close(own, dense)
     ones, others = (torch.autograd.grad(one.square().sum(), table)[0] for one in (own, dense))
     torch.testing.assert_close(ones, others)
@@ -131,3 +151,17 @@ def test_blocks_of_bfloat16_learn_the_same_to_its_precision(monkeypatch):
         losses.append([one["loss"] for one in method._trainings["fit"].history])
     assert losses[0] != losses[1]
     np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
+
+
+def test_the_contrastive_loss_of_a_training_is_its_formula(monkeypatch):
+    """A model that gives no vectors takes the plain way: the losses of three epochs agree."""
+    losses = []
+    for plain in (False, True):
+        if plain:
+            monkeypatch.setattr(CosineFactors, "batch_vectors", lambda *given: None)
+        method = SimpleX(
+            SimpleXParams(**SHARED, n_negatives=9, ccl_margin=0.1, init_std=0.1), seed=2
+        )
+        method.fit(tiny_log())
+        losses.append([one["loss"] for one in method._trainings["fit"].history])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

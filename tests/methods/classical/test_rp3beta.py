@@ -28,11 +28,11 @@ def test_by_hand():
 @pytest.mark.parametrize("alpha", [0.4, 1.0])
 @pytest.mark.parametrize("of", ["seen", "scored"])
 @pytest.mark.parametrize(
-    ("n", "normalise", "twice"),
+    ("n", "normalise", "again"),
     [(4, False, False), (4, True, False), (100, False, False), (4, True, True)],
 )
 def test_agrees_with_transition_matrices(
-    log, met, asked, asked_met, alpha, of, n, normalise, twice
+    log, met, asked, asked_met, alpha, of, n, normalise, again
 ):
     """Scores are P_iu^alpha P_ui^alpha, columns by popularity^beta, cut as asked."""
     to_item = (met / np.maximum(met.sum(1, keepdims=True), 1)) ** alpha
@@ -44,7 +44,7 @@ def test_agrees_with_transition_matrices(
         row[np.lexsort((np.arange(row.size), -row.astype(np.float32)))[n:]] = 0
         if normalise and row.sum():
             row[:] = row / row.sum()
-    for column in cut.T if twice else ():
+    for column in cut.T if again else ():
         column[np.lexsort((np.arange(column.size), -column.astype(np.float32)))[n:]] = 0
     method = fitted(
         log,
@@ -53,7 +53,7 @@ def test_agrees_with_transition_matrices(
         n_neighbours=n,
         neighbours_of=of,
         normalise=normalise,
-        cut_twice=twice,
+        cut_twice=again,
     )
     scores = method.score(asked, np.arange(log.n_items))
     expected = np.where(asked_met @ (walks > 0) > 0, asked_met @ walks, -np.inf)
