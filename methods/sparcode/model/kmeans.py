@@ -30,12 +30,18 @@ def kmeans(points: Tensor, n_words: int, n_iterations: int = 10) -> tuple[Tensor
 
 
 def _spread_starts(points: Tensor, n_words: int) -> Tensor:
-    """Choose starts among points, each by lot weighted by squared distance to those before."""
-    chosen = torch.randint(len(points), (1,), device=points.device)
-    distance = ((points - points[chosen]) ** 2).sum(-1)
-    places = [chosen]
-    for _ in range(n_words - 1):
-        chosen = torch.multinomial(distance + 1e-12, 1)
-        places.append(chosen)
-        distance = torch.minimum(distance, ((points - points[chosen]) ** 2).sum(-1))
-    return points[torch.cat(places)].clone()
+    """Choose starts among points, each by lot weighted by squared distance to those before.
+
+    Differences go to one place in memory: fresh ones, with what each step keeps between them,
+    fragment the heap by gigabytes.
+    """
+    gaps = torch.empty_like(points)
+    places = torch.empty(n_words, dtype=torch.int64, device=points.device)
+    places[:1] = torch.randint(len(points), (1,), device=points.device)
+    distance = torch.full_like(points[:, 0], torch.inf)
+    for place in range(n_words):
+        if place:
+            places[place : place + 1] = torch.multinomial(distance + 1e-12, 1)
+        torch.sub(points, points[places[place : place + 1]], out=gaps)
+        torch.minimum(distance, gaps.square_().sum(-1), out=distance)
+    return points[places]
