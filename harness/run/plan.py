@@ -184,11 +184,11 @@ def _grids(
 def _grid(params: type[Any], table: Table, where: str, faults: list[str]) -> list[Any]:
     """Return the parameters of each point, one of equals."""
     faults += [f"{where}: {name} = [] names no value" for name, one in table.items() if one == []]
-    points = (_checked(faults, where, partial(parse_params, params, one)) for one in _points(table))
-    return list(dict.fromkeys(one for one in points if one is not None))
+    parsed = [_checked(faults, where, partial(parse_params, params, one)) for one in points(table)]
+    return list(dict.fromkeys(one for one in parsed if one is not None))
 
 
-def _points(table: Table) -> Iterator[dict[str, Any]]:
+def points(table: Table) -> Iterator[dict[str, Any]]:
     """Expand a table whose lists are sets of values into every combination."""
     axes = [value if isinstance(value, list) else [value] for value in table.values()]
     for values in itertools.product(*axes):

@@ -114,6 +114,7 @@ class Tuning:
         return digest(
             [
                 [spec.case, spec.trial_id, spec.limits, plain_space(case.space)],
+                [case.given, case.searches],
                 [self.sampler, VERSION, self.context.data_hash, code_of(spec.method)],
                 [describe_machine(), describe_environment()],
             ]
@@ -139,7 +140,7 @@ class Tuning:
     def _try(
         self, case: TuningCase, number: int, build: Table, place: int, total: int
     ) -> TuningTrial:
-        spec = dataclasses.replace(case.spec, build=build)
+        spec = case.trial_with(build)
         shown = dataclasses.replace(spec, case=f"{spec.case}, trial {number}")
         started_at, begun = datetime.now(UTC).isoformat(), time.monotonic()
         self.listener.trial_starts(place, total, shown)

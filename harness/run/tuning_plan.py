@@ -10,7 +10,7 @@ from harness.errors import SuiteError
 from harness.metrics.metric import parse_metric
 from harness.params import parse_params
 from harness.retriever import Capability, Retriever
-from harness.run.plan import Choice, method_class, plan_trials
+from harness.run.plan import Choice, method_class, plan_trials, points
 from harness.run.suite import Case, Suite, raise_faults
 from harness.run.trial_spec import Table, TrialSpec
 from harness.seeding import generator
@@ -28,28 +28,44 @@ class TuningCase:
     spec : trial 0, the suite's own values with defaults where it is silent, asked on validation.
     space : build parameters to vary; empty where there is nothing to tune, which ``reason`` says.
     stops_early : the method sees the validation part while it fits, to stop or choose by.
+    given : build parameters that the suite sets; what it leaves out gets the defaults of a trial,
+        which may depend on the values tuned.
+    searches : search settings as the suite gives them, for each trial to settle.
     """
 
     spec: TrialSpec
     space: Space
     reason: str | None
     stops_early: bool
+    given: Table
+    searches: tuple[Table, ...]
 
     def values_of(self, build: Table) -> dict[str, Any]:
         """Return the tuned ones among all build parameters."""
         return {name: build[name] for name in self.space}
 
     def build_with(self, values: Table) -> dict[str, Any]:
-        """Return all build parameters, those of ``values`` in place of trial 0's.
+        """Return all build parameters: ``values``, the suite's own, and defaults for the rest.
 
         Raises
         ------
         ValueError
-            The method refuses this combination.
+            The method refuses this combination, or under it a search setting of the suite.
         """
-        params = method_class(self.spec.method).BuildParams
-        parsed = parse_params(params, {**self.spec.build, **values})
-        return {name: plain_value(value) for name, value in dataclasses.asdict(parsed).items()}
+        parsed = parse_params(method_class(self.spec.method).BuildParams, {**self.given, **values})
+        self._settled(parsed)
+        return _plain(parsed)
+
+    def trial_with(self, build: Table) -> TrialSpec:
+        """Return a trial with what `build_with` gave, and the search settings as it reads them."""
+        parsed = parse_params(method_class(self.spec.method).BuildParams, build)
+        return dataclasses.replace(self.spec, build=build, searches=self._settled(parsed))
+
+    def _settled(self, build: Any) -> tuple[Table, ...]:
+        cls = method_class(self.spec.method)
+        parsed = (parse_params(cls.SearchParams, one) for one in self.searches)
+        known = dict.fromkeys(cls.settle_search(build, one) for one in parsed)
+        return tuple(_plain(one) for one in known)
 
     def refusal(self, values: Table) -> str | None:
         """Return why the method refuses these values, or None."""
@@ -131,7 +147,14 @@ def _tuning_case(case: Case, spec: TrialSpec) -> TuningCase:
     space, reason = _space_of(case, cls)
     if spec.device not in cls.devices:
         space, reason = {}, f"runs on {', '.join(cls.devices)}, not on {spec.device}"
-    return TuningCase(spec, space, reason, Capability.VALIDATION in cls.capabilities)
+    return TuningCase(
+        spec,
+        space,
+        reason,
+        stops_early=Capability.VALIDATION in cls.capabilities,
+        given=next(points(case.build)),
+        searches=tuple(one for table in case.searches for one in points(table)),
+    )
 
 
 def _refused_values(case: TuningCase) -> list[str]:
@@ -164,6 +187,11 @@ def _space_of(case: Case, cls: type[Retriever]) -> tuple[Space, str | None]:
         return {}, "the method declares no TuneSpace" if fields else "the method has no parameters"
     space = {name: axis for name, axis in declared.items() if name not in case.build}
     return space, None if space else f"build sets {', '.join(declared)}; [case.tune] would vary it"
+
+
+def _plain(params: Any) -> dict[str, Any]:
+    """Return a parameter dataclass as JSON values."""
+    return {name: plain_value(value) for name, value in dataclasses.asdict(params).items()}
 
 
 def _is_fit(name: str) -> bool:

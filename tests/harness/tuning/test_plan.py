@@ -87,6 +87,17 @@ def test_a_value_that_some_combination_allows_is_not(make_suite):
     assert set(case.space) == {"n_nearest", "gradient", "codebooks"}
 
 
+def test_a_value_under_which_a_search_setting_means_nothing_is_refused(make_suite):
+    """Every trial answers with every search setting of the suite, or is none."""
+    lines = 'method = "two_tower"\nbuild = {{ index = "ivf" }}\nsearch = {{ nprobe = [2, 4] }}\n{}'
+    fault = "tune: index = 'hnsw': nprobe = 2 is not for index = 'hnsw', which takes ef_search"
+    with pytest.raises(SuiteError, match=re.escape(f"case 'two_tower': {fault}")):
+        planned(make_suite(lines.format('tune = { index = ["ivf_pq", "hnsw"] }')))
+    (case,) = planned(make_suite(lines.format('tune = { index = ["ivf_pq_refine"] }')))
+    trial = case.trial_with(case.build_with({"index": "ivf_pq_refine"}))
+    assert [(one["nprobe"], one["k_factor"]) for one in trial.searches] == [(2, 4), (4, 4)]
+
+
 def test_a_grid_is_no_starting_point(make_suite):
     """It is said what to do instead; nothing is chosen silently."""
     with pytest.raises(SuiteError, match=r"build stands for 2 trials.*move its list to"):

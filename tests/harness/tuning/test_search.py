@@ -142,3 +142,29 @@ def test_a_parameter_that_is_a_list_is_tuned_too(plan, tune):
     assert [8, 8] in [one.values["layers"] for one in whole]
     resumed = tune(plan(case), 6, by_formula, earlier=whole[:3])[1].trials
     assert told(resumed) == told(whole[3:])
+
+
+def test_each_trial_settles_its_search_settings(plan, tune):
+    """Of a tuned index: the defaults of building and searching are those of the trial's index."""
+    seen = {}
+
+    def noting(spec, context, listener):
+        seen[spec.build["index"]] = (spec.build, spec.searches)
+        return Ending(Status.OK), Scored(0.5, {}, 10, 0.0, 0.0)
+
+    table = 'tune = { index = ["hnsw", "ivf", "ivf_pq_refine", "flat"] }'
+    cases = plan(f'method = "two_tower"\nbuild = {{ index = "hnsw" }}\n{table}')
+    assert cases[0].trial_with(cases[0].spec.build) == cases[0].spec
+    (outcome,), _ = tune(cases, 5, noting)
+    assert len(outcome.trials) == len(seen) == 4  # and a fifth setting is not left
+    told = {
+        index: {name: value for name, value in search.items() if value is not None}
+        for index, (_, (search,)) in seen.items()
+    }
+    assert told == {
+        "hnsw": {"ef_search": 128},
+        "ivf": {"nprobe": 16},
+        "ivf_pq_refine": {"nprobe": 16, "k_factor": 4},
+        "flat": {},
+    }
+    assert (seen["hnsw"][0]["m"], seen["ivf"][0]["m"], seen["ivf"][0]["nlist"]) == (16, None, 0)
