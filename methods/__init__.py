@@ -22,4 +22,5 @@ CATALOG = {
     "hnsw": "methods.ann.retriever:HNSW",
     "scann": "methods.ann.scann_retriever:Scann",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
+    "counted_lists": "methods.sparcode.counted_lists:CountedLists",
 }

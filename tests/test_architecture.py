@@ -19,10 +19,11 @@ LAYERS = {
     "store": ["contract"],
     "run": ["contract", "data", "metrics", "measure"],
     "report": ["contract", "compare"],
-    "cli": ["contract", "data", "metrics", "measure", "compare", "store", "run", "report"],
+    "gate": ["contract", "compare"],
+    "cli": ["contract", "data", "metrics", "measure", "compare", "store", "run", "report", "gate"],
     "methods": ["contract"],
 }
-STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report")
+STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report", "gate")
 CLI = ("cli", "console", "__main__", "commands")
 
 # Where a heavy package may be imported; a name ending in a slash is a folder.
@@ -35,7 +36,7 @@ HOMES = {
     "optuna": ("harness/run/sampler.py",),
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
-    "scipy": ("methods/", "harness/compare/"),
+    "scipy": ("methods/", "harness/compare/", "harness/gate/"),
     "triton": ("methods/sparcode/serving/triton_kernels.py",),
     "pynvml": ("harness/measure/nvml.py",),
     "psutil": ("harness/measure/",),

@@ -25,6 +25,7 @@ PRESENTATION = (
     "commands/",
     "__main__.py",
     "compare/",
+    "gate/",
     "report/",
     "store/",
     "testing.py",

@@ -71,8 +71,9 @@ UNMARKED = {
     ("sparcode", "cuda"): {"top_k"},
     ("sparcode", "cpu:0"): {"top_k"},
 }
-# Agreement with exact vector search needs the vectors, which the posting lists do not hold.
-NO_SCORES_WHEN_LOADED = {"posting_lists"}
+# Agreement with exact vector search needs the vectors, which the posting lists do not hold; counts
+# have no score beside the packed one.
+NO_SCORES_WHEN_LOADED = {"posting_lists", "counted_lists"}
 # Methods that know nothing of the user.
 IMPERSONAL = {"random", "popularity", "recent_popularity"}
 # A method of an optional package: its tests are skipped where the package is not installed.
