@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MERGE = "postings.Merge.time_many"
 LANES = ["--lane", "1", "2"]
-SPEED = ["--lane", "3", "--against", "base", "--benchmarks", MERGE]
+SPEED = ["--lane", "3", "--against", "base", "--benchmarks", "postings.Merge"]
+MANY = [*SPEED[:-1], "postings.Merge.time_many"]
 Edits = tuple[tuple[str, str, str], ...]  # file, the words there, what stands instead
 
 
@@ -46,8 +46,7 @@ class Plant:
 
 EXTRA_PASS = """        for at in range(n_spans):  # planted: one pass over the postings too many
             for posting in range(spans[at, 0], spans[at, 1]):
-                idle += u64(entries[posting]) & (u64(posting) | u64(3))
-                idle ^= idle >> u64(7)
+                idle += u64(totals[u64(entries[posting]) >> bits])
         if idle == u64(1):
             n_postings += 1
         cleared = _hide("""
@@ -70,8 +69,10 @@ PLANTS = (
             (
                 "methods/sparcode/index/packed.py",
                 "            missing = min(",
-                "            impact += (posting % 100 == 0) * (impact // 4 + 1)\n"
-                "            missing = min(",
+                (
+                    "            impact += (posting % 100 == 0) * (impact // 4 + 1)\n"
+                    "            missing = min("
+                ),
             ),
         ),
         ["gate", *LANES],
@@ -84,9 +85,11 @@ PLANTS = (
             (
                 "methods/classical/linear.py",
                 "        found = self._serving.search(queries, k)\n",
-                "        found = self._serving.search(queries, k)\n"
-                "        found.ids[queries.user_ids % 80 == 0] = -1\n"
-                "        found.scores[queries.user_ids % 80 == 0] = -float('inf')\n",
+                (
+                    "        found = self._serving.search(queries, k)\n"
+                    "        found.ids[queries.user_ids % 80 == 0] = -1\n"
+                    "        found.scores[queries.user_ids % 80 == 0] = -float('inf')\n"
+                ),
             ),
         ),
         ["gate", *LANES],
@@ -136,7 +139,7 @@ PLANTS = (
         "benchmark gone",
         "a benchmark of the speed lane is no more",
         (("suites/micro/tracked/postings.py", "def time_many", "def _time_many"),),
-        SPEED,
+        MANY,
         4, 3, "missing", "seconds",
     ),
     Plant("noise", "nothing changed; facts", (), ["gate", *LANES], 0),
@@ -175,10 +178,9 @@ def run(plant: Plant, folder: Path, repeats: int) -> str:
         caught = [one for one in findings if is_expected(one, plant)]
         right += status in (0, 2) if plant.is_harmless else status == plant.status and bool(caught)
         said.append(status)
-        if caught:
-            print(f"  {caught[0]['benchmark']}: {caught[0]['text']}", flush=True)
-        elif plant.is_harmless and plant.arguments is SPEED:
-            print(f"  {status}: {findings[0]['text'] if findings else ''}", flush=True)
+        shown = findings if plant.arguments is SPEED else caught[:1]
+        for one in shown:
+            print(f"  {one['benchmark']}: {one['verdict']}: {one['text']}", flush=True)
     counts = ", ".join(f"{said.count(one)} x status {one}" for one in sorted(set(said)))
     found = "no alarm" if plant.is_harmless else f"lane {plant.lane}, {plant.verdict}"
     each = (time.monotonic() - begun) / times

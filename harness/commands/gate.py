@@ -99,11 +99,10 @@ def judge_suite(
 def note_of(baseline: Baseline, taken: Sequence[Taken]) -> str:
     """Return what a suite was held against, and where."""
     last = baseline.history[-1]
-    differing = other_arithmetic(baseline.arithmetic, arithmetic())
-    where = "the same arithmetic" if not differing else f"other arithmetic: {'; '.join(differing)}"
+    whose = "other" if other_arithmetic(baseline.arithmetic, arithmetic()) else "the same"
     return (
         f"{baseline.suite}: {len(taken)} points against the baseline of {last.at[:10]} "
-        f"({last.reason}); {where}"
+        f"({last.reason}); {whose} processor and libraries"
     )
 
 

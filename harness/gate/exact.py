@@ -99,7 +99,5 @@ def _by_how_much(base: int | None, here: int | None) -> str:
     return f"{base:,}, here {here:,} ({here / base - 1:+.2%})"
 
 
-def _finding(
-    baseline: Baseline, name: str, fact: str, verdict: Verdict, text: str = ""
-) -> Finding:
+def _finding(baseline: Baseline, name: str, fact: str, verdict: Verdict, text: str = "") -> Finding:
     return Finding(LANE, baseline.suite, name, fact, verdict, text)

@@ -1,4 +1,4 @@
-"""Two revisions of this repository beside each other: git worktrees, and an environment for each."""
+"""Two revisions of this repository beside each other: git worktrees, an environment for each."""
 
 import hashlib
 import json

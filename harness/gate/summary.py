@@ -25,7 +25,11 @@ def markdown(findings: Sequence[Finding], notes: Sequence[str], replay: str) -> 
     lines += [_lane_line(lane, findings) for lane in LANES if any(f.lane == lane for f in findings)]
     shown = [one for one in findings if one.verdict not in QUIET]
     if shown:
-        lines += ["", "| lane | suite | benchmark | fact | verdict | |", "|---|---|---|---|---|---|"]
+        lines += [
+            "",
+            "| lane | suite | benchmark | fact | verdict | |",
+            "|---|---|---|---|---|---|",
+        ]
         lines += [_row(one) for one in shown[:TOP]]
         if len(shown) > TOP:
             lines.append(f"\n{len(shown) - TOP} more rows are in the JSON account.")
@@ -38,7 +42,7 @@ def markdown(findings: Sequence[Finding], notes: Sequence[str], replay: str) -> 
         "",
         f"Run it again: `{replay}` (exit status {int(status)})",
         "",
-        "Meant to change? `matchbench baseline update --reason \"...\"`",
+        'Meant to change? `matchbench baseline update --reason "..."`',
     ]
     return "\n".join(lines) + "\n"
 

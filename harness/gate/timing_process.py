@@ -1,13 +1,14 @@
-"""A fresh process that times benchmarks of one revision; needs the standard library alone.
+"""A fresh process that times benchmarks of one revision when told to; standard library alone.
 
 ``python -P timing_process.py FOLDER PATTERN``: FOLDER holds the package of benchmarks, PATTERN is a
-regular expression that a benchmark's name must hold. ``--list`` after them names benchmarks instead.
-The revision is what PYTHONPATH says. One JSON object comes out.
+regular expression that a benchmark's name must hold. The revision is what PYTHONPATH says. First it
+prints what it is and which benchmarks it has; then it answers each line with a line of JSON:
 
-A benchmark is a method ``time_*`` of a class, in asv's style. It is called once, then as often as a
-sample of 3 ms takes. A sample during which the thread had no CPU for more than 2 % of the time is
-taken again, so that others who use the machine do not stand in the number; after a second of that
-the least disturbed stand. The time of a call is the median of 7 samples.
+- ``set NAME``: ``setup``, one call, and as many calls a sample as take 3 ms; ``{}`` or an error
+- ``take``: seconds of a call in one sample, and the share of it in which the thread had no CPU
+- ``end``: ``teardown``; ``{}``
+
+A benchmark is a method ``time_*`` of a class, in asv's style.
 """
 
 import gc
@@ -16,7 +17,6 @@ import inspect
 import json
 import pkgutil
 import re
-import statistics
 import sys
 import time
 import traceback
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "tracked"
-SAMPLE_S, SAMPLES, MOST_S, MOST_WAITED = 0.003, 7, 1.0, 0.02
+SAMPLE_S = 0.003
 
 
 def benchmarks(folder: Path) -> Iterator[tuple[str, type[Any], str]]:
@@ -40,68 +40,62 @@ def benchmarks(folder: Path) -> Iterator[tuple[str, type[Any], str]]:
                 yield from ((f"{module}.{name}.{one}", cls, one) for one in methods)
 
 
-def seconds_of(cls: type[Any], method: str) -> float:
-    """Return the seconds of a call."""
-    made = cls()
-    if hasattr(made, "setup"):
-        made.setup()
-    try:
-        call = getattr(made, method)
-        call()
-        return _median(call, _calls(call))
-    finally:
-        if hasattr(made, "teardown"):
-            made.teardown()
+class Benchmark:
+    """One benchmark, set up and ready to be sampled."""
 
+    def __init__(self, cls: type[Any], method: str) -> None:
+        self._made = cls()
+        if hasattr(self._made, "setup"):
+            self._made.setup()
+        self._call: Callable[[], object] = getattr(self._made, method)
+        self._call()
+        self._calls = 1
+        while self.sample()[0] * self._calls < SAMPLE_S and self._calls < 1 << 20:
+            self._calls *= 2
 
-def _calls(call: Callable[[], object]) -> int:
-    calls = 1
-    while _sample(call, calls)[0] < SAMPLE_S and calls < 1 << 20:
-        calls *= 2
-    return calls
+    def sample(self) -> tuple[float, float]:
+        """Return seconds of a call, and the share of the sample without a CPU."""
+        gc.disable()
+        cpu, begun = time.process_time_ns(), time.perf_counter_ns()
+        for _ in range(self._calls):
+            self._call()
+        wall, spent = time.perf_counter_ns() - begun, time.process_time_ns() - cpu
+        gc.enable()
+        return wall / 1e9 / self._calls, max(0.0, 1 - spent / wall)
 
-
-def _median(call: Callable[[], object], calls: int) -> float:
-    taken: list[tuple[float, float]] = []  # share without a CPU, seconds of a call
-    undisturbed, begun = 0, time.monotonic()
-    while undisturbed < SAMPLES and not (
-        len(taken) >= SAMPLES and time.monotonic() - begun > MOST_S
-    ):
-        wall, cpu = _sample(call, calls)
-        waited = 1 - cpu / wall
-        undisturbed += waited <= MOST_WAITED
-        taken.append((max(waited, 0.0), wall / calls))
-    good = [one for one in taken if one[0] <= MOST_WAITED] or sorted(taken)[:SAMPLES]
-    return statistics.median(seconds for _, seconds in good)
-
-
-def _sample(call: Callable[[], object], calls: int) -> tuple[float, float]:
-    """Return seconds on the wall and of the processor of so many calls."""
-    gc.disable()
-    cpu, begun = time.process_time_ns(), time.perf_counter_ns()
-    for _ in range(calls):
-        call()
-    wall, spent = time.perf_counter_ns() - begun, time.process_time_ns() - cpu
-    gc.enable()
-    return wall / 1e9, spent / 1e9
+    def end(self) -> None:
+        """Take down what was set up."""
+        if hasattr(self._made, "teardown"):
+            self._made.teardown()
 
 
 def main(arguments: list[str]) -> int:
-    """Print what was timed: name -> seconds, or the error of a benchmark."""
-    folder, pattern, *rest = arguments
-    known = [one for one in benchmarks(Path(folder)) if re.search(pattern, one[0])]
-    harness = importlib.import_module("harness")
-    answer: dict[str, Any] = {"code": harness.__file__, "names": [one[0] for one in known]}
-    if rest != ["--list"]:
-        answer["seconds"], answer["errors"] = {}, {}
-        for name, cls, method in known:
-            try:
-                answer["seconds"][name] = seconds_of(cls, method)
-            except Exception as error:  # of the revision that is timed; its reader judges
-                traceback.print_exc()
-                answer["errors"][name] = f"{type(error).__name__}: {error}"[:300]
-    sys.stdout.write(json.dumps(answer) + "\n")
+    """Answer until standard input ends."""
+    folder, pattern = arguments
+    known = {one[0]: one[1:] for one in benchmarks(Path(folder)) if re.search(pattern, one[0])}
+    _tell({"code": importlib.import_module("harness").__file__, "names": list(known)})
+    ready: Benchmark | None = None
+    for line in sys.stdin:
+        word, _, name = line.strip().partition(" ")
+        try:
+            if word == "set":
+                ready = Benchmark(*known[name])
+                _tell({})
+            elif word == "take" and ready is not None:
+                _tell(ready.sample())
+            elif ready is not None:
+                ready.end()
+                ready = None
+                _tell({})
+        except Exception as error:  # of the revision that is timed; its reader judges
+            traceback.print_exc()
+            _tell({"error": f"{type(error).__name__}: {error}"[:300]})
     return 0
+
+
+def _tell(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``results/baselines/<suite>/``: ``facts.json`` and ``values.npz``, written by one command alone."""
+"""``results/baselines/<suite>/``: ``facts.json`` and ``values.npz``, written by one command."""
 
 import dataclasses
 import json

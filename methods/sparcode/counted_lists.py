@@ -1,4 +1,4 @@
-"""Counted lists: SparCode's index and merge over counts of common users, whole numbers throughout."""
+"""Counted lists: SparCode's index and merge over counts of common users, in whole numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -91,4 +91,6 @@ def test_committed_baselines_are_of_their_suites():
         baseline = read_baseline(gate_command.BASELINES / name)
         cases = {one.facts.case: one.facts.exact for one in baseline.points.values()}
         assert cases == {one.name: one.name in suite.gate["exact"] for one in suite.cases}
-        assert all(one.facts.exact or name in baseline.spreads for name, one in baseline.points.items())
+        assert all(
+            one.facts.exact or name in baseline.spreads for name, one in baseline.points.items()
+        )

@@ -1,6 +1,5 @@
 """Lane 1: what is the same is passed, what is not is named, and only where it may be compared."""
 
-
 from harness.gate.exact import compare_exact
 from harness.gate.verdict import Exit, Verdict, exit_of
 
@@ -83,9 +82,7 @@ def test_a_method_that_fails_now_is_a_regression(taken_of, baseline_of):
     """It had answers, now it raises: status 1, with the error."""
     broken = taken_of("a", lists="", fault="ValueError: no")
     findings = compare_exact(baseline_of(taken_of("a")), [broken], HERE)
-    assert [(one.verdict, one.text) for one in findings] == [
-        (Verdict.REGRESSED, "ValueError: no")
-    ]
+    assert [(one.verdict, one.text) for one in findings] == [(Verdict.REGRESSED, "ValueError: no")]
 
 
 def test_judging_nothing_is_no_pass():
