@@ -1,5 +1,8 @@
 # make quickstart   an honest comparison on a fresh machine, without a GPU
 # make test         everything CI runs: lint, types, tests
+# make gate         results, work, bytes and accuracy against the committed baselines
+# make gate AGAINST=main   speed as well, against that revision
+# make history      asv over the newest commit, and its pages in results/asv/html
 # `make EXTRA=gpu …` installs faiss-gpu (CUDA 12) instead of faiss-cpu.
 PYTHON ?= python3
 EXTRA  ?= cpu
@@ -7,7 +10,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.installed-$(EXTRA)
 
-.PHONY: quickstart test check lint types install clean
+.PHONY: quickstart test check lint types gate history install clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -33,6 +36,14 @@ check: lint types
 
 test: check
 	$(BIN)/python -m pytest
+
+gate: $(READY)
+	$(BIN)/matchbench gate $(if $(AGAINST),--against $(AGAINST))
+
+history: $(READY)
+	$(BIN)/asv machine --yes
+	$(BIN)/asv run --skip-existing-successful 'HEAD^!'
+	$(BIN)/asv publish
 
 clean:
 	rm -rf $(VENV) results/runs

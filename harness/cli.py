@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ COMMANDS = {
     "score": "harness.commands.score",
     "report": "harness.commands.report",
     "figure": "harness.commands.figure",
+    "gate": "harness.commands.gate",
+    "baseline": "harness.commands.baseline",
     "data": "harness.commands.data",
 }
 FORMS = ("text", "markdown", "latex", "csv", "html")
@@ -30,26 +33,49 @@ EXPORTS = (
     "github-action-benchmark", "parquet",
 )  # fmt: skip
 FAULT = 2
+GATE_FAULT = 3  # of `gate`, where 1 and 2 are verdicts
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; return 0, 1 when a trial failed, 2 for a fault of the input."""
-    options = make_parser().parse_args(arguments)
+    """Run one subcommand; return 0, 1 when a trial failed, 2 for a fault of the input.
+
+    `gate` has statuses of its own, `harness.gate.verdict.Exit`, and 3 for every fault.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["gate"]:
+        return _gate(given)
+    return _run(make_parser().parse_args(given))
+
+
+def _gate(arguments: Sequence[str]) -> int:
+    """Run the gate; no fault may end with a status that reads as a verdict."""
+    try:
+        options = make_parser().parse_args(arguments)
+    except SystemExit as ended:  # of argparse: 2 for a fault, 0 after --help
+        return GATE_FAULT if ended.code else 0
+    try:
+        return _run(options, fault=GATE_FAULT)
+    except Exception:
+        traceback.print_exc()
+        return GATE_FAULT
+
+
+def _run(options: argparse.Namespace, fault: int = FAULT) -> int:
     try:
         return int(importlib.import_module(COMMANDS[options.command]).main(options))
     except HarnessError as error:
         print(f"matchbench: {error}", file=sys.stderr)
-        return FAULT
+        return fault
     except MemoryError as error:
         print(f"matchbench: out of memory: {error}", file=sys.stderr)
-        return FAULT
+        return fault
     except KeyboardInterrupt:
         print("matchbench: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left; there is nobody to tell
-        return FAULT
+        return fault
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -72,6 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_report(commands)
     _add_figure(commands)
+    _add_gate(commands)
+    _add_baseline(commands)
     _add_data(commands)
     return parser
 
@@ -431,6 +459,58 @@ def _add_drawn(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--metric", metavar="NAME", help="the quality of the charts; default: the suite's first"
     )
+
+
+def _add_gate(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "gate",
+        help="tell whether a change made results, work, bytes or speed worse",
+        description="Lane 1: hashes of result lists, work counters and index bytes against the "
+        "committed baselines. Lane 2: accuracy against them, paired by query. Lane 3, with "
+        "--against: seconds of benchmarks as ratios of two revisions that take turns in fresh "
+        "processes, with A/A pairs beside. Exit status: 0 pass, 1 regression, 2 inconclusive or "
+        "not comparable, 3 a fault of the harness or its input, 4 new or missing benchmarks. See "
+        "docs/regressions.md.",
+    )
+    one.add_argument(
+        "suites", metavar="SUITE", nargs="*", help="default: every suite with a baseline"
+    )
+    one.add_argument(
+        "--lane", type=int, nargs="+", choices=[1, 2, 3], help="default: 1 2, with --against 1 2 3"
+    )
+    one.add_argument("--against", metavar="REV", help="the revision that lane 3 compares with")
+    one.add_argument(
+        "--head",
+        metavar="REV",
+        help="the revision that lane 3 judges; default: tracked files as they are now",
+    )
+    one.add_argument("--pairs", type=int, default=10, metavar="N", help="of lane 3; default 10")
+    one.add_argument("--aa-pairs", type=int, default=5, metavar="N", help="default 5")
+    one.add_argument(
+        "--benchmarks", default="", metavar="REGEX", help="of lane 3; default: all of them"
+    )
+    one.add_argument("--summary", type=Path, metavar="FILE", help="append the Markdown summary")
+    one.add_argument("--json", type=Path, metavar="FILE", help="write every finding")
+    one.add_argument("--out", type=Path, metavar="DIR", help="of facts; default: results/runs/gate")
+    one.set_defaults(replay=None)
+    _add_data_root(one)
+
+
+def _add_baseline(commands: Subparsers) -> None:  # type: ignore[valid-type]
+    one = commands.add_parser(  # type: ignore[attr-defined]
+        "baseline",
+        help="change what the gate holds results against, with a reason",
+        description="update: take the facts of suites anew, methods that are not exact with five "
+        "seeds, and write them to results/baselines. The reason is kept with them; commit both "
+        "with the change that they belong to.",
+    )
+    one.add_argument("action", choices=["update"])
+    one.add_argument(
+        "suites", metavar="SUITE", nargs="*", help="default: every suite with a baseline"
+    )
+    one.add_argument("--reason", required=True, metavar="TEXT", help="why results may change")
+    one.add_argument("--out", type=Path, metavar="DIR", help="of facts; default: results/runs/gate")
+    _add_data_root(one)
 
 
 def _add_data(commands: Subparsers) -> None:  # type: ignore[valid-type]

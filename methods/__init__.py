@@ -37,4 +37,5 @@ CATALOG = {
     "cagra": "methods.ann.retriever:Cagra",
     "ann_class": "methods.ann.ann_class:AnnClass",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
+    "counted_lists": "methods.sparcode.counted_lists:CountedLists",
 }

@@ -20,12 +20,14 @@ LAYERS = {
     "run": ["contract", "data", "metrics", "measure"],
     "report": ["contract", "compare"],
     "exchange": ["contract", "metrics", "compare"],
+    "gate": ["contract", "compare"],
     "cli": [
         "contract", "data", "metrics", "measure", "compare", "store", "run", "report", "exchange",
+        "gate",
     ],
     "methods": ["contract"],
 }  # fmt: skip
-STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report", "exchange")
+STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report", "exchange", "gate")
 CLI = ("cli", "console", "__main__", "commands")
 
 # Where a heavy package may be imported; a name ending in a slash is a folder.
@@ -41,7 +43,7 @@ HOMES = {
     "vl_convert": ("harness/report/drawing.py",),
     "rich": ("harness/console.py", "harness/commands/data.py"),
     "numba": ("harness/metrics/", "harness/measure/threads.py", "methods/"),
-    "scipy": ("methods/", "harness/compare/"),
+    "scipy": ("methods/", "harness/compare/", "harness/gate/"),
     "triton": ("methods/sparcode/serving/triton_kernels.py",),
     "pynvml": ("harness/measure/nvml.py",),
     "psutil": ("harness/measure/",),

@@ -1,10 +1,13 @@
 """What the documents say is so: commands parse, names exist, links lead somewhere."""
 
+import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.cli import COMMANDS, make_parser
 from harness.compare.published import parse_published
@@ -19,7 +22,9 @@ DOCUMENTS = [
     "CHANGELOG.md",
     "suites/README.md",
     "results/README.md",
+    "docs/regressions.md",
 ]
+WORKFLOW = ROOT / ".github" / "workflows" / "regressions.yml"
 
 
 def commands_of(text):
@@ -27,7 +32,7 @@ def commands_of(text):
     for block in re.findall(r"```\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
             if line.startswith("matchbench "):
-                yield line.partition("#")[0].replace("'", "").split()[1:]
+                yield shlex.split(line, comments=True)[1:]
 
 
 def test_the_commands_of_the_readme_parse():
@@ -118,3 +123,36 @@ def test_every_suite_of_known_answers_has_its_figures():
     assert named == {
         f"known_answers/{one.name.removesuffix('.published.toml')}" for one in PUBLISHED
     }
+
+
+def test_commands_of_the_regressions_page_and_workflow_parse():
+    """`matchbench gate ...`, as documents and CI write it, is what the program takes."""
+    lines = list(commands_of((ROOT / "docs" / "regressions.md").read_text()))
+    found = re.findall(r"run: \.venv/bin/matchbench (.*)", WORKFLOW.read_text())
+    assert len(found) == 2
+    for words in [*lines, *(shlex.split(one) for one in found)]:
+        assert make_parser().parse_args(words).command in ("gate", "baseline")
+
+
+def test_the_workflow_calls_targets_that_exist():
+    """Every `make` of a job is a target; each trigger of the page has its job."""
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    assert set(workflow["jobs"]) == {"facts", "speed", "history"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    makefile = (ROOT / "Makefile").read_text()
+    for step in steps:
+        if step.get("run", "").startswith("make "):
+            assert f"\n{step['run'].split()[1]}:" in makefile
+    triggers = workflow[True]  # YAML reads `on` as a boolean
+    assert set(triggers) == {"pull_request", "schedule", "workflow_dispatch"}
+
+
+def test_asv_follows_the_tracked_benchmarks():
+    """Its folder is there, and the versions it installs are those of constraints.txt."""
+    conf = json.loads((ROOT / "asv.conf.json").read_text())
+    assert (ROOT / conf["benchmark_dir"] / "__init__.py").is_file()
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    for name, versions in conf["matrix"]["req"].items():
+        assert [f"{name}=={one}" for one in versions] == [
+            one for one in pins if one.startswith(f"{name}==")
+        ]

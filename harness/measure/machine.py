@@ -28,6 +28,7 @@ PRESENTATION = (
     "__main__.py",
     "compare/",
     "exchange/",
+    "gate/",
     "report/",
     "store/",
     "testing.py",

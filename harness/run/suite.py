@@ -53,6 +53,7 @@ class Suite:
     time_limit_s : seconds one trial may take.
     memory_limit_mb : megabytes that the processes of one trial may hold, together; None: no limit.
     tuning : case -> how `matchbench tune` chose its build parameters; empty where it did not.
+    gate : ``exact``, the cases whose lists `matchbench gate` holds to be the same on any machine.
     """
 
     path: str
@@ -73,6 +74,7 @@ class Suite:
     time_limit_s: float = 3600.0
     memory_limit_mb: float | None = None
     tuning: Mapping[str, Table] = field(default_factory=dict)
+    gate: Table = field(default_factory=dict)
 
 
 _KEYS: Mapping[str, type | tuple[type, ...]] = {
@@ -92,6 +94,7 @@ _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "time_limit_s": (int, float),
     "memory_limit_mb": (int, float),
     "tuning": dict,
+    "gate": dict,
     "case": list,
 }
 _REQUIRED = ("name", "question", "dataset", "split", "metrics", "case")
@@ -254,7 +257,7 @@ def _faults_of_values(suite: Suite) -> list[str]:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
-    return faults + _faults_of_tuning(suite)
+    return faults + _faults_of_tuning(suite) + _faults_of_gate(suite)
 
 
 def _faults_of_tuning(suite: Suite) -> list[str]:
@@ -275,3 +278,15 @@ def _faults_of_tuning(suite: Suite) -> list[str]:
                 if build.get(key) != value
             ]
     return faults
+
+
+def _faults_of_gate(suite: Suite) -> list[str]:
+    """Return where ``[gate]`` does not name cases of the suite."""
+    names = [case.name for case in suite.cases]
+    exact = suite.gate.get("exact", [])
+    others = sorted(suite.gate.keys() - {"exact"})
+    faults = [f"gate: unknown key {one!r}{near(one, ['exact'])}" for one in others]
+    if not isinstance(exact, list) or not all(isinstance(one, str) for one in exact):
+        return [*faults, f"gate: exact = {exact!r} must be a list of names of cases"]
+    strangers = [one for one in exact if one not in names]
+    return faults + [f"gate: unknown case {one!r}{near(one, names)}" for one in strangers]

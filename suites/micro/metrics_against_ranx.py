@@ -14,7 +14,7 @@ import ranx
 
 from harness.metrics.evaluate import evaluate
 from harness.metrics.metric import parse_metric
-from micro.metrics import METRICS, N_ITEMS, make_run
+from micro.tracked.metrics import METRICS, N_ITEMS, make_run
 
 
 def main():

@@ -137,8 +137,9 @@ UNMARKED = {
     ("sparcode", "cuda"): {"top_k"},
     ("sparcode", "cpu:0"): {"top_k"},
 }
-# Agreement with exact vector search needs the vectors, which lists and codes do not hold.
-NO_SCORES_WHEN_LOADED = {"posting_lists", "ivf_pq", "ivf_pq_fast_scan", "sq8"}
+# Agreement with exact vector search needs the vectors, which lists and codes do not hold; counts
+# have no score beside the packed one.
+NO_SCORES_WHEN_LOADED = {"posting_lists", "counted_lists", "ivf_pq", "ivf_pq_fast_scan", "sq8"}
 NO_SCORES_WHEN_LOADED_FORMS = {("two_tower", "codes")}
 # Methods that know nothing of the user.
 IMPERSONAL = {"random", "popularity", "recent_popularity"}

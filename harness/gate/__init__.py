@@ -1,0 +1,1 @@
+"""The gate: did a change make anything worse? Verdicts from facts and from interleaved times."""

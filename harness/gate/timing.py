@@ -1,0 +1,102 @@
+"""Lane 3: benchmarks of two revisions, in pairs of fresh processes; what they come to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.gate.revisions import Revision
+from harness.gate.speed import Speed, confirmed, judge, pairs_of, turns
+from harness.gate.taking_turns import SUITE, Pair, names_of, take_pair
+from harness.gate.verdict import Finding, Verdict
+
+LANE = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured: pairs, A/A pairs, and of which benchmarks (a regular expression)."""
+
+    n_pairs: int
+    n_aa: int
+    pattern: str
+
+
+def compare_speed(base: Revision, head: Revision, plan: Plan, say: Say) -> list[Finding]:
+    """Return a finding for each benchmark of either revision.
+
+    The code of the benchmarks is head's for both, so that a ratio is of the code they call. A
+    benchmark that only one revision has is not timed. A change that is found is looked for once
+    more, and stands only if it is found again.
+    """
+    ours, theirs = (names_of(one, plan.pattern) for one in (head, base))
+    findings = [
+        _finding(one, Verdict.MISSING, f"in {base.commit[:12]}, gone in {head.commit[:12]}")
+        for one in theirs
+        if one not in ours
+    ]
+    findings += [
+        _finding(one, Verdict.NEW, f"not in {base.commit[:12]}")
+        for one in ours
+        if one not in theirs
+    ]
+    shared = [one for one in ours if one in theirs]
+    if not shared:
+        return findings
+    found = measure(base, head, plan, shared, say)
+    changed = [name for name, one in found.items() if isinstance(one, Speed) and _is_change(one)]
+    again: Mapping[str, Speed | Finding] = {}
+    if changed:
+        say(f"once more: {', '.join(changed)}")
+        again = measure(base, head, plan, changed, say)
+    return findings + [_judged(name, one, again.get(name)) for name, one in found.items()]
+
+
+def measure(
+    base: Revision, head: Revision, plan: Plan, names: Sequence[str], say: Say
+) -> dict[str, Speed | Finding]:
+    """Return for each benchmark what its pairs say, or why there are none."""
+    sides = {"A": base, "B": head}
+    order, pairs = turns(plan.n_pairs, plan.n_aa), []
+    for number, turn in enumerate(order, 1):
+        say(f"pair {number} of {len(order)}: {turn}")
+        pairs.append(take_pair(sides[turn[0]], sides[turn[1]], head, names))
+    found: dict[str, Speed | Finding] = {}
+    for name in names:
+        taken = [one[name] for one in pairs]
+        faults = [
+            (turn, one) for turn, one in zip(order, taken, strict=True) if isinstance(one, str)
+        ]
+        if faults:
+            found[name] = _fault(name, faults)
+        else:
+            seconds = [one for one in taken if not isinstance(one, str)]
+            found[name] = judge(*pairs_of(order, seconds))
+    return found
+
+
+def _judged(name: str, first: Speed | Finding, again: Speed | Finding | None) -> Finding:
+    if isinstance(first, Finding):
+        return first
+    if not isinstance(again, Speed):
+        return _finding(name, first.verdict if again is None else Verdict.INCONCLUSIVE, str(first))
+    return _finding(name, confirmed(first, again), f"{first}; once more: {again}")
+
+
+def _is_change(one: Speed) -> bool:
+    return one.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
+
+
+def _fault(name: str, faults: Sequence[tuple[str, Pair]]) -> Finding:
+    """Return what an error makes of a benchmark: base's says nothing, head's is a regression."""
+    told = {}
+    for turn, one in faults:
+        side, _, text = str(one).partition(": ")
+        told[turn[0] if side == "first" else turn[1]] = text
+    if "A" in told:
+        return _finding(name, Verdict.INCONCLUSIVE, f"base: {told['A']}")
+    return _finding(name, Verdict.REGRESSED, f"head: {told['B']}")
+
+
+def _finding(name: str, verdict: Verdict, text: str) -> Finding:
+    return Finding(LANE, SUITE, name, "seconds", verdict, text)

@@ -1,0 +1,102 @@
+"""A fresh process that times benchmarks of one revision when told to; standard library alone.
+
+``python -P timing_process.py FOLDER PATTERN``: FOLDER holds the package of benchmarks, PATTERN is a
+regular expression that a benchmark's name must hold. The revision is what PYTHONPATH says. First it
+prints what it is and which benchmarks it has; then it answers each line with a line of JSON:
+
+- ``set NAME``: ``setup``, one call, and as many calls a sample as take 3 ms; ``{}`` or an error
+- ``take``: seconds of a call in one sample, and the share of it in which the thread had no CPU
+- ``end``: ``teardown``; ``{}``
+
+A benchmark is a method ``time_*`` of a class, in asv's style.
+"""
+
+import gc
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "tracked"
+SAMPLE_S = 0.003
+
+
+def benchmarks(folder: Path) -> Iterator[tuple[str, type[Any], str]]:
+    """Give the name, class and method of every benchmark, in order of names."""
+    sys.path.insert(0, str(folder))
+    package = importlib.import_module(PACKAGE)
+    for module in sorted(one.name for one in pkgutil.iter_modules(package.__path__)):
+        loaded = importlib.import_module(f"{PACKAGE}.{module}")
+        for name, cls in sorted(vars(loaded).items()):
+            if inspect.isclass(cls) and cls.__module__ == loaded.__name__:
+                methods = [one for one in sorted(vars(cls)) if one.startswith("time_")]
+                yield from ((f"{module}.{name}.{one}", cls, one) for one in methods)
+
+
+class Benchmark:
+    """One benchmark, set up and ready to be sampled."""
+
+    def __init__(self, cls: type[Any], method: str) -> None:
+        self._made = cls()
+        if hasattr(self._made, "setup"):
+            self._made.setup()
+        self._call: Callable[[], object] = getattr(self._made, method)
+        self._call()
+        self._calls = 1
+        while self.sample()[0] * self._calls < SAMPLE_S and self._calls < 1 << 20:
+            self._calls *= 2
+
+    def sample(self) -> tuple[float, float]:
+        """Return seconds of a call, and the share of the sample without a CPU."""
+        gc.disable()
+        cpu, begun = time.process_time_ns(), time.perf_counter_ns()
+        for _ in range(self._calls):
+            self._call()
+        wall, spent = time.perf_counter_ns() - begun, time.process_time_ns() - cpu
+        gc.enable()
+        return wall / 1e9 / self._calls, max(0.0, 1 - spent / wall)
+
+    def end(self) -> None:
+        """Take down what was set up."""
+        if hasattr(self._made, "teardown"):
+            self._made.teardown()
+
+
+def main(arguments: list[str]) -> int:
+    """Answer until standard input ends."""
+    folder, pattern = arguments
+    known = {one[0]: one[1:] for one in benchmarks(Path(folder)) if re.search(pattern, one[0])}
+    _tell({"code": importlib.import_module("harness").__file__, "names": list(known)})
+    ready: Benchmark | None = None
+    for line in sys.stdin:
+        word, _, name = line.strip().partition(" ")
+        try:
+            if word == "set":
+                ready = Benchmark(*known[name])
+                _tell({})
+            elif word == "take" and ready is not None:
+                _tell(ready.sample())
+            elif ready is not None:
+                ready.end()
+                ready = None
+                _tell({})
+        except Exception as error:  # of the revision that is timed; its reader judges
+            traceback.print_exc()
+            _tell({"error": f"{type(error).__name__}: {error}"[:300]})
+    return 0
+
+
+def _tell(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""Lane 3 whole: two revisions of a small repository, checked out and timed in fresh processes."""
+
+import subprocess
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.gate import revisions
+from harness.gate.revisions import git, lock_of, prepare, present
+from harness.gate.timing import Plan, compare_speed
+from harness.gate.verdict import Exit, Verdict, exit_of
+
+FAST, SLOW = "STEPS = 2000\n", "STEPS = 3000\n"
+BENCHMARKS = """
+import harness
+
+class Loop:
+    def time_steps(self):
+        for _ in range(harness.STEPS):
+            pass
+"""
+PROJECT = '[project]\nname = "x"\nrequires-python = ">=3.11"\ndependencies = ["numpy>=2"]\n'
+
+
+def commit(root, files):
+    """Write files, commit them, return the commit."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    who = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    git(root, "add", "--all")
+    git(root, *who, "commit", "--quiet", "--allow-empty", "--message", "a change")
+    return git(root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Return a repository with a package, a benchmark of it, and a lock."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    commit(
+        tmp_path,
+        {
+            ".gitignore": ".gate/\n__pycache__/\n",
+            "pyproject.toml": PROJECT,
+            "constraints.txt": "# pins\nnumpy==2.4.6\n",
+            "harness/__init__.py": FAST,
+            "suites/micro/tracked/__init__.py": "",
+            "suites/micro/tracked/loops.py": BENCHMARKS,
+        },
+    )
+    return tmp_path
+
+
+def findings(root, base, head, pattern=""):
+    plan = Plan(n_pairs=8, n_aa=2, pattern=pattern)
+    return compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
+
+
+def test_a_slower_revision_is_found_and_confirmed(root):
+    """Half as many steps again take more seconds, which is found twice: a regression."""
+    base = git(root, "rev-parse", "HEAD")
+    head = commit(root, {"harness/__init__.py": SLOW})
+    (found,) = findings(root, base, head)
+    assert (found.lane, found.benchmark) == (3, "loops.Loop.time_steps")
+    # on a machine so busy that noise hides even this, the gate may say that it cannot tell
+    assert found.verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE), found.text
+    if found.verdict is Verdict.REGRESSED:
+        assert "once more" in found.text
+        assert float(found.text.split()[0]) > 1.2
+
+
+def test_benchmarks_that_come_and_go_end_with_4(root):
+    """A renamed benchmark is one that is gone and one that is new; nothing is timed."""
+    base = git(root, "rev-parse", "HEAD")
+    renamed = BENCHMARKS.replace("time_steps", "time_all")
+    head = commit(root, {"suites/micro/tracked/loops.py": renamed})
+    found = findings(root, base, head)
+    assert {(one.benchmark, one.verdict) for one in found} == {
+        ("loops.Loop.time_steps", Verdict.MISSING),
+        ("loops.Loop.time_all", Verdict.NEW),
+    }
+    assert exit_of(found) == Exit.OTHER_BENCHMARKS
+
+
+def test_a_benchmark_that_fails_in_head_is_a_regression(root):
+    """The error is told; no time stands for it."""
+    base = git(root, "rev-parse", "HEAD")
+    head = commit(root, {"harness/__init__.py": "COUNT = 1\n"})
+    (found,) = findings(root, base, head)
+    assert found.verdict is Verdict.REGRESSED
+    assert "STEPS" in found.text
+
+
+def test_checkouts_are_kept_and_guarded(root):
+    """The same commit is checked out once; one that was edited is refused; none is said."""
+    first = prepare(root, "HEAD")
+    assert prepare(root, first.commit) == first
+    (first.folder / "harness" / "__init__.py").write_text(SLOW)
+    with pytest.raises(HarnessError, match="remove it"):
+        prepare(root, "HEAD")
+    with pytest.raises(HarnessError, match="nosuch"):
+        prepare(root, "nosuch")
+
+
+def test_what_is_not_committed_is_judged_too(root):
+    """Changed tracked files become a commit of their own; the working tree stays as it is."""
+    assert present(root) == "HEAD"
+    (root / "harness" / "__init__.py").write_text(SLOW)
+    git(root, "config", "user.name", "t")
+    git(root, "config", "user.email", "t@localhost")
+    head = prepare(root, present(root))
+    assert (head.folder / "harness" / "__init__.py").read_text() == SLOW
+    assert (root / "harness" / "__init__.py").read_text() == SLOW
+    assert git(root, "stash", "list") == ""
+
+
+def test_an_environment_is_made_where_the_lock_is_another(root, monkeypatch):
+    """Equal locks share this Python; a pin that moves asks pip, once, for an environment apart."""
+    same = prepare(root, "HEAD")
+    assert same.python == revisions.sys.executable
+    head = commit(root, {"constraints.txt": "# others\nnumpy==2.4.7\n"})
+    git(root, "checkout", "--quiet", same.commit)
+    assert lock_of(same.folder) == lock_of(root)
+    asked, run = [], revisions._run
+
+    def fake(command):
+        if command[0] == "git":
+            return run(command)
+        asked.append(command)
+        folder = root / ".gate" / f"env-{lock_of(root / '.gate' / head[:16])[:16]}"
+        folder.mkdir(exist_ok=True)
+        return ""
+
+    monkeypatch.setattr(revisions, "_run", fake)
+    other = prepare(root, head)
+    assert other.python != same.python
+    assert [one[1:3] for one in asked] == [["-m", "venv"], ["-m", "pip"]]
+    assert f"{other.folder}[cpu]" in asked[1]
+    assert prepare(root, head) == other
+    assert len(asked) == 2
+
+
+def test_a_lock_is_what_is_installed(root):
+    """Comments and the order of pins do not matter; a version and a dependency do."""
+    before = lock_of(root)
+    (root / "constraints.txt").write_text("numpy==2.4.6\n# other words\n")
+    assert lock_of(root) == before
+    (root / "pyproject.toml").write_text(PROJECT.replace("numpy>=2", "numpy>=2.1"))
+    assert lock_of(root) != before
