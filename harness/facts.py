@@ -55,7 +55,8 @@ class Facts:
     @property
     def name(self) -> str:
         """Return what tells the point apart from others of its suite: case, search, device."""
-        words = [self.case, *(f"{name}={value}" for name, value in self.search.items())]
+        said = {name: value for name, value in self.search.items() if value is not None}
+        words = [self.case, *(f"{name}={value}" for name, value in said.items())]
         return " ".join([*words, *([] if self.device == "cpu" else [self.device])])
 
     def counted(self) -> dict[str, int | None]:
