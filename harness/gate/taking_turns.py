@@ -1,4 +1,8 @@
-"""Two fresh processes that take turns, sample by sample: one pair of times of each benchmark."""
+"""Two fresh processes that take turns, sample by sample: one pair of times of each benchmark.
+
+Both are bound to one CPU, and one sleeps while the other works, so that what the machine does
+meanwhile (its clock, what others do to the caches) falls on both alike.
+"""
 
 import contextlib
 import json
@@ -110,10 +114,15 @@ def names_of(revision: Revision, pattern: str) -> Sequence[str]:
 
 
 def take_pair(
-    first: Revision, second: Revision, benchmarks: Revision, names: Sequence[str]
+    first: Revision, second: Revision, benchmarks: Revision, names: Sequence[str], number: int = 0
 ) -> dict[str, Pair]:
-    """Return the seconds of each benchmark on both sides, from two processes that are fresh."""
+    """Return the seconds of each benchmark on both sides, from two processes that are fresh.
+
+    Pairs of successive ``number`` use one CPU after another.
+    """
     with started(first, benchmarks) as a, started(second, benchmarks) as b:
+        for timer in (a, b):
+            _bind(timer, number)
         return {name: _one(a, b, name) for name in names}
 
 
@@ -135,6 +144,12 @@ def _one(a: Timer, b: Timer, name: str) -> Pair:
     for timer in (a, b):
         timer.ask("end")
     return _times(rounds)
+
+
+def _bind(timer: Timer, number: int) -> None:
+    with contextlib.suppress(AttributeError, OSError):  # no affinity here
+        cpus = sorted(os.sched_getaffinity(0), reverse=True)
+        os.sched_setaffinity(timer.process.pid, {cpus[number % len(cpus)]})
 
 
 def _times(rounds: Sequence[tuple[Sample, Sample]]) -> tuple[float, float]:
