@@ -1,4 +1,8 @@
-"""Two fresh processes that take turns, sample by sample: one pair of times of each benchmark."""
+"""Two fresh processes that take turns, sample by sample: one pair of times of each benchmark.
+
+Both are bound to one CPU, and one sleeps while the other works, so that what the machine does
+meanwhile (its clock, what others do to the caches) falls on both alike.
+"""
 
 import contextlib
 import json
@@ -23,7 +27,7 @@ SINGLE = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
 )  # fmt: skip
 TIME_LIMIT_S = 900.0  # of one process
-ROUNDS, MOST_S, MOST_WAITED = 21, 3.0, 0.02
+SETUPS, ROUNDS, MOST_S, MOST_WAITED = 5, 9, 1.5, 0.02
 
 Pair = tuple[float, float] | str  # seconds of a call on both sides, or the side and its error
 Sample = tuple[float, float]  # seconds of a call, share of the sample without a CPU
@@ -110,14 +114,29 @@ def names_of(revision: Revision, pattern: str) -> Sequence[str]:
 
 
 def take_pair(
-    first: Revision, second: Revision, benchmarks: Revision, names: Sequence[str]
+    first: Revision, second: Revision, benchmarks: Revision, names: Sequence[str], number: int = 0
 ) -> dict[str, Pair]:
-    """Return the seconds of each benchmark on both sides, from two processes that are fresh."""
+    """Return the seconds of each benchmark on both sides, from two processes that are fresh.
+
+    Pairs of successive ``number`` use one CPU after another.
+    """
     with started(first, benchmarks) as a, started(second, benchmarks) as b:
+        for timer in (a, b):
+            _bind(timer, number)
         return {name: _one(a, b, name) for name in names}
 
 
 def _one(a: Timer, b: Timer, name: str) -> Pair:
+    """Return the median seconds, and the median ratio, of several times that both set it up."""
+    found = [_set_up_once(a, b, name) for _ in range(SETUPS)]
+    if fault := next((one for one in found if isinstance(one, str)), None):
+        return fault
+    pairs = [one for one in found if not isinstance(one, str)]
+    seconds = statistics.median(one for one, _ in pairs)
+    return seconds, seconds * statistics.median(two / one for one, two in pairs)
+
+
+def _set_up_once(a: Timer, b: Timer, name: str) -> Pair:
     for timer, side in ((a, "first"), (b, "second")):
         if fault := timer.ask(f"set {name}").get("error"):
             return f"{side}: {fault}"
@@ -135,6 +154,12 @@ def _one(a: Timer, b: Timer, name: str) -> Pair:
     for timer in (a, b):
         timer.ask("end")
     return _times(rounds)
+
+
+def _bind(timer: Timer, number: int) -> None:
+    with contextlib.suppress(AttributeError, OSError):  # no affinity here
+        cpus = sorted(os.sched_getaffinity(0), reverse=True)
+        os.sched_setaffinity(timer.process.pid, {cpus[number % len(cpus)]})
 
 
 def _times(rounds: Sequence[tuple[Sample, Sample]]) -> tuple[float, float]:

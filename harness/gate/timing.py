@@ -60,7 +60,7 @@ def measure(
     order, pairs = turns(plan.n_pairs, plan.n_aa), []
     for number, turn in enumerate(order, 1):
         say(f"pair {number} of {len(order)}: {turn}")
-        pairs.append(take_pair(sides[turn[0]], sides[turn[1]], head, names))
+        pairs.append(take_pair(sides[turn[0]], sides[turn[1]], head, names, number))
     found: dict[str, Speed | Finding] = {}
     for name in names:
         taken = [one[name] for one in pairs]

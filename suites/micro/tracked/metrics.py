@@ -1,5 +1,7 @@
 """How long metrics take: 20,000 queries x top 100, 10 to 30 relevant items, 16 values a query."""
 
+from functools import cache
+
 import numpy as np
 
 from harness.lists import Lists
@@ -14,6 +16,7 @@ N_QUERIES = 20_000
 METRICS = [f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "map") for k in (10, 20, 50, 100)]
 
 
+@cache
 def make_run(n_queries, seed=0):
     """Return ids int64 (n_queries, 100) and 10 to 30 relevant items each, three in ten found.
 
