@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from harness.errors import HarnessError
-from harness.gate import revisions
+from harness.gate import revisions, taking_turns
 from harness.gate.revisions import git, lock_of, prepare, present
 from harness.gate.timing import Plan, compare_speed
 from harness.gate.verdict import Exit, Verdict, exit_of
@@ -56,8 +56,9 @@ def findings(root, base, head, pattern=""):
     return compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
 
 
-def test_a_slower_revision_is_found_and_confirmed(root):
+def test_a_slower_revision_is_found_and_confirmed(root, monkeypatch):
     """Half as many steps again take more seconds, which is found twice: a regression."""
+    monkeypatch.setattr(taking_turns, "SETUPS", 1)
     base = git(root, "rev-parse", "HEAD")
     head = commit(root, {"harness/__init__.py": SLOW})
     (found,) = findings(root, base, head)
