@@ -148,3 +148,12 @@ def test_a_lock_is_what_is_installed(root):
     assert lock_of(root) == before
     (root / "pyproject.toml").write_text(PROJECT.replace("numpy>=2", "numpy>=2.1"))
     assert lock_of(root) != before
+
+
+def test_waiting_does_not_stand_in_a_ratio():
+    """Nine rounds of 1 and 1.5 s of work; where most waited, time without a CPU is taken out."""
+    quiet = [((1.0, 0.0), (1.5, 0.01))] * 3
+    waited = [((4.0, 0.75), (1.5, 0.0)), ((1.0, 0.0), (6.0, 0.75))] * 3
+    for rounds in (quiet + waited, quiet[:1] + waited):
+        seconds, other = taking_turns._times(rounds)
+        assert (seconds, other) == pytest.approx((1.0, 1.5), rel=0.02)
