@@ -224,6 +224,7 @@ def gate(
         text=True,
         check=False,
     )
+    account.with_suffix(".log").write_text(done.stderr)
     if not account.exists():
         print(done.stderr[-2000:], file=sys.stderr)
         return done.returncode, []

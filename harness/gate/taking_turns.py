@@ -165,15 +165,22 @@ def _bind(timer: Timer, number: int) -> None:
 def _times(rounds: Sequence[tuple[Sample, Sample]]) -> tuple[float, float]:
     """Return seconds of the first, and those times the median ratio of the rounds.
 
-    Rounds in which either waited for a CPU are left out; where too few are left, the third that
-    waited least is taken.
+    Rounds in which either waited for a CPU are left out. Where fewer than a third of the rounds
+    wanted are left, the half that waited least stands, in seconds of the processor.
     """
     kept = [one for one in rounds if _waited(one) <= MOST_WAITED]
     if len(kept) < ROUNDS // 3:
-        kept = sorted(rounds, key=_waited)[: max(ROUNDS // 3, len(rounds) // 3)]
+        least = sorted(rounds, key=_waited)[: len(rounds) // 2 + 1]
+        kept = [(_worked(a), _worked(b)) for a, b in least]
     seconds = statistics.median(a for (a, _), _ in kept)
     ratio = statistics.median(math.log(b / a) for (a, _), (b, _) in kept)
     return seconds, seconds * math.exp(ratio)
+
+
+def _worked(one: Sample) -> Sample:
+    """Return a sample with the time left out in which it had no CPU."""
+    seconds, waited = one
+    return max(seconds * (1 - waited), 1e-12), 0.0
 
 
 def _waited(one: tuple[Sample, Sample]) -> float:

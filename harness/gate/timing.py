@@ -59,8 +59,8 @@ def measure(
     sides = {"A": base, "B": head}
     order, pairs = turns(plan.n_pairs, plan.n_aa), []
     for number, turn in enumerate(order, 1):
-        say(f"pair {number} of {len(order)}: {turn}")
         pairs.append(take_pair(sides[turn[0]], sides[turn[1]], head, names, number))
+        say(f"pair {number} of {len(order)}: {turn} {_ratios(pairs[-1])}")
     found: dict[str, Speed | Finding] = {}
     for name in names:
         taken = [one[name] for one in pairs]
@@ -73,6 +73,13 @@ def measure(
             seconds = [one for one in taken if not isinstance(one, str)]
             found[name] = judge(*pairs_of(order, seconds))
     return found
+
+
+def _ratios(pair: Mapping[str, Pair]) -> str:
+    """Return the ratios of a pair, the second process over the first, in the order of names."""
+    return " ".join(
+        "-" if isinstance(one, str) else f"{one[1] / one[0]:.3f}" for one in pair.values()
+    )
 
 
 def _judged(name: str, first: Speed | Finding, again: Speed | Finding | None) -> Finding:

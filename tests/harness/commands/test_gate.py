@@ -94,3 +94,12 @@ def test_committed_baselines_are_of_their_suites():
         assert all(
             one.facts.exact or name in baseline.spreads for name, one in baseline.points.items()
         )
+
+
+def test_an_exact_case_must_exist(tiny, capsys):
+    """A misspelt case would be held to nothing: it is refused, with the near name."""
+    tiny.write_text(SUITE.replace('exact = ["popularity"]', 'exakt = 1, exact = ["popularty"]'))
+    assert main(["plan", str(tiny)]) == 2
+    message = capsys.readouterr().err
+    assert "gate: unknown key 'exakt'" in message
+    assert "unknown case 'popularty'; did you mean 'popularity'?" in message

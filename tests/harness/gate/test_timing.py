@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from harness.errors import HarnessError
-from harness.gate import revisions
+from harness.gate import revisions, taking_turns
 from harness.gate.revisions import git, lock_of, prepare, present
 from harness.gate.timing import Plan, compare_speed
 from harness.gate.verdict import Exit, Verdict, exit_of
@@ -56,8 +56,9 @@ def findings(root, base, head, pattern=""):
     return compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
 
 
-def test_a_slower_revision_is_found_and_confirmed(root):
+def test_a_slower_revision_is_found_and_confirmed(root, monkeypatch):
     """Half as many steps again take more seconds, which is found twice: a regression."""
+    monkeypatch.setattr(taking_turns, "SETUPS", 1)
     base = git(root, "rev-parse", "HEAD")
     head = commit(root, {"harness/__init__.py": SLOW})
     (found,) = findings(root, base, head)
@@ -147,3 +148,12 @@ def test_a_lock_is_what_is_installed(root):
     assert lock_of(root) == before
     (root / "pyproject.toml").write_text(PROJECT.replace("numpy>=2", "numpy>=2.1"))
     assert lock_of(root) != before
+
+
+def test_waiting_does_not_stand_in_a_ratio():
+    """Nine rounds of 1 and 1.5 s of work; where most waited, time without a CPU is taken out."""
+    quiet = [((1.0, 0.0), (1.5, 0.01))] * 3
+    waited = [((4.0, 0.75), (1.5, 0.0)), ((1.0, 0.0), (6.0, 0.75))] * 3
+    for rounds in (quiet + waited, quiet[:1] + waited):
+        seconds, other = taking_turns._times(rounds)
+        assert (seconds, other) == pytest.approx((1.0, 1.5), rel=0.02)
