@@ -53,8 +53,7 @@ def test_failed_records_are_left_out_and_told(run, tmp_path, capsys):
 
 
 @pytest.mark.slow  # ranx compiles each of its metrics first
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it closes no file
-@pytest.mark.filterwarnings("ignore")  # of ranx and of numba, when it compiles for the first time
+@pytest.mark.filterwarnings("ignore")  # of ranx: files left open, first compiling
 def test_ranx_reads_run_and_qrels(run, tmp_path):
     """Its own evaluation of the files gives our values, of lists with ties and of short ones."""
     folder = export(run, "ranx", tmp_path)
