@@ -9,6 +9,7 @@ from torch.nn import functional
 
 # Scores held at once: 16 MiB of float32, which caches hold; on a GPU 256 MiB, for fewer launches.
 BLOCK_SCORES, DEVICE_BLOCK_SCORES = 1 << 22, 1 << 26
+FUSED_FROM = 1 << 22  # scores of a step from which a softmax of inner products does not keep them
 FEW_ITEMS = 1 << 14  # own negatives of a step up to which repeated items are not looked for
 
 
@@ -23,6 +24,22 @@ class Vectors(NamedTuple):
     targets: Tensor
     negatives: Tensor
     extra: Tensor
+
+
+class ProductScores(NamedTuple):
+    """Scores (n, m) that are the inner products of queries (n, d) and shared items (m, d)."""
+
+    queries: Tensor
+    items: Tensor
+
+    def dense(self) -> Tensor:
+        """Return the scores."""
+        return self.queries @ self.items.T
+
+    @property
+    def are_many(self) -> bool:
+        """Return whether a softmax is better taken without keeping them."""
+        return len(self.queries) * len(self.items) >= FUSED_FROM
 
 
 def products(queries: Tensor, items: Tensor, vectors_of: Callable[[Tensor], Tensor]) -> Tensor:

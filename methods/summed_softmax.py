@@ -37,11 +37,6 @@ class SummedScores(NamedTuple):
         return functional.embedding_bag(self.places, scores, per_sample_weights=weights, mode="sum")
 
 
-def added_up(scores: Tensor | SummedScores) -> Tensor:
-    """Return scores (n, m), whether they come as such or as sums still to be made."""
-    return scores.dense() if isinstance(scores, SummedScores) else scores
-
-
 def softmax_of_sums(
     positive: Tensor,
     negative: SummedScores,

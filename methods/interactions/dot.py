@@ -14,7 +14,7 @@ class Dot(Interaction):
     gain of many tokens from the gain of a richer interaction.
     """
 
-    is_linear = True
+    is_product = True
 
     def __init__(self, dim: int, item_width: int, hidden: int) -> None:
         """Take tokens of ``dim`` and item features of ``item_width``."""

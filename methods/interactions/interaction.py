@@ -18,11 +18,11 @@ class Interaction(nn.Module, ABC):
 
     Attributes
     ----------
-    is_linear : whether s(token, item) is linear in the token, so that a sum of scores is the score
-        of the sum.
+    is_product : whether s(token, item) is the inner product of the only tensors of both sides, the
+        token's linear in the token.
     """
 
-    is_linear: ClassVar[bool] = False
+    is_product: ClassVar[bool] = False
 
     @abstractmethod
     def of_tokens(self, tokens: Tensor) -> Sides:

@@ -12,8 +12,8 @@ from methods.batches import Batch, Batches, EpochBatches
 from methods.losses import RankingLoss
 from methods.negatives import Negatives
 from methods.products import Vectors
-from methods.summed_softmax import SummedScores
 from methods.training.params import TrainingParams
+from methods.training.scored import Scores
 
 
 class RankingModel(nn.Module, ABC):
@@ -45,12 +45,10 @@ class RankingModel(nn.Module, ABC):
         return False
 
     @abstractmethod
-    def batch_scores(
-        self, batch: Batch, negatives: Negatives
-    ) -> tuple[Tensor, Tensor | SummedScores, Tensor]:
+    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Scores, Tensor]:
         """Return scores of the targets (n,), of the negatives (n, m), and a loss to add.
 
-        Those of negatives may be sums still to be made, see `methods.summed_softmax`.
+        Those of negatives may be still to be made, see `methods.training.scored`.
         The negatives may be each example's own, see `methods.negatives.Negatives.are_own`; a method
         whose model cannot score those refuses them with its parameters, see
         `methods.training.TrainingParams.check_scores`.

@@ -5,25 +5,38 @@ from torch import Tensor
 
 from methods.losses import RankingLoss
 from methods.negatives import Negatives
-from methods.summed_softmax import SummedScores, added_up, softmax_of_sums
+from methods.products import ProductScores, softmax_of_products
+from methods.summed_softmax import SummedScores, softmax_of_sums
+
+Scores = Tensor | SummedScores | ProductScores
 
 
 def loss_of_scores(
-    loss: RankingLoss, positive: Tensor, negative: Tensor | SummedScores, negatives: Negatives
+    loss: RankingLoss, positive: Tensor, negative: Scores, negatives: Negatives
 ) -> Tensor:
-    """Return the loss of targets (n,) and negatives (n, m), which may not be added up yet.
+    """Return the loss of targets (n,) and negatives (n, m), which may not be made up yet.
 
-    On the CPU a softmax of float32 sums is taken without adding them up in memory. The loss is
-    computed in float32.
+    A softmax of inner products, where there are many, and on the CPU one of float32 sums are taken
+    without the scores in memory. The loss is computed in float32.
     """
     device = positive.device
     log_expected = negatives.log_expected.to(device, non_blocking=True)
-    if isinstance(negative, SummedScores) and loss.is_softmax and _fits(positive, negative):
+    if loss.is_softmax and isinstance(negative, ProductScores) and negative.are_many:
+        queries = negative.queries / loss.temperature
+        own = positive.float() / loss.temperature
+        pairs = negatives.excluded_pairs(device)
+        return softmax_of_products(own, queries, negative.items, log_expected, pairs)
+    if loss.is_softmax and isinstance(negative, SummedScores) and _fits(positive, negative):
         scaled = negative._replace(weights=negative.weights / loss.temperature)
         pairs = negatives.excluded_pairs(device)
         return softmax_of_sums(positive / loss.temperature, scaled, log_expected, pairs)
     excluded = negatives.excluded(len(positive), device)
-    return loss(positive.float(), added_up(negative).float(), log_expected, excluded)
+    return loss(positive.float(), dense(negative).float(), log_expected, excluded)
+
+
+def dense(scores: Scores) -> Tensor:
+    """Return scores (n, m), whether they come as such or are still to be made."""
+    return scores if isinstance(scores, Tensor) else scores.dense()
 
 
 def _fits(positive: Tensor, negative: SummedScores) -> bool:

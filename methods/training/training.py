@@ -14,7 +14,7 @@ from harness.progress import Progress
 from harness.seeding import derive_seed, generator
 from methods.batches import Batch, Batches
 from methods.negatives import Negatives, NegativeSampler
-from methods.products import Vectors, hinge_of_products, softmax_of_products
+from methods.products import FUSED_FROM, Vectors, hinge_of_products, softmax_of_products
 from methods.training.ahead import convert_step, made_ahead
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
@@ -24,7 +24,6 @@ from methods.training.trained import Trained
 RECENT_EXAMPLES = 1 << 15  # in the batches shown to the model when an epoch begins, at least 8
 N_AHEAD = 4  # batches that wait for a GPU
 TELL_EVERY_S = 2.0  # how an epoch goes
-FUSED_FROM = 1 << 22  # scores of a step from which a softmax of inner products does not keep them
 
 
 class Training:

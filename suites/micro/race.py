@@ -8,7 +8,8 @@ The merges read 8 lists of 256 postings and 16 of 1,024: of 65,536 lists drawn b
 lists made from the vectors. A merge answers another question than a vector index (it adds up stored
 scores), so its ann_recall says how far a sum of codeword products is from the inner product, and
 is no quality of SparCode. What is compared is the cost of an answer. How fast IVF and ScaNN are
-depends on how well the clusters part: `--spread` makes them overlap.
+depends on how well the clusters part: `--spread` makes them overlap, and `--vectors FILE` races
+learned embeddings instead (an .npz with float32 ``items`` (n, d) and ``queries`` (m, d)).
 
 In every round each contender answers for about ``--sample-s``, starting one further down the line;
 a ratio is taken within the round. Building uses all cores; what is timed has one thread. Built
@@ -17,6 +18,7 @@ indexes are kept in ``--cache`` with the seconds that building them took. ScaNN 
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -59,6 +61,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=15, help="default 15")
     parser.add_argument("--sample-s", type=float, default=0.2, help="of one turn; default 0.2")
     parser.add_argument("--spread", type=float, default=0.8, help="of clusters; default 0.8")
+    parser.add_argument("--vectors", type=Path, help="an .npz of items and queries to race on")
     parser.add_argument(
         "--build-threads", type=int, default=os.cpu_count(), help="default: all cores"
     )
@@ -66,17 +69,19 @@ def main():
     parser.add_argument("--only", nargs="+", default=[], help="rivals; default all")
     parser.add_argument("--out", type=Path, help="write the rows there, as JSON lines")
     options = parser.parse_args()
-    options.cache /= f"n{options.items}-spread{options.spread:g}"
+    items, queries, options.data = vectors_of(options)
+    options.items = len(items)
+    options.cache /= options.data
     options.cache.mkdir(parents=True, exist_ok=True)
     load_before = os.getloadavg()[0]
-    runners, absent = line_up(options)
+    runners, absent = line_up(options, items, queries)
     set_one_thread()
     with no_collection():
         singles = race(runners, options, "single_stream")
         batches = race(runners, options, f"batch({BATCH})")
     head = {
         "items": options.items, "dim": DIM, "k": K, "target_recall": TARGET,
-        "spread": options.spread,
+        "data": options.data,
         "rounds": options.rounds, "sample_s": options.sample_s, "absent": absent,
         "load_average": [load_before, os.getloadavg()[0]],
         "machine": describe_machine(), "versions": describe_environment(),
@@ -90,13 +95,25 @@ def main():
         options.out.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def line_up(options):
-    """Return the contenders, and why others are absent."""
+def vectors_of(options):
+    """Return items (n, d), N_QUERIES queries (those given, again and again) and a name of both."""
+    if options.vectors:
+        with np.load(options.vectors) as held:
+            items, queries = (
+                np.ascontiguousarray(held[one], np.float32) for one in ("items", "queries")
+            )
+        name = f"{options.vectors.stem}-{hashlib.sha256(items.tobytes()).hexdigest()[:8]}"
+        return items, np.resize(queries, (N_QUERIES, queries.shape[1])), name
     params = PlantedVectorsParams(
         n_items=options.items, n_queries=N_QUERIES, dim=DIM, spread=options.spread
     )
     log = planted_vectors(params)
     items, queries = (side.columns[FIELD].values for side in (log.item_fields, log.user_fields))
+    return items, queries, f"n{options.items}-spread{options.spread:g}"
+
+
+def line_up(options, items, queries):
+    """Return the contenders, and why others are absent."""
     arena = Arena(
         items, queries, K, options.cache, N_JUDGED, TARGET, options.build_threads, options.hnsw_m
     )

@@ -71,7 +71,7 @@ def report(head, rows, verdicts):
     """Return the table of contenders, and that of ratios."""
     machine, versions = head["machine"], head["versions"]
     before, after = head["load_average"]
-    what = f"{head['items']:,} vectors of {head['dim']}, spread {head['spread']:g}, k = {head['k']}"
+    what = f"{head['items']:,} vectors of {head['dim']} ({head['data']}), k = {head['k']}"
     turns = f"{head['rounds']} turns of {head['sample_s']:g} s"
     lines = [
         f"{what}, one thread; medians [95 % interval] of {turns}",

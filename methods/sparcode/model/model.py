@@ -13,6 +13,7 @@ from methods.encoders.tensors import placed
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Sides, take
 from methods.negatives import Negatives
+from methods.products import ProductScores
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
@@ -121,7 +122,7 @@ class SparCodeModel(RankingModel):
 
     def batch_scores(
         self, batch: Batch, negatives: Negatives
-    ) -> tuple[Tensor, Tensor | SummedScores, Tensor]:
+    ) -> tuple[Tensor, SummedScores | ProductScores, Tensor]:
         """See `RankingModel`; added are the commitment loss and that of the unquantised score."""
         device = self._all.device
         targets, others = placed(batch.targets, device), placed(negatives.items, device)
@@ -185,11 +186,11 @@ class SparCodeModel(RankingModel):
 
     def _scores(
         self, rows: Rows, targets: Sides, others: Sides
-    ) -> tuple[Tensor, Tensor | SummedScores]:
+    ) -> tuple[Tensor, SummedScores | ProductScores]:
         """Return the plain sums for each query's own target (n,) and the negatives (n, m)."""
-        if self.interaction.is_linear:
+        if self.interaction.is_product:  # the sum of scores is the score of the sum
             sums = self.interaction.of_tokens(rows.sum_of(rows.vectors))
-            return self.interaction.own(sums, targets), self.interaction.pairs(sums, others)
+            return self.interaction.own(sums, targets), ProductScores(sums[0], others[0])
         sides = self.interaction.of_tokens(rows.vectors)
         own = self._own(sides, rows, targets)
         return (own * rows.weights).sum(1), rows.sums(self.interaction.pairs(sides, others))

@@ -11,7 +11,7 @@ from methods.batches import epoch_batches
 from methods.negatives import NegativeSampler
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.retriever import SparCodeParams
-from methods.summed_softmax import added_up
+from methods.training.scored import dense
 
 PARAMS = SparCodeParams(
     dim=8, hidden=16, n_heads=2, n_codewords=8, density=0.5, warm_up=1, anneal=1
@@ -60,7 +60,7 @@ def test_batch_scores_are_those_of_the_catalogue(phase, changes):
     model.eval()
     with torch.no_grad():
         positive, negative, _ = model.batch_scores(batch, negatives)
-        negative = added_up(negative)
+        negative = dense(negative)
         scores = model.all_scores(batch)
     rows = np.arange(len(batch.targets))
     torch.testing.assert_close(positive, scores[rows, batch.targets], rtol=1e-4, atol=1e-5)
@@ -72,7 +72,7 @@ def test_gradients_reach_every_part(changes):
     """In the last phase, by the codes' loss alone, every parameter but the temperature moves."""
     model, batch, negatives = model_in_phase(2, unquantised_weight=0.0, **changes)
     positive, negative, extra = model.batch_scores(batch, negatives)
-    negative = added_up(negative)
+    negative = dense(negative)
     (negative.logsumexp(1).sum() - positive.sum() + extra).backward()
     still = {
         name
@@ -94,7 +94,7 @@ def test_gradients_are_those_of_finite_differences():
 
     def loss():
         positive, negative, _ = model.batch_scores(batch, negatives)
-        negative = added_up(negative)
+        negative = dense(negative)
         return negative.logsumexp(1).sum() - positive.sum()
 
     loss().backward()

@@ -12,7 +12,7 @@ from methods.negatives import NegativeSampler
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.model.sparsity import list_length, quantile_bias
 from methods.sparcode.params import SparCodeParams
-from methods.summed_softmax import added_up
+from methods.training.scored import dense
 from methods.training.training import Training
 
 PARAMS = SparCodeParams(
@@ -120,7 +120,7 @@ def test_a_step_with_all_items_scores_as_serving_does():
     model, batch, negatives = model_and_batch()
     with torch.no_grad():
         positive, negative, _ = model.eval().batch_scores(batch, negatives)
-        negative = added_up(negative)
+        negative = dense(negative)
         scores = model.all_scores(batch)
     torch.testing.assert_close(negative, scores, rtol=1e-4, atol=1e-5)
     rows = np.arange(len(batch.targets))
@@ -149,7 +149,7 @@ def test_gradients_are_those_of_finite_differences():
 
     def loss():
         positive, negative, _ = model.batch_scores(batch, negatives)
-        negative = added_up(negative)
+        negative = dense(negative)
         return negative.logsumexp(1).sum() - positive.sum()
 
     loss().backward()
