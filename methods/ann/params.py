@@ -99,8 +99,8 @@ class HNSWParams:
     graph_space : by what the neighbours of a vector are chosen; queries are always answered by
         inner product. ``euclidean``: by distance, once a further coordinate has made all vectors
         equally long (`methods.ann.euclidean`), so that the walk has a metric to follow.
-        ``inner_product``: by the product itself, which joins every vector to the longest ones, and
-        where lengths vary leaves much unreached at any ``ef_search``.
+        ``inner_product``: by the product itself, which prefers the longest vectors as neighbours;
+        where lengths vary, a walk may then miss much of the best even at a large ``ef_search``.
     """
 
     m: int = 16
