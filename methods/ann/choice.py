@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import MethodError
+from methods.ann.euclidean import GraphSpace
 from methods.ann.flat import exact_index
 from methods.ann.hnsw import FaissHNSW
 from methods.ann.ivf import FaissIVF
@@ -19,7 +20,7 @@ class IndexChoice:
     ----------
     index : ``flat``, exact, on any device; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
     nlist, train_per_list : of ``ivf``, see `methods.ann.params.IVFParams`.
-    m, ef_construction : of ``hnsw``, see `methods.ann.params.HNSWParams`.
+    m, ef_construction, graph_space : of ``hnsw``, see `methods.ann.params.HNSWParams`.
     """
 
     index: Literal["flat", "ivf", "hnsw"] = "flat"
@@ -27,11 +28,12 @@ class IndexChoice:
     train_per_list: int = 40
     m: int = 16
     ef_construction: int = 40
+    graph_space: GraphSpace = "euclidean"
 
     def check_index(self) -> None:
         """Raise ValueError for what the indexes refuse."""
         IVFParams(self.nlist, self.train_per_list)
-        HNSWParams(self.m, self.ef_construction)
+        HNSWParams(self.m, self.ef_construction, self.graph_space)
 
     def new_index(self, device: str, seed: int) -> VectorIndex:
         """Return an empty index.
@@ -49,7 +51,7 @@ class IndexChoice:
             )
         if self.index == "ivf":
             return FaissIVF(self.nlist, self.train_per_list, seed=seed)
-        return FaissHNSW(self.m, self.ef_construction)
+        return FaissHNSW(self.m, self.ef_construction, self.graph_space)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from harness.errors import MethodError
 from harness.lists import FloatArray
 from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK
+from methods.ann.euclidean import GraphSpace, of_equal_length
 from methods.ann.vector_index import VectorIndex, order_ties
 
 KIND, FILE = "hnswlib", "index"
@@ -35,23 +36,46 @@ class HnswlibIndex(VectorIndex):
     as a number near 1 is, and items that differ by less tie. ``distances`` stays 0, for hnswlib
     does not tell what it counts.
 
+    A graph of Euclidean neighbours is built over `of_equal_length` vectors and read back, through
+    its file, as one over inner products of the first ``dim`` coordinates: the same walk, as in
+    `FaissHNSW`. The coordinate stays in memory and in the file, 4 bytes an item; nothing reads it.
+
     Attributes
     ----------
     ef_search : candidates kept while walking; k where k is larger.
     """
 
-    def __init__(self, m: int, ef_construction: int, seed: int = 0) -> None:
-        """Take M and efConstruction as `FaissHNSW` does, and the seed of the layers."""
+    def __init__(
+        self,
+        m: int,
+        ef_construction: int,
+        seed: int = 0,
+        graph_space: GraphSpace = "euclidean",
+    ) -> None:
+        """Take M, efConstruction and the space as `FaissHNSW` does, and the seed of the layers."""
+        self._graph_space = graph_space
         self._m, self._ef_construction, self._seed = m, ef_construction, seed % (1 << 31)
         self.ef_search = 16
 
     def add(self, vectors: FloatArray) -> None:
         """Insert every vector; with more than one thread the graph depends on their order."""
+        dim = vectors.shape[1]
+        if self._graph_space == "inner_product":
+            self._index = self._built("ip", vectors)
+            return
+        euclidean = self._built("l2", of_equal_length(vectors))
+        with tempfile.TemporaryDirectory() as written:
+            path = Path(written) / FILE
+            euclidean.save_index(str(path))
+            self._index = load_hnswlib().Index("ip", dim)
+            self._index.load_index(str(path))  # where vectors lie is read from the file
+
+    def _built(self, space: str, vectors: FloatArray) -> Any:
         n_items, dim = vectors.shape
-        index = load_hnswlib().Index("ip", dim)
+        index = load_hnswlib().Index(space, dim)
         index.init_index(n_items, self._m, self._ef_construction, self._seed)
         index.add_items(vectors, num_threads=torch.get_num_threads())
-        self._index = index
+        return index
 
     def search(self, queries: FloatArray, k: int, mark: Mark = no_mark) -> TopK:
         """Return the k best by inner product, as far as the walk leads to them."""
@@ -100,7 +124,7 @@ class HnswlibIndex(VectorIndex):
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes that hnswlib writes: vectors, neighbours, labels.
+        """Return the bytes that hnswlib writes: vectors and their coordinate, neighbours, labels.
 
         In memory it holds beside these a lock and a table entry an item.
         """

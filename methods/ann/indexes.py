@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from harness.errors import MethodError
 from methods.ann.cagra import FaissCagra
+from methods.ann.euclidean import GraphSpace
 from methods.ann.flat import FaissFlat, FaissSQ8, exact_index
 from methods.ann.hnsw import FaissHNSW
 from methods.ann.hnswlib_index import HnswlibIndex
@@ -109,10 +110,14 @@ INDEXES: Mapping[str, IndexKind] = {
     "sq8": IndexKind(NoParams, NoParams, lambda _, device, seed: FaissSQ8()),
     "sq8_refine": IndexKind(NoParams, RefineSearch, lambda _, device, seed: FaissSQ8(refined=True)),
     "hnsw": IndexKind(
-        HNSWParams, HNSWSearch, lambda p, device, seed: FaissHNSW(p.m, p.ef_construction)
+        HNSWParams,
+        HNSWSearch,
+        lambda p, device, seed: FaissHNSW(p.m, p.ef_construction, p.graph_space),
     ),
     "hnswlib": IndexKind(
-        HNSWParams, HNSWSearch, lambda p, device, seed: HnswlibIndex(p.m, p.ef_construction, seed)
+        HNSWParams,
+        HNSWSearch,
+        lambda p, device, seed: HnswlibIndex(p.m, p.ef_construction, seed, p.graph_space),
     ),
     "scann": IndexKind(ScannParams, ScannSearch, _scann),
     "cagra": IndexKind(
@@ -156,9 +161,9 @@ class IndexParams:
     ----------
     index : its name in `methods.ann.indexes.INDEXES`. Only what it takes may be given; what is
         left out gets the index's default, and what it does not take stays none.
-    nlist, train_per_list, dims_per_block, bits, m, ef_construction, leaves, anisotropic_threshold,
-    soar_lambda, index_precision, graph_degree, intermediate_graph_degree : see
-        `methods.ann.params`.
+    nlist, train_per_list, dims_per_block, bits, m, ef_construction, graph_space, leaves,
+    anisotropic_threshold, soar_lambda, index_precision, graph_degree, intermediate_graph_degree :
+        see `methods.ann.params`.
     """
 
     index: IndexName = "flat"
@@ -168,6 +173,7 @@ class IndexParams:
     bits: int | None = None
     m: int | None = None
     ef_construction: int | None = None
+    graph_space: GraphSpace | None = None
     leaves: int | None = None
     anisotropic_threshold: float | None = None
     soar_lambda: float | None = None

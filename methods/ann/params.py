@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from harness.retriever import NoParams
+from methods.ann.euclidean import GraphSpace
 
 __all__ = ["NoParams"]
 
@@ -95,10 +96,16 @@ class HNSWParams:
     ----------
     m : M, neighbours of a vector in the upper layers; twice as many at the bottom.
     ef_construction : efConstruction, candidates kept while inserting a vector.
+    graph_space : by what the neighbours of a vector are chosen; queries are always answered by
+        inner product. ``euclidean``: by distance, once a further coordinate has made all vectors
+        equally long (`methods.ann.euclidean`), so that the walk has a metric to follow.
+        ``inner_product``: by the product itself, which prefers the longest vectors as neighbours;
+        where lengths vary, a walk may then miss much of the best even at a large ``ef_search``.
     """
 
     m: int = 16
     ef_construction: int = 40
+    graph_space: GraphSpace = "euclidean"
 
     def __post_init__(self) -> None:
         if self.m < 2 or self.ef_construction < 1:

@@ -163,6 +163,7 @@ class HNSW(VectorRetriever):
     References
     ----------
     Malkov and Yashunin, PAMI 2020, algorithms 1 and 5. Douze et al., "The Faiss library", 2024.
+    Bachrach et al., RecSys 2014, section 3.1 (`methods.ann.euclidean`: whose neighbours).
     """
 
     index = "hnsw"

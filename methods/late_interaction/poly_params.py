@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.ann.euclidean import GraphSpace
 from methods.ann.params import HNSWParams, HNSWSearch, IVFParams, IVFSearch
 from methods.encoders.params import EncoderParams
 
@@ -20,7 +21,7 @@ class PolyEncoderParams(EncoderParams):
     index : ``exact``: every item is scored. ``flat``, ``ivf`` and ``hnsw`` search the items'
         vectors with each of the m vectors for candidates; for the CPU.
     nlist, train_per_list : of ``ivf``, see `methods.ann.params.IVFParams`.
-    m, ef_construction : of ``hnsw``, see `methods.ann.params.HNSWParams`.
+    m, ef_construction, graph_space : of ``hnsw``, see `methods.ann.params.HNSWParams`.
     """
 
     dim: int = 64
@@ -31,13 +32,14 @@ class PolyEncoderParams(EncoderParams):
     train_per_list: int = 40
     m: int = 16
     ef_construction: int = 40
+    graph_space: GraphSpace = "euclidean"
 
     def __post_init__(self) -> None:
         self.check_positive("nlist", "dropout")
         self.check_encoder(self.dim)
         self.check_scores("poly_encoder")
         IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
-        HNSWParams(self.m, self.ef_construction)
+        HNSWParams(self.m, self.ef_construction, self.graph_space)
 
 
 @dataclass(frozen=True, slots=True)

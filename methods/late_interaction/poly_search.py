@@ -33,7 +33,7 @@ def new_index(params: PolyEncoderParams, *, device: str, seed: int) -> VectorInd
         return FaissFlat()
     if params.index == "ivf":
         return FaissIVF(params.nlist, params.train_per_list, seed=seed)
-    return FaissHNSW(params.m, params.ef_construction)
+    return FaissHNSW(params.m, params.ef_construction, params.graph_space)
 
 
 class PolySearch:

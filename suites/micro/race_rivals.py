@@ -4,14 +4,17 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import faiss
 import numpy as np
 
 from harness.errors import MethodError
 from harness.measure.threads import set_threads
+from methods.ann.euclidean import GraphSpace
+from methods.ann.hnsw import FaissHNSW
 from methods.ann.scann_index import ScannIndex
 
 EF_CONSTRUCTION = 100  # of HNSW; faiss's own default is 40
@@ -161,21 +164,23 @@ def flat(arena):
 
 
 def hnsw(arena):
-    """The graph of faiss, for each M; efSearch starts at k, for faiss takes at least that."""
-    for m in arena.hnsw_m:
+    """The graph of faiss, for each M, of neighbours by distance and by product (`FaissHNSW`).
 
-        def make(m=m):
-            index = faiss.IndexHNSWFlat(arena.items.shape[1], m, faiss.METRIC_INNER_PRODUCT)
-            index.hnsw.efConstruction = EF_CONSTRUCTION
+    efSearch starts at k, for faiss takes at least that.
+    """
+    for m, space in product(arena.hnsw_m, get_args(GraphSpace)):
+
+        def make(m=m, space=space):
+            index = FaissHNSW(m, EF_CONSTRUCTION, space)
             index.add(arena.items)
-            return index
+            return index.of_faiss
 
-        made = built(arena, f"hnsw-m{m}-efc{EF_CONSTRUCTION}", make)
+        made = built(arena, f"hnsw-{space}-m{m}-efc{EF_CONSTRUCTION}", make)
 
         def set_to(value, graph=made.index.hnsw):
             graph.efSearch = value
 
-        setting = f"M {m}, efC {EF_CONSTRUCTION}, efSearch"
+        setting = f"{space}, M {m}, efC {EF_CONSTRUCTION}, efSearch"
         yield from tried(arena, "hnsw", setting, made, set_to, arena.k, 64 * arena.k)
 
 
