@@ -10,18 +10,20 @@ import torch
 from harness.arrays import Array, load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
+from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint, Retriever
 from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.encoders.serving import history_limit
 from methods.encoders.serving_kernel import number_lists
+from methods.encoders.state import load_state, state_arrays
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
 from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
-from methods.sparcode.params import SparCodeParams, SparCodeSearch
+from methods.sparcode.params import INDEX_PARAMS, SparCodeParams, SparCodeSearch
 from methods.sparcode.serving.compiled_encoder import Coded
 from methods.sparcode.serving.device_merger import DeviceMerger
 from methods.sparcode.serving.fallback import PopularityFallback
@@ -32,6 +34,7 @@ from methods.sparcode.serving.served_model import ServedModel, codes_of_log
 from methods.training import Checkpointing, Trained, histories, seconds_taken_over, train_model
 
 KIND = "sparcode"  # of what is saved
+FIT = "sparcode_fit"
 
 
 class EncodedQueries(NamedTuple):
@@ -90,8 +93,10 @@ class SparCode(Retriever):
             Capability.COUNTERS,
             Capability.VALIDATION,
             Capability.REFIT,
+            Capability.SAVE_FIT,
         }
     )
+    index_params: frozenset[str] = INDEX_PARAMS
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     exact: bool = False
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
@@ -104,6 +109,18 @@ class SparCode(Retriever):
 
     build_params: SparCodeParams
     search_params: SparCodeSearch
+
+    def __init__(
+        self,
+        build_params: Any = None,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> None:
+        """Keep the parameters, and see which of them training does not read."""
+        super().__init__(build_params, device=device, seed=seed, progress=progress)
+        self.index_params = self.build_params.of_index
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score of the quantised model no longer rises."""
@@ -265,6 +282,20 @@ class SparCode(Retriever):
         if params.fallback == "none":
             return np.where(scores > 0, scores, np.float32(PAD_SCORE))
         return np.where(scores > 0, scores, self._fallback.scores[item_ids])
+
+    def save_fit(self, folder: Path) -> None:
+        """Write the weights of the model and how they were trained."""
+        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+
+    def load_fit(self, folder: Path, train: Interactions) -> None:
+        """Make the model for a training log, and give it the weights."""
+        arrays, facts = load_arrays(folder, FIT)
+        self._log = train
+        self._model = SparCodeModel(train, self.build_params.model, self.device)
+        load_state(self._model, "model", arrays, self.device)
+        self._epochs = int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
 
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place, and all that encodes and scores."""

@@ -145,6 +145,40 @@ def test_cuts_shorten_lists():
     assert cut._packed.lengths.sum() <= 20
 
 
+def test_a_fit_serves_any_cut(tmp_path):
+    """One training, taken over under other rules: what a training of its own under them serves."""
+    rules = {"top_per_code": 9, "budget": 60, "max_per_item": 5, "neighbours": 2}
+    params = dataclasses.replace(SMALL, **rules, n_parts=2, n_codewords=4)
+    plain = dataclasses.replace(SMALL, n_parts=2, n_codewords=4)
+    first, own = (SparCode(one, seed=3) for one in (plain, params))
+    for method in (first, own):
+        method.fit(tiny_log(), tiny_held_out(tiny_log()))
+    own.build()
+    first.save_fit(tmp_path)
+    other = SparCode(params, seed=3)
+    other.load_fit(tmp_path, tiny_log())
+    other.build()
+    assert set(rules) < first.index_params == SparCode.index_params
+    for one, two in zip(other._packed, own._packed, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert 0 < other._packed.entries.size <= 60
+    assert other.footprint().history == own.footprint().history
+
+
+def test_with_a_finish_lists_are_cut_in_training():
+    """Then models of two lengths of lists differ, and ``top_per_code`` is no index parameter."""
+    rules = {"finish": 2, "warm_up": 1, "anneal": 1}
+    methods = [
+        SparCode(dataclasses.replace(SMALL, top_per_code=most, **rules), seed=3) for most in (2, 9)
+    ]
+    for method in methods:
+        method.fit(tiny_log(), tiny_held_out(tiny_log()))
+        assert "top_per_code" not in method.index_params
+        assert {"budget", "max_per_item", "neighbours", "memory_budget_mb"} == method.index_params
+    books = [one._model.encoder.quantizer.codebooks for one in methods]
+    assert not torch.equal(*books)
+
+
 def test_hidden_items_never_come_back():
     """Whatever the scoring; with everything hidden only pads are left."""
     method, queries = trained(), tiny_held_out(tiny_log()).queries
