@@ -1,13 +1,19 @@
 """The packed merge equals a sum of whole numbers, ties by item id, whatever the way it takes."""
 
+import json
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.lists import Lists
+from methods.compiling import compiled_s
 from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.index.postings import Postings
+from methods.sparcode.serving import packed_kernel, packed_merge
 from methods.sparcode.serving.cost_model import NEVER, NEVER_DENSE, CostModel, fit_cost_model
 from methods.sparcode.serving.merge import merge_lists
 from methods.sparcode.serving.packed_merge import PackedMerger
@@ -163,6 +169,21 @@ def test_neither_threads_nor_company_change_an_answer():
         np.testing.assert_array_equal(alone[1][0], whole[1][row])
 
 
+def test_a_batch_takes_the_threads_that_numba_has(monkeypatch):
+    """As many blocks as threads, of 8 queries at least; a query or a few stay on one thread."""
+    random = np.random.default_rng(6)
+    packed = packed_of(random, random_postings(random, 40, 500, 50), 500, 6)
+    lists, hidden = random.integers(40, size=(40, 6)), Lists.empty(40)
+    whole = merger_of(packed).merge(lists, None, hidden, 30, threads=1)
+    for threads, n, n_workers in ((1, 40, 1), (2, 40, 2), (64, 40, 5), (2, 15, 1), (2, 1, 1)):
+        monkeypatch.setattr(packed_merge.numba, "get_num_threads", lambda threads=threads: threads)
+        merger = merger_of(packed)
+        found = merger.merge(lists[:n], None, Lists.empty(n), 30)
+        assert len(merger._workers) == n_workers
+        np.testing.assert_array_equal(found[0], whole[0][:n])
+        np.testing.assert_array_equal(found[1], whole[1][:n])
+
+
 def test_a_worker_grows_with_what_is_asked():
     """A later call that reads more lists gets more room, and no answer is lost."""
     random = np.random.default_rng(1)
@@ -274,3 +295,28 @@ def test_a_fitted_merger_answers_the_same():
         fitted.merge(lists, None, Lists.empty(9), 30),
         merger_of(packed).merge(lists, None, Lists.empty(9), 30),
     )
+
+
+def test_costs_come_back_from_what_a_file_holds(monkeypatch):
+    """To seven digits, in as many bytes whatever they are; not on another processor."""
+    costs = CostModel((10.0, 20.0), (2e-6, 4.1234567e-6), (1e-3, 1.0))
+    facts = json.loads(json.dumps(costs.facts()))
+    found = CostModel.of_facts(facts)
+    assert found.postings == costs.postings
+    np.testing.assert_allclose(found.sparse_s, costs.sparse_s, rtol=1e-6)
+    np.testing.assert_allclose(found.dense_s, costs.dense_s, rtol=1e-6)
+    others = CostModel((9.9e9, 1.0), (0.0, 0.123456789), (7.0, 3e-12)).facts()
+    assert len(json.dumps(others)) == len(json.dumps(facts))
+    assert CostModel.of_facts(NEVER_DENSE.facts()) == NEVER_DENSE
+    assert CostModel.of_facts(None) is None
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
+    assert CostModel.of_facts(facts) is None
+
+
+def test_what_compiling_cost_is_told():
+    """Nothing of functions that came from the cache; else the seconds since the clock was read."""
+    warm, cold = (SimpleNamespace(stats=SimpleNamespace(cache_misses=one)) for one in ({}, {0: 1}))
+    begun = time.perf_counter() - 5
+    assert compiled_s(begun, warm, warm) == 0
+    assert 5 <= compiled_s(begun, warm, cold) < 60
+    assert (packed_kernel.COMPILE_S > 0) == bool(packed_kernel.merge_rows.stats.cache_misses)
