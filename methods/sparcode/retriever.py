@@ -188,7 +188,14 @@ class SparCode(Retriever):
         own = used.codes[used.codes < quantizer.n_books * quantizer.n_codes]
         books = quantizer.codebooks.detach().cpu().numpy()
         return used.with_others(
-            neighbours_of(own, params.n_codewords, params.n_parts, books, params.neighbours)
+            neighbours_of(
+                own,
+                params.n_codewords,
+                params.n_parts,
+                books,
+                params.neighbours,
+                params.memory_budget_mb,
+            )
         )
 
     def _serve(self, file: PackedFile) -> None:

@@ -112,9 +112,10 @@ class CompiledEncoder:
             self._write_given(fields, given)
 
         def write(first: int, last: int) -> int:
-            of_queries = (one[first:last] for one in (parts, given, tokens, codes, weights))
-            asked = (history.indptr[first : last + 1], history.ids, limit, *of_queries)
-            wrong = int(write_codes(self._weights, self._plan, *asked))
+            own = slice(first, last)
+            asked = (history.indptr[first : last + 1], history.ids, limit, parts[own], given[own])
+            written = (tokens[own], codes[own], weights[own])
+            wrong = int(write_codes(self._weights, self._plan, *asked, *written))
             return wrong if wrong == FINE else wrong + first
 
         n_blocks = min(numba.get_num_threads(), n // QUERIES_A_THREAD)

@@ -161,7 +161,9 @@ def test_threads_change_no_answer(monkeypatch):
     np.testing.assert_array_equal(coded.weights, other.weights)
     wrong = queries.history.ids.copy()
     wrong[queries.history.indptr[200]] = 30  # in the second block
-    asked = Queries(queries.user_ids, Lists(queries.history.indptr, wrong), queries.hidden)
+    asked = Queries(
+        queries.user_ids, Lists(queries.history.indptr, wrong), queries.hidden, queries.fields
+    )
     with pytest.raises(ValueError, match="200"):
         method.encode(asked)
 

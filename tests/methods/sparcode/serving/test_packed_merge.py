@@ -132,6 +132,43 @@ def test_many_candidates_of_equal_sums(way, k, values):
     assert_same(found, oracle(packed, lists, None, hidden, k))
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    weighted=st.booleans(),
+    spread=st.sampled_from([0.5, 4.0, 12.0]),
+    width=st.integers(1, 6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_sum_is_as_near_as_is_stated(weighted, spread, width, seed):
+    """|served - sum of w s| <= scale * sum of (w e + m 2^-16 + 1/2), without weights of e alone.
+
+    m is the impact and e 1/2, or 1 of a score below scale / 2; scores reach from large ones to such
+    as are no thousandth of a unit. What is not found has a sum below its bound.
+    """
+    random = np.random.default_rng(seed)
+    n_items, n_lists = 40, 7
+    postings = random_postings(random, n_lists, n_items)
+    scores = np.exp(spread * random.standard_normal(postings.scores.size)).astype(np.float32)
+    packed = packed_of(random, postings._replace(scores=scores), n_items, width)
+    lists = random.integers(n_lists, size=(3, width))
+    weights = random.random(lists.shape, np.float32) ** 3 if weighted else None
+    ids, served, *_ = merger_of(packed).merge(lists, weights, Lists.empty(3), n_items)
+    exact, bound = np.zeros((2, 3, n_items))
+    for row, column in np.ndindex(lists.shape):
+        w = 1.0 if weights is None else float(weights[row, column])
+        own = slice(*postings.starts[lists[row, column] : lists[row, column] + 2])
+        items, s = postings.items[own], scores[own].astype(np.float64)
+        e = np.where(s >= packed.scale / 2, 0.5, 1.0)
+        exact[row, items] += w * s
+        m = np.maximum(1, s / packed.scale + 0.5)
+        bound[row, items] += packed.scale * (w * e + (weighted and m / 65536 + 0.5))
+    found = np.zeros_like(exact)
+    for row in range(3):
+        kept = ids[row] >= 0
+        found[row, ids[row, kept]] = served[row, kept]
+    assert (np.abs(found - exact) <= bound * (1 + 1e-9) + 1e-6 * exact).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_it_is_the_float_merge_up_to_the_rounding_of_scores(seed):
