@@ -84,8 +84,9 @@ class Retriever(ABC):
     devices : devices that fit, build and search can run on.
     exact : True when search returns the best k by the method's own exhaustive score; where that
         depends on the build parameters, an instance says it.
-    index_params : names of build parameters that only `build` and `search` read. Of a method that
-        declares SAVE_FIT, trials that differ in nothing else have one fit.
+    index_params : names of build parameters that only `build` and `search` read; where that depends
+        on the build parameters, an instance says it. Of a method that declares SAVE_FIT, trials
+        that differ in nothing else have one fit.
     search_stages, build_stages : the stages that search and build mark, of `harness.stages`.
     mark : called with a stage's name where that stage ends; the harness listens, or nobody does.
         What was done since the mark before (or since the call began) counts for the stage.
@@ -99,7 +100,7 @@ class Retriever(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     exact: bool = True
-    index_params: ClassVar[frozenset[str]] = frozenset()
+    index_params: frozenset[str] = frozenset()
     search_stages: ClassVar[tuple[str, ...]] = ()
     build_stages: ClassVar[tuple[str, ...]] = ()
 

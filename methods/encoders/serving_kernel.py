@@ -8,6 +8,7 @@ may be read-only. All in one file, because a kept compilation does not notice ch
 """
 
 import math
+import time
 from enum import IntEnum
 from typing import Any
 
@@ -17,7 +18,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from harness.lists import FloatArray, IntArray
+from methods.compiling import compiled_s
 
+_begun = time.perf_counter()
 HEADS, ATTENTION, RESIDUAL = range(3)  # how a history becomes tokens
 FINE = -1  # no query is wrong
 FOUR = 4  # queries that share a pass over the weights, where there are as many
@@ -612,3 +615,6 @@ def number_lists(codes: IntArray, list_of: IntArray) -> int:
             codes[row, column] = list_of[codes[row, column]]
             missing += codes[row, column] < 0
     return missing
+
+
+COMPILE_S = compiled_s(_begun, write_vectors, write_codes, number_lists)  # of this process

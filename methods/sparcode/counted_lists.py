@@ -13,9 +13,10 @@ from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import PAD_ID, TopK
-from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
-from methods.sparcode.index.packed import PackedPostings, pack
+from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed, write_lists
+from methods.sparcode.index.packed import pack
 from methods.sparcode.index.postings import Postings
+from methods.sparcode.serving.cost_model import CostModel
 from methods.sparcode.serving.packed_merge import PackedMerger
 
 
@@ -88,12 +89,15 @@ class CountedLists(Retriever):
 
     def build(self) -> None:
         """Pack the lists."""
-        self._serve(pack(self._postings, self._listed, self.build_params.max_history))
+        packed = pack(self._postings, self._listed, self.build_params.max_history)
+        self._serve(PackedFile(packed, None, None))
         self.mark("index_build")
 
-    def _serve(self, packed: PackedPostings) -> None:
-        self._packed, self._n_items = packed, packed.items.size
-        self._merger = PackedMerger(packed, self._n_items)
+    def _serve(self, file: PackedFile) -> None:
+        self._packed, known, self._unread = file
+        self._n_items = self._packed.items.size
+        costs = CostModel.of_facts(known)
+        self._merger = PackedMerger(self._packed, self._n_items, costs=costs, unread=self._unread)
         self._work = {"postings": 0, "candidates": 0}
 
     def encode(self, queries: Queries) -> IntArray:
@@ -139,7 +143,9 @@ class CountedLists(Retriever):
 
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place."""
-        write_lists(folder / FILE, self._packed)
+        if self._unread is not None:
+            self._unread.verify()  # what was altered must not get a checksum that fits
+        write_lists(folder / FILE, self._packed, self._merger.costs.facts())
 
     def load(self, folder: Path) -> None:
         """Open the lists."""

@@ -16,6 +16,9 @@ from methods.sparcode.model.settings import (
 from methods.training import TrainingParams
 
 MOST_CODES = 1 << 20
+INDEX_PARAMS = frozenset(
+    {"top_per_code", "budget", "max_per_item", "neighbours", "memory_budget_mb"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,14 @@ class SparCodeParams(TrainingParams):
             )
         if self.finish and not self.top_per_code:
             raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")
+
+    @property
+    def of_index(self) -> frozenset[str]:
+        """Return the names of what only building reads; with ``finish``, training cuts lists too.
+
+        It cuts by ``top_per_code`` alone.
+        """
+        return INDEX_PARAMS - {"top_per_code"} if self.finish else INDEX_PARAMS
 
     @property
     def cut(self) -> CutRules:

@@ -15,8 +15,9 @@ from harness.retriever import Capability, Footprint, Retriever
 from harness.topk import TopK
 from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
 from methods.sparcode.index.code_postings import best_postings, nearest_codes
-from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
-from methods.sparcode.index.packed import PackedPostings, pack
+from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed, write_lists
+from methods.sparcode.index.packed import pack
+from methods.sparcode.serving.cost_model import CostModel
 from methods.sparcode.serving.packed_merge import PackedMerger
 from methods.sparcode.spherical_kmeans import spherical_kmeans
 
@@ -120,12 +121,15 @@ class PostingLists(Retriever):
         )
         self.mark("precompute")
         listed = np.bincount(postings.items, minlength=len(self._vectors))
-        self._serve(pack(postings, listed, self.build_params.most_lists))
+        packed = pack(postings, listed, self.build_params.most_lists)
+        self._serve(PackedFile(packed, None, None))
         self.mark("index_build")
 
-    def _serve(self, packed: PackedPostings) -> None:
-        self._packed, self._n_items = packed, packed.items.size
-        self._merger = PackedMerger(packed, self._n_items)
+    def _serve(self, file: PackedFile) -> None:
+        self._packed, known, self._unread = file
+        self._n_items = self._packed.items.size
+        costs = CostModel.of_facts(known)
+        self._merger = PackedMerger(self._packed, self._n_items, costs=costs, unread=self._unread)
         self._work = {"postings": 0, "candidates": 0}
 
     def encode(self, queries: Queries) -> IntArray:
@@ -176,6 +180,8 @@ class PostingLists(Retriever):
     def footprint(self) -> Footprint:
         """Return the bytes of lists, codewords and sums; the share of items in a list."""
         packed = self._packed
+        if self._unread is not None:
+            self._unread.verify()
         covered = np.zeros(self._n_items, np.bool_)
         covered[packed.items[packed.entries >> np.uint32(packed.impact_bits)]] = True
         sums = self._n_items * np.uint16().nbytes  # what a query is added up in
@@ -193,7 +199,9 @@ class PostingLists(Retriever):
     def save(self, folder: Path) -> None:
         """Write codewords, and the lists into a file that is opened in place."""
         save_arrays(folder, KIND, {"codewords": self._codewords})
-        write_lists(folder / FILE, self._packed)
+        if self._unread is not None:
+            self._unread.verify()  # what was altered must not get a checksum that fits
+        write_lists(folder / FILE, self._packed, self._merger.costs.facts())
 
     def load(self, folder: Path) -> None:
         """Read codewords, open the lists."""

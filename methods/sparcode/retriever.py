@@ -10,28 +10,33 @@ import torch
 from harness.arrays import Array, load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
+from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint, Retriever
 from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.encoders.serving import history_limit
-from methods.encoders.serving_kernel import number_lists
+from methods.encoders.serving_kernel import COMPILE_S, number_lists
+from methods.encoders.state import load_state, state_arrays
 from methods.sparcode.index.building import build_lists
-from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
+from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
-from methods.sparcode.index.packed import PackedPostings, pack
+from methods.sparcode.index.packed import pack
 from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
-from methods.sparcode.params import SparCodeParams, SparCodeSearch
+from methods.sparcode.params import INDEX_PARAMS, SparCodeParams, SparCodeSearch
 from methods.sparcode.serving.compiled_encoder import Coded
+from methods.sparcode.serving.cost_model import CostModel
 from methods.sparcode.serving.device_merger import DeviceMerger
 from methods.sparcode.serving.fallback import PopularityFallback
 from methods.sparcode.serving.lists_of_codes import CodesInUse
+from methods.sparcode.serving.packed_kernel import COMPILE_S as MERGE_COMPILE_S
 from methods.sparcode.serving.packed_merge import PackedMerger
 from methods.sparcode.serving.rescore import best_of, dot_scores
 from methods.sparcode.serving.served_model import ServedModel, codes_of_log
 from methods.training import Checkpointing, Trained, histories, seconds_taken_over, train_model
 
 KIND = "sparcode"  # of what is saved
+FIT = "sparcode_fit"
 
 
 class EncodedQueries(NamedTuple):
@@ -90,8 +95,10 @@ class SparCode(Retriever):
             Capability.COUNTERS,
             Capability.VALIDATION,
             Capability.REFIT,
+            Capability.SAVE_FIT,
         }
     )
+    index_params: frozenset[str] = INDEX_PARAMS
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     exact: bool = False
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
@@ -104,6 +111,18 @@ class SparCode(Retriever):
 
     build_params: SparCodeParams
     search_params: SparCodeSearch
+
+    def __init__(
+        self,
+        build_params: Any = None,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> None:
+        """Keep the parameters, and see which of them training does not read."""
+        super().__init__(build_params, device=device, seed=seed, progress=progress)
+        self.index_params = self.build_params.of_index
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Train until the validation score of the quantised model no longer rises."""
@@ -159,7 +178,8 @@ class SparCode(Retriever):
         encoder = self._served.encoder
         weighted = encoder.tokenizer.n_tokens * params.n_nearest if params.n_nearest > 1 else 0
         self._fallback = PopularityFallback.of_log(log)
-        self._serve(pack(postings, counts, encoder.n_tokens, rounded_lists=weighted))
+        packed = pack(postings, counts, encoder.n_tokens, rounded_lists=weighted)
+        self._serve(PackedFile(packed, None, None))
         self.mark("index_build")
 
     def _with_neighbours(self, used: CodesInUse) -> CodesInUse:
@@ -168,22 +188,38 @@ class SparCode(Retriever):
         own = used.codes[used.codes < quantizer.n_books * quantizer.n_codes]
         books = quantizer.codebooks.detach().cpu().numpy()
         return used.with_others(
-            neighbours_of(own, params.n_codewords, params.n_parts, books, params.neighbours)
+            neighbours_of(
+                own,
+                params.n_codewords,
+                params.n_parts,
+                books,
+                params.neighbours,
+                params.memory_budget_mb,
+            )
         )
 
-    def _serve(self, packed: PackedPostings) -> None:
+    def _serve(self, file: PackedFile) -> None:
         """Make the lists ready to be merged on the device, and start counting work."""
         n_items = self._served.n_items
-        self._packed, self._list_of = packed, self._used.numbers()
-        self._merger: Any = (
-            PackedMerger(packed, n_items)
-            if self.device == "cpu"
-            else DeviceMerger(packed, n_items, self.device)
-        )
+        self._packed, self._costs, self._unread = file
+        self._list_of = self._used.numbers()
+        self._merger: Any
+        if self.device == "cpu":
+            known = CostModel.of_facts(self._costs)
+            self._merger = PackedMerger(self._packed, n_items, costs=known, unread=self._unread)
+            self._costs = self._merger.costs.facts()
+        else:
+            self._verify()  # they are copied whole
+            self._merger = DeviceMerger(self._packed, n_items, self.device)
         self._dot_items = self._served.item_sides[-1].cpu().numpy()
         self._work = dict.fromkeys(
             ("postings", "candidates", "codes_without_list", "rescored", "filled"), 0
         )
+
+    def _verify(self) -> None:
+        """Check what has not been read of a large file of lists."""
+        if self._unread is not None:
+            self._unread.verify()
 
     def search(self, queries: Queries, k: int) -> TopK:
         """Return the k best items of each query, as ``search_params`` says."""
@@ -266,6 +302,20 @@ class SparCode(Retriever):
             return np.where(scores > 0, scores, np.float32(PAD_SCORE))
         return np.where(scores > 0, scores, self._fallback.scores[item_ids])
 
+    def save_fit(self, folder: Path) -> None:
+        """Write the weights of the model and how they were trained."""
+        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+
+    def load_fit(self, folder: Path, train: Interactions) -> None:
+        """Make the model for a training log, and give it the weights."""
+        arrays, facts = load_arrays(folder, FIT)
+        self._log = train
+        self._model = SparCodeModel(train, self.build_params.model, self.device)
+        load_state(self._model, "model", arrays, self.device)
+        self._epochs = int(facts["epochs"])
+        self._trainings = Trained.of_histories(facts["history"])
+
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place, and all that encodes and scores."""
         arrays: dict[str, Array] = {
@@ -283,7 +333,8 @@ class SparCode(Retriever):
             "served": self._served.facts(self._item_width),
         }
         save_arrays(folder, KIND, arrays, facts)
-        write_lists(folder / FILE, self._packed)
+        self._verify()  # what was altered must not be written with a checksum that fits
+        write_lists(folder / FILE, self._packed, self._costs)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; neither model nor training log is needed to serve."""
@@ -328,6 +379,8 @@ class SparCode(Retriever):
                 "impact_bits": self._packed.impact_bits,
                 "bias": float(self._served.bias.mean()),
                 "restarts": self._restarts,
+                "encode_compile_s": COMPILE_S if self.device == "cpu" else 0.0,
+                "merge_compile_s": MERGE_COMPILE_S if self.device == "cpu" else 0.0,
             },
             histories(self._trainings),
             seconds_taken_over(self._trainings),

@@ -86,7 +86,7 @@ class TwoTower(Retriever):
             Capability.SAVE_FIT,
         }
     )
-    index_params: ClassVar[frozenset[str]] = INDEX_PARAMS | {"index"}
+    index_params: frozenset[str] = INDEX_PARAMS | {"index"}
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import MethodError
 from harness.lists import FloatArray, IntArray
 from methods.sparcode.index.postings import Postings
 
@@ -25,7 +26,15 @@ def best_postings(
     Parameters
     ----------
     codewords, vectors : float32 (n_codes, dim), (n_items, dim).
+
+    Raises
+    ------
+    MethodError
+        A vector or a codeword holds what is no finite number.
     """
+    for name, given in (("codewords", codewords), ("vectors", vectors)):
+        if not np.isfinite(given).all():
+            raise MethodError(f"{name} hold NaN or infinite numbers, whose products have no order")
     n_codes, n_items = len(codewords), len(vectors)
     values = np.empty((n_codes, 2 * n_kept), np.float32)
     ids = np.empty(values.shape, np.int32)

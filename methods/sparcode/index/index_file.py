@@ -3,14 +3,15 @@
 ::
 
     preamble    64 bytes: magic, version, byte order, lengths of header and file, checksum
-    header      JSON: facts; and of each section name, dtype, shape, offset, bytes, CRC-32
+    header      JSON: facts; of each section name, dtype, shape, offset, bytes; CRC-32 of the sums
     sections    the arrays, row-major, each at a multiple of 64 bytes, with zeros between
+    sums        the CRC-32 of each `BLOCK_BYTES` of each section, uint32
 
-Opening reads preamble and header only, and *always* checks magic, version, byte order, the length
-of the file and the checksum of preamble and header. It does not read the sections, so it takes no
-longer for a large file, and so it cannot see a changed byte in them: `verify` reads them all. By
-default files up to `VERIFIED_BYTES` are verified when they are opened. A checksum finds accidents,
-no forgery.
+Opening *always* checks magic, version, byte order, the length of the file, the checksums of
+preamble, header and sums, and the zeros between sections. Sections are compared with their sums,
+the smallest first, until `VERIFIED_BYTES` are read. A larger one is not read, so opening takes no
+longer for it; it comes with a `Check`, and whoever reads from it asks that first for what it will
+read: an altered block is refused when it is first touched. A checksum finds accidents, no forgery.
 """
 
 import json
@@ -20,7 +21,7 @@ import secrets
 import struct
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,20 +32,55 @@ from harness.arrays import Array
 from harness.errors import MethodError
 
 MAGIC = b"MBINDEX\x1a"  # the last byte ends a text file where such an end is known
-VERSION = 1
+VERSION = 2  # 1 had one checksum a section, so that a large one was not checked at all
 PREAMBLE = struct.Struct("<8sI4sQQI")  # the header's checksum is the last, over all before it
 PREAMBLE_BYTES = ALIGNMENT = 64
 ORDER_MARK = 0x01020304
 VERIFIED_BYTES = 64_000_000
-CHECKED_AT_ONCE = 1 << 22  # bytes
+BLOCK_BYTES = 1 << 16  # that have a checksum of their own
+SUMS = "sums"
 KINDS = "biuf"  # of dtypes: truth values, whole numbers, floats
+Bytes = npt.NDArray[np.uint8]
+
+
+class Check:
+    """Compares the blocks of one section with their checksums, each at most once."""
+
+    def __init__(self, path: Path, name: str, data: Bytes, sums: npt.NDArray[np.uint32]) -> None:
+        """Take the bytes of a section, which are not read yet."""
+        self._path, self._name, self._data, self._sums = path, name, data, sums
+        self._waiting = np.ones(sums.size, np.bool_)
+
+    def verify(self, first: int = 0, after: int | None = None) -> None:
+        """Read the blocks that hold bytes [first, after) of the section, None: to its end.
+
+        Raises
+        ------
+        MethodError
+            One was altered; names file, section and block.
+        """
+        end = self._data.size if after is None else after
+        blocks = slice(first // BLOCK_BYTES, -(-end // BLOCK_BYTES))
+        for block in (np.flatnonzero(self._waiting[blocks]) + blocks.start).tolist():
+            found = zlib.crc32(self._data[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES].data)
+            if found != self._sums[block]:
+                raise MethodError(
+                    f"{self._path}: section {self._name!r} was altered since it was written: the "
+                    f"checksum of its block {block} of {BLOCK_BYTES} bytes is {found:#010x}, "
+                    f"expected {self._sums[block]:#010x}"
+                )
+            self._waiting[block] = False
 
 
 class IndexFile(NamedTuple):
-    """What a file holds: arrays by name, and facts as JSON can say them."""
+    """What a file holds: arrays by name, and facts as JSON can say them.
+
+    ``unread`` : the checks of the arrays that were not read, by name; to be asked before these are.
+    """
 
     arrays: dict[str, Array]
     facts: Any
+    unread: dict[str, Check]
 
 
 def write_index(path: Path, arrays: Mapping[str, Array], facts: Any = None) -> None:
@@ -62,12 +98,13 @@ def write_index(path: Path, arrays: Mapping[str, Array], facts: Any = None) -> N
                 f"{path}: array {name!r} has dtype {array.dtype}, expected numbers or truth values "
                 "in this machine's byte order"
             )
-    head, offsets, length = _head_of(whole, facts)
+    sums = np.concatenate([np.zeros(0, np.uint32), *(_sums_of(one) for one in whole.values())])
+    head, offsets, length = _head_of(whole, sums, facts)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with unfinished.open("xb") as file:
             file.write(head)
-            for offset, array in zip(offsets, whole.values(), strict=True):
+            for offset, array in zip(offsets, (*whole.values(), sums), strict=True):
                 file.write(bytes(offset - file.tell()))
                 file.write(array.reshape(-1).view(np.uint8).data)
             file.write(bytes(length - file.tell()))
@@ -84,8 +121,8 @@ def open_index(path: Path, *, verify: bool | None = None, copy_on_write: bool = 
 
     Parameters
     ----------
-    verify : read all sections and compare checksums; None: if the file has at most
-        `VERIFIED_BYTES`.
+    verify : compare all sections with their checksums, or none of them; None: the smallest, up to
+        `VERIFIED_BYTES` in all. What was not compared has its check in ``unread``.
     copy_on_write : arrays may be written to, in this process's memory and never in the file.
         Compiled code with fixed signatures takes no read-only arrays.
 
@@ -102,21 +139,38 @@ def open_index(path: Path, *, verify: bool | None = None, copy_on_write: bool = 
         mapped = np.memmap(path, np.uint8, mode="c" if copy_on_write else "r")
     except OSError as error:
         raise MethodError(f"{path}: cannot be opened: {error}") from error
-    arrays = {one["name"]: _section(path, one, mapped) for one in header["sections"]}
-    if size <= VERIFIED_BYTES if verify is None else verify:
-        _verify(path, header["sections"], mapped)
-    return IndexFile(arrays, header["facts"])
+    sections = header["sections"]
+    arrays = {one["name"]: _section(path, one, mapped) for one in sections}
+    _refuse_between(path, (*sections, header[SUMS]), mapped)
+    unread = _checks(path, header, mapped)
+    limit = size if verify else VERIFIED_BYTES if verify is None else 0
+    for section in sorted(sections, key=lambda one: int(one["bytes"])):
+        limit -= section["bytes"]
+        if verify is not False and limit >= 0:
+            unread.pop(section["name"]).verify()
+    return IndexFile(arrays, header["facts"], unread)
 
 
-def _head_of(arrays: Mapping[str, Array], facts: Any) -> tuple[bytes, list[int], int]:
-    """Return preamble and header, the offsets of the sections, and the length of the file.
+def _blocks_of(n_bytes: int) -> int:
+    return -(-n_bytes // BLOCK_BYTES)
+
+
+def _sums_of(array: Array) -> npt.NDArray[np.uint32]:
+    """Return the checksum of each block."""
+    data = array.reshape(-1).view(np.uint8)
+    starts = range(0, data.size, BLOCK_BYTES)
+    return np.array([zlib.crc32(data[at : at + BLOCK_BYTES].data) for at in starts], np.uint32)
+
+
+def _head_of(arrays: Mapping[str, Array], sums: Array, facts: Any) -> tuple[bytes, list[int], int]:
+    """Return preamble and header, the offsets of sections and sums, and the length of the file.
 
     Offsets are counted from the end of the header in the table, so that its length does not depend
     on them.
     """
     sections: list[dict[str, Any]] = []
     offsets, after = [], 0
-    for name, array in arrays.items():
+    for name, array in (*arrays.items(), (SUMS, sums)):
         sections.append(
             {
                 "name": name,
@@ -124,12 +178,12 @@ def _head_of(arrays: Mapping[str, Array], facts: Any) -> tuple[bytes, list[int],
                 "shape": list(array.shape),
                 "offset": after,
                 "bytes": array.nbytes,
-                "crc32": zlib.crc32(array.reshape(-1).view(np.uint8).data),
             }
         )
         offsets.append(after)
         after = _aligned(after + array.nbytes)
-    header = json.dumps({"facts": facts, "sections": sections}).encode()
+    of_sums = {**sections.pop(), "crc32": zlib.crc32(sums.view(np.uint8).data)}
+    header = json.dumps({"facts": facts, "sections": sections, SUMS: of_sums}).encode()
     base = _aligned(PREAMBLE_BYTES + len(header))
     mark = ORDER_MARK.to_bytes(4, sys.byteorder)
     fixed = struct.pack("<8sI4sQQ", MAGIC, VERSION, mark, len(header), base + after)
@@ -165,12 +219,12 @@ def _read_header(path: Path, preamble: bytes, file: Any, size: int) -> dict[str,
             f"{found:#010x}, expected {crc:#010x} and zeros behind each"
         )
     described: dict[str, Any] = json.loads(header[:header_bytes])
-    for section in described["sections"]:
+    for section in (*described["sections"], described[SUMS]):
         section["offset"] += base
     return described
 
 
-def _section(path: Path, section: Mapping[str, Any], mapped: npt.NDArray[np.uint8]) -> Array:
+def _section(path: Path, section: Mapping[str, Any], mapped: Bytes) -> Array:
     """Return a section as an array; the table must fit the file even where its checksum does."""
     dtype, shape = np.dtype(section["dtype"]), tuple(section["shape"])
     first, after = section["offset"], section["offset"] + section["bytes"]
@@ -184,18 +238,29 @@ def _section(path: Path, section: Mapping[str, Any], mapped: npt.NDArray[np.uint
     return array
 
 
-def _verify(path: Path, sections: list[dict[str, Any]], mapped: npt.NDArray[np.uint8]) -> None:
-    """Compare the checksum of every section, and see that there are zeros between them."""
+def _checks(path: Path, header: Mapping[str, Any], mapped: Bytes) -> dict[str, Check]:
+    """Return what checks each section, once the sums are as they were written."""
+    sums, of_sums = _section(path, header[SUMS], mapped), header[SUMS]
+    found = zlib.crc32(sums.view(np.uint8).data)
+    n_blocks = sum(_blocks_of(one["bytes"]) for one in header["sections"])
+    if found != of_sums["crc32"] or sums.size != n_blocks:
+        raise MethodError(
+            f"{path}: its {sums.size} checksums, expected {n_blocks}, were altered since they were "
+            f"written: theirs is {found:#010x}, expected {of_sums['crc32']:#010x}"
+        )
+    checks, place = {}, 0
+    for one in header["sections"]:
+        first, after = one["offset"], one["offset"] + one["bytes"]
+        own = sums[place : place + _blocks_of(one["bytes"])]
+        checks[one["name"]] = Check(path, one["name"], np.asarray(mapped)[first:after], own)
+        place += own.size
+    return checks
+
+
+def _refuse_between(path: Path, sections: Iterable[Mapping[str, Any]], mapped: Bytes) -> None:
+    """See that there are zeros behind each section."""
     for section in sections:
-        first, after = section["offset"], section["offset"] + section["bytes"]
-        found = 0
-        for start in range(first, after, CHECKED_AT_ONCE):
-            found = zlib.crc32(mapped[start : min(start + CHECKED_AT_ONCE, after)].data, found)
-        if found != section["crc32"]:
-            raise MethodError(
-                f"{path}: section {section['name']!r} was altered since it was written: its "
-                f"checksum is {found:#010x}, expected {section['crc32']:#010x}"
-            )
+        after = section["offset"] + section["bytes"]
         if mapped[after : _aligned(after)].any():
             raise MethodError(
                 f"{path}: holds bytes after section {section['name']!r} that are not 0"

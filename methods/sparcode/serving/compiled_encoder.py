@@ -1,7 +1,9 @@
 """CompiledEncoder: SparCode's tokenizer and quantizer on the CPU; its codes are the served ones."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,6 +30,7 @@ from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.quantizer import Quantizer
 from methods.sparcode.model.tokenizer import Tokenizer
 
+QUERIES_A_THREAD = 128  # at least: starting a thread costs about what encoding 5 queries does
 KINDS = {"heads": HEADS, "attention": ATTENTION, "residual": RESIDUAL}
 
 
@@ -56,6 +59,9 @@ class Coded(NamedTuple):
 
 class CompiledEncoder:
     """`Encoder` on the CPU, in float32: the same bits for a query alone and in any batch.
+
+    Batches are cut into a block for each thread of numba's pool, none of fewer than
+    `QUERIES_A_THREAD` queries.
 
     Of codes at equal distances, as float32 tells them, the one with smaller codewords is nearer.
     The nearest are found by ``<x, c> - |c|^2 / 2``, their weights by ``|x - c|^2``.
@@ -104,8 +110,22 @@ class CompiledEncoder:
         given = np.empty((n, len(self._given)), np.int64)
         if self._given:
             self._write_given(fields, given)
-        asked = (history.indptr, history.ids, limit, parts, given, tokens, codes, weights)
-        wrong = write_codes(self._weights, self._plan, *asked)
+
+        def write(first: int, last: int) -> int:
+            own = slice(first, last)
+            asked = (history.indptr[first : last + 1], history.ids, limit, parts[own], given[own])
+            written = (tokens[own], codes[own], weights[own])
+            wrong = int(write_codes(self._weights, self._plan, *asked, *written))
+            return wrong if wrong == FINE else wrong + first
+
+        n_blocks = min(numba.get_num_threads(), n // QUERIES_A_THREAD)
+        if n_blocks < 2:
+            wrong = write(0, n)
+        else:
+            edges = [n * block // n_blocks for block in range(n_blocks + 1)]
+            with ThreadPoolExecutor(n_blocks) as pool:
+                wrongs = pool.map(write, edges[:-1], edges[1:])
+                wrong = next((one for one in wrongs if one != FINE), FINE)
         if wrong != FINE:
             refuse_history(wrong, self._n_items)
         return Coded(codes, weights, tokens, given)

@@ -1,10 +1,12 @@
 """What a merge costs on this machine, fitted to short timed runs on the lists themselves."""
 
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import binding
 
 from harness.lists import FloatArray, IntArray, Lists
 
@@ -29,6 +31,18 @@ class CostModel(NamedTuple):
     sparse_s: tuple[float, ...]
     dense_s: tuple[float, ...]
 
+    def facts(self) -> dict[str, Any]:
+        """Return what `of_facts` takes, as JSON can say it, and as long whatever was measured."""
+        points = {name: [f"{one:.6e}" for one in values] for name, values in self._asdict().items()}
+        return {"processor": _processor(), **points}
+
+    @classmethod
+    def of_facts(cls, facts: Any) -> "CostModel | None":
+        """Return the costs that `facts` gave; None where there are none or of another processor."""
+        if not facts or facts["processor"] != _processor():
+            return None
+        return cls(*(tuple(float(one) for one in facts[name]) for name in cls._fields))
+
     @property
     def dense_from(self) -> int:
         """Return the number of postings from which a dense collection stays the faster one.
@@ -47,6 +61,11 @@ class CostModel(NamedTuple):
 
 
 NEVER_DENSE = CostModel((), (), ())
+
+
+def _processor() -> str:
+    """Return a checksum of what the compiler calls the processor."""
+    return f"{zlib.crc32(binding.get_host_cpu_name().encode()):08x}"
 
 
 def fit_cost_model(merge_as: MergeAs, starts: IntArray, most_lists: int) -> CostModel:

@@ -1,6 +1,7 @@
 """DeviceMerger: packed posting lists on a device, merged there for a batch of queries.
 
-Four ways lead to the same whole numbers, hence to the same ids and scores: two Triton kernels
+Four ways lead to the same whole numbers, hence to the same ids and scores (as on the CPU, scores up
+to their last bits, see `torch_merge`): two Triton kernels
 (`triton_merge`), and torch operations by scatter or by sort (`torch_merge`).
 """
 

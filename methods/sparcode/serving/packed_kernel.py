@@ -14,7 +14,6 @@ those of a mapped file are. Signatures are given, so that compilation happens on
 on disk. All in one file, because a kept compilation does not notice changes elsewhere.
 """
 
-import logging
 import time
 from enum import IntEnum
 from typing import Any
@@ -28,6 +27,7 @@ from numba.extending import intrinsic
 
 from harness.lists import FloatArray, IntArray
 from harness.topk import PAD_ID, PAD_SCORE
+from methods.compiling import compiled_s
 
 LANES = 64  # sums that one step of a scan looks at; accumulators come in whole steps
 LINE = 16  # entries of a cache line
@@ -59,16 +59,17 @@ class State(IntEnum):
     IMPACT_BITS = 11
     DENSE_FROM = 12  # postings of a query from which the collection is dense
     ROOM = 13
+    READABLE = 14  # bool (n_lists,), lists that may be read; 0: all may
 
 
 # numba reads a member of an enumeration as one; plain numbers are constants of the compiled code.
 _STARTS, _ENTRIES, _ITEMS, _PLACES, _TOTALS, _SUMS, _FOUND, _KEYS, _SPARE = (
     int(State(number)) for number in range(9)
 )
-_N_LISTS, _N_ITEMS, _IMPACT_BITS, _DENSE_FROM, _ROOM = (
-    int(State(number)) for number in range(9, 14)
+_N_LISTS, _N_ITEMS, _IMPACT_BITS, _DENSE_FROM, _ROOM, _READABLE = (
+    int(State(number)) for number in range(9, 15)
 )
-FINE, TOO_LARGE, NO_LIST, BAD_WEIGHT = range(4)  # what may be wrong with a query
+FINE, TOO_LARGE, NO_LIST, BAD_WEIGHT, UNREAD = range(5)  # what may be wrong with a query
 
 Number = Any  # of a width that only numba tells apart; unsigned ones index without a check
 u16: Number = np.uint16
@@ -333,6 +334,7 @@ def _plan(
     """
     starts = _array(state, _STARTS, state[_N_LISTS] + 1, np.int64)
     entries = _array(state, _ENTRIES, starts[state[_N_LISTS]], np.uint32)
+    readable = _array(state, _READABLE, state[_N_LISTS], np.uint8)
     mask = (u64(1) << u64(state[_IMPACT_BITS])) - u64(1)
     count = postings = most = 0
     for column in range(lists.shape[1]):
@@ -342,6 +344,8 @@ def _plan(
         if one < 0 or one >= state[_N_LISTS]:
             return count, postings, most, NO_LIST
         begin, end = starts[one], starts[one + 1]
+        if state[_READABLE] != 0 and not readable[one]:
+            return count, postings, most, UNREAD
         weight = ONE
         if weights.size > 0:
             given = weights[row, column] * np.float32(ONE)  # exact: a power of two
@@ -447,7 +451,8 @@ def merge_rows(
 
     Returns
     -------
-    Postings, candidates, what is wrong (FINE, TOO_LARGE, NO_LIST or BAD_WEIGHT) and with which row.
+    Postings, candidates, what is wrong (FINE, TOO_LARGE, NO_LIST, BAD_WEIGHT or UNREAD) and with
+    which row.
     """
     return _merge(
         state, lists, weights, hidden_starts, hidden, k, cut, scale, first, last, ids, best
@@ -478,7 +483,4 @@ def merge_blocks(
         work[block, 2], work[block, 3] = wrong, row
 
 
-COMPILE_S = time.perf_counter() - _begun  # that this process spent on compiling, or on loading
-COMPILED = bool(merge_rows.stats.cache_misses or merge_blocks.stats.cache_misses)
-if COMPILED:
-    logging.getLogger(__name__).info("the merge was compiled in %.1f s", COMPILE_S)
+COMPILE_S = compiled_s(_begun, merge_rows, merge_blocks)  # of this process

@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from harness.lists import FloatArray, IntArray, Lists
+from methods.sparcode.index.lists_file import UnreadLists
 from methods.sparcode.index.packed import PackedPostings
 from methods.sparcode.serving.cost_model import NEVER_DENSE, CostModel, fit_cost_model
 from methods.sparcode.serving.packed_kernel import (
@@ -13,12 +15,14 @@ from methods.sparcode.serving.packed_kernel import (
     LANES,
     MOST,
     TOO_LARGE,
+    UNREAD,
     State,
     merge_blocks,
     merge_rows,
 )
 
 NO_CUT: Final = 1 << 40
+QUERIES_A_THREAD: Final = 8  # at least: fewer do not pay for waking another thread
 _DENSE_FROM = int(State.DENSE_FROM)
 _UNWEIGHTED = np.zeros((0, 0), np.float32)
 
@@ -39,7 +43,12 @@ class PackedMerger:
     """
 
     def __init__(
-        self, packed: PackedPostings, n_items: int, *, costs: CostModel | None = None
+        self,
+        packed: PackedPostings,
+        n_items: int,
+        *,
+        costs: CostModel | None = None,
+        unread: UnreadLists | None = None,
     ) -> None:
         """Take the lists, which are not copied unless they are not contiguous.
 
@@ -47,6 +56,7 @@ class PackedMerger:
         ----------
         packed : its arrays may be read-only, or lie in a mapped file.
         costs : fitted on this machine before; None fits them now, in well under a second.
+        unread : checks lists before they are first read; None: all have been checked.
 
         Raises
         ------
@@ -64,7 +74,7 @@ class PackedMerger:
         self._longest = int(np.diff(self._starts).max(initial=0))
         self._workers: list[list[npt.NDArray[Any]]] = []
         self._states = np.zeros((0, len(State)), np.int64)
-        self._room = -1
+        self._room, self._unread = -1, unread
         self.costs = NEVER_DENSE if costs is None else costs
         if costs is None:
             self.costs = fit_cost_model(self.merge_as, self._starts, MOST >> self._bits)
@@ -84,7 +94,7 @@ class PackedMerger:
         hidden: Lists,
         k: int,
         *,
-        threads: int = 1,
+        threads: int | None = None,
         cut: int | None = None,
     ) -> Found:
         """Return ids int64 (n, k), scores float32 (n, k), postings read and items with a sum.
@@ -96,16 +106,21 @@ class PackedMerger:
         lists : int64 (n, L); -1 is no list, a list named twice counts twice.
         weights : float32 (n, L), not negative, or None: all 1.
         hidden : for each query the items that may not be returned; they count as candidates.
-        threads : blocks that the queries are cut into. As many run at a time as numba's pool has
-            threads (`harness.measure.threads.set_threads`). A single query takes one.
+        threads : blocks that the queries are cut into, of which as many run at a time as numba's
+            pool has threads (`harness.measure.threads.set_threads`). None: a block for each of
+            these, but none of fewer than `QUERIES_A_THREAD` queries. A single query takes one.
         cut : postings of each list to read at most, those of the largest impact.
 
         Raises
         ------
+        MethodError
+            A list was altered since it was written; see `UnreadLists`.
         ValueError
             There is no such list; a weight is negative or no number; the lists of a query could
             add up to more than 16 bits hold; ``k`` or ``cut`` is below 1.
         """
+        if threads is None:
+            threads = min(numba.get_num_threads(), len(lists) // QUERIES_A_THREAD)
         return self.merge_as(self._dense_from, lists, weights, hidden, k, threads, cut)
 
     def merge_as(
@@ -137,15 +152,22 @@ class PackedMerger:
         if len(states) == 1:
             work = merge_rows(states[0], *asked, reach, self._scale, 0, n, ids, best)
             postings, candidates, wrong, row = work
-            if wrong != FINE:
+            if wrong == FINE:
+                return ids, best, postings, candidates
+            ends = [(wrong, row)]
+        else:
+            done = np.empty((len(states), 4), np.int64)
+            merge_blocks(states, *asked, reach, self._scale, ids, best, done)
+            ends = [(wrong, row) for _, _, wrong, row in done.tolist() if wrong != FINE]
+            if not ends:
+                return ids, best, int(done[:, 0].sum()), int(done[:, 1].sum())
+        for wrong, row in ends:
+            if wrong != UNREAD:
                 self._refuse(wrong, row, lists, weights)
-            return ids, best, postings, candidates
-        done = np.empty((len(states), 4), np.int64)
-        merge_blocks(states, *asked, reach, self._scale, ids, best, done)
-        for _, _, wrong, row in done.tolist():
-            if wrong != FINE:
-                self._refuse(wrong, row, lists, weights)
-        return ids, best, int(done[:, 0].sum()), int(done[:, 1].sum())
+        assert self._unread is not None, "only then is a list not to be read"
+        self._unread.verify(lists)
+        again = None if weights is _UNWEIGHTED else weights
+        return self.merge_as(dense_from, lists, again, hidden, k, threads, cut)
 
     def _hire(self, n_workers: int, most: int) -> IntArray:
         """Return the states of so many workers, each with room for ``most`` postings of a query."""
@@ -172,7 +194,8 @@ class PackedMerger:
             *worker,
         ]
         sizes = (self._starts.size - 1, self._items.size, self._bits, 0, self._room)
-        return [*(one.ctypes.data for one in arrays), *sizes]
+        readable = 0 if self._unread is None else self._unread.fine.ctypes.data
+        return [*(one.ctypes.data for one in arrays), *sizes, readable]
 
     def _refuse(self, wrong: int, row: int, lists: IntArray, weights: FloatArray) -> None:
         """Say what is wrong with a query."""

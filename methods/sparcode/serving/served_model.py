@@ -16,6 +16,7 @@ from methods.encoders.serving import history_limit
 from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Interaction, Sides
+from methods.interactions.mlp import MLP
 from methods.sparcode.index.scorer import SidesScorer
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.model import SparCodeModel
@@ -25,7 +26,7 @@ from methods.sparcode.model.sparsity import quantile_bias
 from methods.sparcode.serving.compiled_encoder import Coded, CompiledEncoder
 
 ENCODED_AT_ONCE = 1024
-BIAS_SCORES = 1 << 22  # held at once while biases are found
+BIAS_BYTES = 1 << 26  # held at once while biases are found
 SCORED_AT_ONCE = 64  # queries whose codes are scored with every item at a time
 
 
@@ -160,12 +161,23 @@ class ServedModel:
             return Coded(codes.cpu().numpy(), weights.float().cpu().numpy(), *tokens)
 
     def scorer_of(self, codes: IntArray) -> SidesScorer:
-        """Return what scores codes (n,) with every item, b included."""
+        """Return what scores codes (n,) with every item, b included.
+
+        It has no upper bounds: those of `methods.sparcode.index.bounds` are for whoever makes a
+        `SidesScorer`. What they skip depends on the data, and asking costs small blocks.
+        """
         with torch.inference_mode():
             at = torch.from_numpy(codes).to(self.bias.device)
             sides = self.interaction.of_tokens(self.encoder.vectors(at).float())
             bias = self._bias_of_codes(at, sides)
-        return SidesScorer(self.interaction.pairs, sides, self.item_sides, bias)  # type: ignore[arg-type]
+        held = pair_bytes(self.interaction, self.bias.device.type)
+        return SidesScorer(  # the interaction takes tuples, and is given some
+            self.interaction.pairs,  # type: ignore[arg-type]
+            sides,
+            self.item_sides,
+            bias,
+            pair_bytes=held,
+        )
 
     def quantised_scores(self, coded: Coded) -> FloatArray:
         """Return the weighted sum of ReLU(s(code, i) + b), float32 (n, n_items)."""
@@ -212,7 +224,9 @@ class ServedModel:
 
     def _bias_of_codes(self, codes: Tensor, sides: Sides) -> Tensor:
         """Return b of codes (n,); a quantile asks for all their scores, some codes at a time."""
-        groups, step = self.encoder.groups_of(codes), max(1, BIAS_SCORES // self.n_items)
+        groups = self.encoder.groups_of(codes)
+        held = pair_bytes(self.interaction, self.bias.device.type)
+        step = max(1, BIAS_BYTES // (held * self.n_items))
         if self.encoder.quantizer.settings.bias == "learned":
             return self.bias[groups]
         found = self.bias.new_empty(len(codes))
@@ -234,6 +248,16 @@ class ServedModel:
                 block = slice(start, start + SCORED_AT_ONCE)
                 out[block] = scores_of(coded.rows(block)).float().cpu().numpy()
         return out
+
+
+def pair_bytes(interaction: Interaction, device_type: str) -> int:
+    """Return the bytes that `Interaction.pairs` takes for a pair, its score included.
+
+    Two terms and their sum; on a device the perceptron's hidden units too, before and after ReLU.
+    Interactions that work in blocks of their own size hold one more, whatever the pairs.
+    """
+    hidden = interaction.weights.numel() if isinstance(interaction, MLP) else 0
+    return 12 + (0 if device_type == "cpu" else 8 * hidden)
 
 
 def codes_of_log(

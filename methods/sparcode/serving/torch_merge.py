@@ -1,9 +1,13 @@
 """The merge of packed posting lists by torch operations, in two ways: scatter, and sort.
 
 Sums are whole numbers, so the order of additions changes nothing, and both ways, the Triton kernels
-and the CPU kernel agree to the bit. *Scatter* adds into a dense row of the catalogue per query and
-ranks all of the row: its cost grows with n_items. *Sort* orders the postings of each query by item
-and adds up what is equal: its cost grows with the postings and knows no catalogue.
+and the CPU kernel find the same sums, hence the same ids in the same order. Scores are the same to
+the bit on a device; there a score is a product of float32 numbers, on the CPU one of float64
+rounded once, so that the two may differ in their last bits.
+
+*Scatter* adds into a dense row of the catalogue per query and ranks all of the row: its cost grows
+with n_items. *Sort* orders the postings of each query by item and adds up what is equal: its cost
+grows with the postings and knows no catalogue.
 """
 
 from typing import NamedTuple

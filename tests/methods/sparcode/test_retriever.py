@@ -14,8 +14,10 @@ from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
 from harness.topk import PAD_ID
 from methods.batches import Batch
+from methods.sparcode.index.lists_file import FILE, write_lists
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.retriever import SparCode, SparCodeParams, SparCodeSearch
+from methods.sparcode.serving import compiled_encoder, packed_merge
 
 SMALL = SparCodeParams(
     dim=8,
@@ -116,6 +118,56 @@ def test_a_random_model_serves_its_dense_scores(seed, n_items, n_codewords, n_pa
     assert method.counters()["codes_without_list"] == 0
 
 
+def test_loading_fits_no_costs(tmp_path, monkeypatch):
+    """They were fitted when the lists were built; another processor, or no costs, fits anew."""
+    method = random_model(tiny_log(), SMALL, 0)
+    method.save(tmp_path)
+    fits = []
+    fit = packed_merge.fit_cost_model
+    monkeypatch.setattr(
+        packed_merge, "fit_cost_model", lambda *given: fits.append(1) or fit(*given)
+    )
+    loaded = SparCode(SMALL)
+    loaded.load(tmp_path)
+    assert fits == []
+    for ours, theirs in zip(loaded._merger.costs, method._merger.costs, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    for name in ("encode_compile_s", "merge_compile_s"):
+        assert loaded.footprint().details[name] >= 0
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
+    SparCode(SMALL).load(tmp_path)
+    assert fits == [1]
+    write_lists(tmp_path / FILE, method._packed)
+    SparCode(SMALL).load(tmp_path)
+    assert fits == [1, 1]
+
+
+def test_threads_change_no_answer(monkeypatch):
+    """Of 300 queries at once on two threads, and of one at a time: encoded and merged the same."""
+    method = random_model(tiny_log(), SMALL, 0)
+    few = tiny_held_out(tiny_log()).queries
+    queries = few.take(np.arange(300) % len(few))
+    found, workers = [], []
+    for threads in (1, 2):
+        for module in (packed_merge, compiled_encoder):
+            monkeypatch.setattr(module.numba, "get_num_threads", lambda threads=threads: threads)
+        found.append((method.search(queries, 9), method.encode(queries)))
+        workers.append(len(method._merger._workers))
+    assert workers == [1, 2]
+    (first, coded), (second, other) = found
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_array_equal(first.scores, second.scores)
+    np.testing.assert_array_equal(coded.lists, other.lists)
+    np.testing.assert_array_equal(coded.weights, other.weights)
+    wrong = queries.history.ids.copy()
+    wrong[queries.history.indptr[200]] = 30  # in the second block
+    asked = Queries(
+        queries.user_ids, Lists(queries.history.indptr, wrong), queries.hidden, queries.fields
+    )
+    with pytest.raises(ValueError, match="200"):
+        method.encode(asked)
+
+
 def test_a_code_unseen_in_training_is_counted():
     """It has no list and adds nothing."""
     train = Interactions(Lists.of([[0, 1], [0, 1]]), 17)
@@ -143,6 +195,40 @@ def test_cuts_shorten_lists():
     cut = random_model(tiny_log(), dataclasses.replace(SMALL, top_per_code=3, budget=20), 1)
     assert cut._packed.lengths.max() <= 3
     assert cut._packed.lengths.sum() <= 20
+
+
+def test_a_fit_serves_any_cut(tmp_path):
+    """One training, taken over under other rules: what a training of its own under them serves."""
+    rules = {"top_per_code": 9, "budget": 60, "max_per_item": 5, "neighbours": 2}
+    params = dataclasses.replace(SMALL, **rules, n_parts=2, n_codewords=4)
+    plain = dataclasses.replace(SMALL, n_parts=2, n_codewords=4)
+    first, own = (SparCode(one, seed=3) for one in (plain, params))
+    for method in (first, own):
+        method.fit(tiny_log(), tiny_held_out(tiny_log()))
+    own.build()
+    first.save_fit(tmp_path)
+    other = SparCode(params, seed=3)
+    other.load_fit(tmp_path, tiny_log())
+    other.build()
+    assert set(rules) < first.index_params == SparCode.index_params
+    for one, two in zip(other._packed, own._packed, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert 0 < other._packed.entries.size <= 60
+    assert other.footprint().history == own.footprint().history
+
+
+def test_with_a_finish_lists_are_cut_in_training():
+    """Then models of two lengths of lists differ, and ``top_per_code`` is no index parameter."""
+    rules = {"finish": 2, "warm_up": 1, "anneal": 1}
+    methods = [
+        SparCode(dataclasses.replace(SMALL, top_per_code=most, **rules), seed=3) for most in (2, 9)
+    ]
+    for method in methods:
+        method.fit(tiny_log(), tiny_held_out(tiny_log()))
+        assert "top_per_code" not in method.index_params
+        assert {"budget", "max_per_item", "neighbours", "memory_budget_mb"} == method.index_params
+    books = [one._model.encoder.quantizer.codebooks for one in methods]
+    assert not torch.equal(*books)
 
 
 def test_hidden_items_never_come_back():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import MethodError
 from methods.sparcode.index import code_postings
 from methods.sparcode.index.code_postings import best_postings, nearest_codes
 
@@ -95,3 +96,13 @@ def test_a_query_does_not_depend_on_its_company():
     for row in range(9):
         alone = nearest_codes(queries[row : row + 1].copy(), codewords, 5)
         np.testing.assert_array_equal(alone[0], together[row])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_no_number_is_refused(wrong):
+    """In a codeword or a vector; no item is dropped in silence."""
+    for place in (0, 1):
+        given = [np.ones((2, 3), np.float32), np.ones((5, 3), np.float32)]
+        given[place][1, 2] = wrong
+        with pytest.raises(MethodError, match=f"{('codewords', 'vectors')[place]} hold NaN"):
+            best_postings(*given, 2, lambda *_: None)

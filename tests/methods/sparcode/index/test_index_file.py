@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
 from harness.errors import MethodError
+from harness.lists import Lists
 from methods.sparcode.index import index_file
 from methods.sparcode.index.index_file import open_index, write_index
-from methods.sparcode.index.lists_file import open_lists, write_lists
+from methods.sparcode.index.lists_file import open_lists, open_packed, write_lists
 from methods.sparcode.index.packed import pack
 from methods.sparcode.index.postings import Postings
+from methods.sparcode.serving.cost_model import NEVER_DENSE
+from methods.sparcode.serving.packed_merge import PackedMerger
 
 ARRAYS = {
     "starts": np.array([0, 2, 2, 3], np.int64),
@@ -93,16 +96,27 @@ def test_what_opening_checks_without_reading_the_arrays(path):
         open_index(path)  # small files are verified unless told otherwise
 
 
-def test_large_files_are_not_verified_unless_asked(path, monkeypatch):
-    """One byte above the limit: opening does not look at the sections."""
+def test_a_large_section_is_checked_when_it_is_read(path, monkeypatch):
+    """Above the limit opening reads the smaller sections alone; the check knows each byte."""
+    limit = sum(one.nbytes for name, one in ARRAYS.items() if name != "starts")
+    monkeypatch.setattr(index_file, "VERIFIED_BYTES", limit)
+    monkeypatch.setattr(index_file, "BLOCK_BYTES", 8)
+    write_index(path, ARRAYS)
     whole = path.read_bytes()
+    assert list(open_index(path).unread) == ["starts"]
     first = whole.index(ARRAYS["starts"].tobytes())
-    path.write_bytes(whole[:first] + b"\x05" + whole[first + 1 :])
-    monkeypatch.setattr(index_file, "VERIFIED_BYTES", len(whole))
-    with pytest.raises(MethodError, match="altered"):
+    for place in range(first, first + ARRAYS["starts"].nbytes):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        check, block = open_index(path).unread["starts"], (place - first) // 8
+        check.verify(0, 8 * block)
+        check.verify(8 * block + 8)
+        for reach in ((8 * block + 7, 8 * block + 8), (0, None)):
+            with pytest.raises(MethodError, match=f"'starts' was altered .* its block {block} of"):
+                check.verify(*reach)
+    items = whole.index(ARRAYS["items"].tobytes())
+    path.write_bytes(whole[:items] + b"\x05" + whole[items + 1 :])
+    with pytest.raises(MethodError, match="section 'items' was altered"):
         open_index(path)
-    monkeypatch.setattr(index_file, "VERIFIED_BYTES", len(whole) - 1)
-    assert open_index(path).arrays["starts"][0] == 5
 
 
 def test_a_file_of_any_other_length_is_refused(path):
@@ -130,12 +144,13 @@ def with_preamble(path, place, form, value):
 
 def test_a_later_version_and_another_byte_order_are_refused_by_name(path):
     """Although their checksums fit."""
-    with_preamble(path, 8, "<I", 1)
-    open_index(path)  # the working of this test: the same again is no change
     with_preamble(path, 8, "<I", 2)
-    with pytest.raises(MethodError, match="has version 2; this program reads version 1"):
-        open_index(path)
-    with_preamble(path, 8, "<I", 1)
+    open_index(path)  # the working of this test: the same again is no change
+    for other in (1, 3):
+        with_preamble(path, 8, "<I", other)
+        with pytest.raises(MethodError, match=f"has version {other}; this program reads version 2"):
+            open_index(path)
+    with_preamble(path, 8, "<I", 2)
     mark = path.read_bytes()[12:16]
     with_preamble(path, 12, "<4s", mark[::-1])
     with pytest.raises(MethodError, match=f"{mark[::-1].hex()}, expected {mark.hex()}"):
@@ -244,3 +259,89 @@ def test_files_that_hold_no_lists_are_refused(path, tmp_path):
         write_lists(path, POSTINGS._replace(starts=np.array(starts, np.int64)))
         with pytest.raises(MethodError, match="do not rise from 0 to its 3 postings"):
             open_lists(path)
+
+
+def large_file(path, n_lists=400, length=50_000, n_items=60_000):
+    """Write packed lists of 80 MB, above the limit up to which all is checked at once."""
+    random = np.random.default_rng(0)
+    items = np.sort(random.integers(n_items, size=(8, length)).astype(np.int32), axis=1)
+    starts = np.arange(n_lists + 1) * length
+    scores = random.random(n_lists * length, np.float32) + np.float32(0.1)
+    lists = Postings(starts, np.tile(items, (n_lists // 8, 1)).ravel(), scores)
+    write_lists(path, pack(lists, np.arange(n_items), 4))
+    assert path.stat().st_size > index_file.VERIFIED_BYTES
+
+
+def test_no_altered_byte_of_a_large_file_is_served(tmp_path):
+    """A byte of every section, and of what lies before and between them, of an 80 MB file.
+
+    What opening does not see, an altered posting, is refused by the first merge of its list, on any
+    number of threads; other lists, and the same one once the byte is put back, are served.
+    """
+    path = tmp_path / "large.index"
+    large_file(path)
+    whole = np.memmap(path, np.uint8, mode="r+")
+    header_bytes = int(whole[16:24].view(np.uint64)[0])
+    header = json.loads(bytes(whole[64 : 64 + header_bytes]))
+    first = -(-(64 + header_bytes) // 64) * 64
+    sections = {one["name"]: one for one in (*header["sections"], header["sums"])}
+    assert set(sections) == {"starts", "entries", "items", "places", "sums"}
+    places = [8, 40, 64, first - 1]
+    for name in ("starts", "items", "places", "sums"):
+        begin, size = first + sections[name]["offset"], sections[name]["bytes"]
+        places += [begin, begin + size // 2, begin + size - 1]
+    for place in places:
+        whole[place] ^= 0x80
+        with pytest.raises(MethodError, match=r"large\.index: "):
+            open_packed(path)
+        whole[place] ^= 0x80
+    hidden, entries = Lists.empty(20), first + sections["entries"]["offset"]
+    for one, threads in ((0, 1), (7, 2), (399, 1)):
+        place = entries + 4 * (50_000 * one + 31_000) + 3  # the high byte: a place far away
+        expected = merged(path, one, hidden, threads)
+        whole[place] ^= 0x80
+        opened = open_packed(path)
+        assert opened.unread is not None
+        merger = PackedMerger(opened.lists, 60_000, costs=NEVER_DENSE, unread=opened.unread)
+        merger.merge(np.full((20, 1), 200), None, hidden, 5)
+        with pytest.raises(MethodError, match=r"large\.index: section 'entries' was altered"):
+            merger.merge(np.full((20, 1), one), None, hidden, 5, threads=threads)
+        with pytest.raises(MethodError, match="altered"):
+            opened.unread.verify()
+        whole[place] ^= 0x80
+        for ours, theirs in zip(merged(path, one, hidden, threads), expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def merged(path, one, hidden, threads):
+    lists, _, unread = open_packed(path)
+    merger = PackedMerger(lists, 60_000, costs=NEVER_DENSE, unread=unread)
+    return merger.merge(np.full((20, 1), one), None, hidden, 5, threads=threads)
+
+
+@pytest.mark.parametrize("limit", [0, index_file.VERIFIED_BYTES])
+def test_places_without_an_item_are_refused_though_checksums_fit(limit, tmp_path, monkeypatch):
+    """9 items, and a posting, an order of items, of places, that name a tenth or one below 0."""
+    monkeypatch.setattr(index_file, "VERIFIED_BYTES", limit)
+    path, whole = tmp_path / "lists", packed()
+    entries = whole.entries.copy()
+    entries[1] = 9 << whole.impact_bits | 1
+    write_lists(path, whole._replace(entries=entries))
+
+    def search():
+        lists, _, unread = open_packed(path)
+        merger = PackedMerger(lists, 9, costs=NEVER_DENSE, unread=unread)
+        merger.merge(np.array([[0]]), None, Lists.empty(1), 2)
+
+    with pytest.raises(MethodError, match="a posting is of place 9; there are 9 items"):
+        search()
+    for name in ("items", "places"):
+        for wrong in (9, -1):
+            numbers = getattr(whole, name).copy()
+            numbers[3] = wrong
+            write_lists(path, whole._replace(**{name: numbers}))
+            with pytest.raises(MethodError, match="no two orders of 9 items"):
+                open_packed(path)
+    write_lists(path, whole._replace(impact_bits=40))
+    with pytest.raises(MethodError, match="impact_bits = 40"):
+        open_packed(path)

@@ -1,11 +1,14 @@
 """Codes near those in use, against all codes."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import MethodError
 from methods.sparcode.index.neighbours import neighbours_of
 from methods.sparcode.model.quantizer import FAR
 
@@ -68,3 +71,18 @@ def test_a_case_by_hand():
     assert neighbours_of(np.array([0, 1]), 3, 2, books, 1).tolist() == []  # each is the other's
     assert neighbours_of(np.array([0]), 3, 2, books, 0).tolist() == []
     assert neighbours_of(np.zeros(0, np.int64), 3, 2, books, 2).tolist() == []
+
+
+def test_the_memory_stays_within_the_budget():
+    """Of 512 words in 64 dimensions, all in use: at once their differences are 134 MB, here 5."""
+    random = np.random.default_rng(0)
+    books, used = random.standard_normal((1, 1, 512, 64)), np.arange(0, 512, 2)
+    whole = neighbours_of(used, 512, 1, books, 3)
+    tracemalloc.start()
+    found = neighbours_of(used, 512, 1, books, 3, memory_budget_mb=5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6
+    np.testing.assert_array_equal(found, whole)
+    with pytest.raises(MethodError, match=r"memory_budget_mb = 0\.01 has no room .* 512 codewords"):
+        neighbours_of(used, 512, 1, books, 3, memory_budget_mb=0.01)

@@ -1,13 +1,19 @@
 """The packed merge equals a sum of whole numbers, ties by item id, whatever the way it takes."""
 
+import json
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.lists import Lists
+from methods.compiling import compiled_s
 from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.index.postings import Postings
+from methods.sparcode.serving import packed_kernel, packed_merge
 from methods.sparcode.serving.cost_model import NEVER, NEVER_DENSE, CostModel, fit_cost_model
 from methods.sparcode.serving.merge import merge_lists
 from methods.sparcode.serving.packed_merge import PackedMerger
@@ -126,6 +132,43 @@ def test_many_candidates_of_equal_sums(way, k, values):
     assert_same(found, oracle(packed, lists, None, hidden, k))
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    weighted=st.booleans(),
+    spread=st.sampled_from([0.5, 4.0, 12.0]),
+    width=st.integers(1, 6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_sum_is_as_near_as_is_stated(weighted, spread, width, seed):
+    """|served - sum of w s| <= scale * sum of (w e + m 2^-16 + 1/2), without weights of e alone.
+
+    m is the impact and e 1/2, or 1 of a score below scale / 2; scores reach from large ones to such
+    as are no thousandth of a unit. What is not found has a sum below its bound.
+    """
+    random = np.random.default_rng(seed)
+    n_items, n_lists = 40, 7
+    postings = random_postings(random, n_lists, n_items)
+    scores = np.exp(spread * random.standard_normal(postings.scores.size)).astype(np.float32)
+    packed = packed_of(random, postings._replace(scores=scores), n_items, width)
+    lists = random.integers(n_lists, size=(3, width))
+    weights = random.random(lists.shape, np.float32) ** 3 if weighted else None
+    ids, served, *_ = merger_of(packed).merge(lists, weights, Lists.empty(3), n_items)
+    exact, bound = np.zeros((2, 3, n_items))
+    for row, column in np.ndindex(lists.shape):
+        w = 1.0 if weights is None else float(weights[row, column])
+        own = slice(*postings.starts[lists[row, column] : lists[row, column] + 2])
+        items, s = postings.items[own], scores[own].astype(np.float64)
+        e = np.where(s >= packed.scale / 2, 0.5, 1.0)
+        exact[row, items] += w * s
+        m = np.maximum(1, s / packed.scale + 0.5)
+        bound[row, items] += packed.scale * (w * e + (weighted and m / 65536 + 0.5))
+    found = np.zeros_like(exact)
+    for row in range(3):
+        kept = ids[row] >= 0
+        found[row, ids[row, kept]] = served[row, kept]
+    assert (np.abs(found - exact) <= bound * (1 + 1e-9) + 2.0**-24 * found).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_it_is_the_float_merge_up_to_the_rounding_of_scores(seed):
@@ -161,6 +204,21 @@ def test_neither_threads_nor_company_change_an_answer():
         )
         np.testing.assert_array_equal(alone[0][0], whole[0][row])
         np.testing.assert_array_equal(alone[1][0], whole[1][row])
+
+
+def test_a_batch_takes_the_threads_that_numba_has(monkeypatch):
+    """As many blocks as threads, of 8 queries at least; a query or a few stay on one thread."""
+    random = np.random.default_rng(6)
+    packed = packed_of(random, random_postings(random, 40, 500, 50), 500, 6)
+    lists, hidden = random.integers(40, size=(40, 6)), Lists.empty(40)
+    whole = merger_of(packed).merge(lists, None, hidden, 30, threads=1)
+    for threads, n, n_workers in ((1, 40, 1), (2, 40, 2), (64, 40, 5), (2, 15, 1), (2, 1, 1)):
+        monkeypatch.setattr(packed_merge.numba, "get_num_threads", lambda threads=threads: threads)
+        merger = merger_of(packed)
+        found = merger.merge(lists[:n], None, Lists.empty(n), 30)
+        assert len(merger._workers) == n_workers
+        np.testing.assert_array_equal(found[0], whole[0][:n])
+        np.testing.assert_array_equal(found[1], whole[1][:n])
 
 
 def test_a_worker_grows_with_what_is_asked():
@@ -274,3 +332,28 @@ def test_a_fitted_merger_answers_the_same():
         fitted.merge(lists, None, Lists.empty(9), 30),
         merger_of(packed).merge(lists, None, Lists.empty(9), 30),
     )
+
+
+def test_costs_come_back_from_what_a_file_holds(monkeypatch):
+    """To seven digits, in as many bytes whatever they are; not on another processor."""
+    costs = CostModel((10.0, 20.0), (2e-6, 4.1234567e-6), (1e-3, 1.0))
+    facts = json.loads(json.dumps(costs.facts()))
+    found = CostModel.of_facts(facts)
+    assert found.postings == costs.postings
+    np.testing.assert_allclose(found.sparse_s, costs.sparse_s, rtol=1e-6)
+    np.testing.assert_allclose(found.dense_s, costs.dense_s, rtol=1e-6)
+    others = CostModel((9.9e9, 1.0), (0.0, 0.123456789), (7.0, 3e-12)).facts()
+    assert len(json.dumps(others)) == len(json.dumps(facts))
+    assert CostModel.of_facts(NEVER_DENSE.facts()) == NEVER_DENSE
+    assert CostModel.of_facts(None) is None
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
+    assert CostModel.of_facts(facts) is None
+
+
+def test_what_compiling_cost_is_told():
+    """Nothing of functions that came from the cache; else the seconds since the clock was read."""
+    warm, cold = (SimpleNamespace(stats=SimpleNamespace(cache_misses=one)) for one in ({}, {0: 1}))
+    begun = time.perf_counter() - 5
+    assert compiled_s(begun, warm, warm) == 0
+    assert 5 <= compiled_s(begun, warm, cold) < 60
+    assert (packed_kernel.COMPILE_S > 0) == bool(packed_kernel.merge_rows.stats.cache_misses)
