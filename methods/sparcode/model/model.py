@@ -109,7 +109,7 @@ class SparCodeModel(RankingModel):
             tokens = [self.tokens(one) for one in recent]
             vectors = torch.cat([one.quantisable for one in tokens])
             if not self.phase[0]:
-                self.encoder.quantizer.fit_codebooks(vectors)
+                self.encoder.quantizer.fit_codebooks(vectors, len(recent))
                 self.quantised.fill_(True)
                 self._known = None
                 if self.settings.bias == "learned":

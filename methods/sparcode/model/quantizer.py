@@ -44,6 +44,9 @@ class Quantizer(nn.Module):
     are per token, for tokens of unlike sources lie in unlike places. With a residual tokenizer each
     token encodes what the codes of the tokens before it left over.
 
+    Averages are of a step: ``counts`` (K, M, N) are how many tokens of a step are nearest to each
+    codeword, ``sums`` (K, M, N, d) those tokens' sum.
+
     References
     ----------
     Su et al., SIGIR 2023, section on the quantiser; van den Oord et al., NeurIPS 2017, appendix A.1
@@ -185,14 +188,17 @@ class Quantizer(nn.Module):
             self.codebooks.copy_(torch.where(used.unsqueeze(-1), means, self.codebooks))
 
     @torch.no_grad()
-    def fit_codebooks(self, tokens: Tensor) -> None:
-        """Set codebooks by k-means on tokens (n, K, D), and temperatures by the mean distance."""
+    def fit_codebooks(self, tokens: Tensor, n_steps: int) -> None:
+        """Set codebooks by k-means on tokens (n, K, D), and temperatures by the mean distance.
+
+        Averages start as if steps like the ``n_steps`` that the tokens are of had gone on for ever.
+        """
         left = tokens[:, 0]
         for token in range(self.n_tokens):
             own = left if self.is_residual else tokens[:, token]
             book = self.books_of(torch.tensor([token], device=tokens.device))
             if token == 0 or not self.settings.shared_codebooks:
-                self._fit_book(int(book), own if self.is_residual else self._pool(tokens, own))
+                self._fit_book(int(book), self._pool(tokens, own), n_steps)
             parts, words = self.split(own[:, None]), self.codebooks[book].detach()
             digits, gaps = nearest_codes(parts, words, 1, None)
             mean = gaps.mean().clamp_min(1e-8)
@@ -203,13 +209,13 @@ class Quantizer(nn.Module):
         """Return what a codebook is fitted to: a token's own, or all tokens that share it."""
         return tokens.flatten(0, 1) if self.settings.shared_codebooks else own
 
-    def _fit_book(self, book: int, tokens: Tensor) -> None:
-        """Set one codebook from tokens (n, D)."""
+    def _fit_book(self, book: int, tokens: Tensor, n_steps: int) -> None:
+        """Set one codebook from tokens (n, D) of some steps; k-means may have counted a sample."""
         parts = self.split(tokens[:, None])[:, 0]  # (n, M, d)
         for part in range(self.settings.n_parts):
             words, counts = kmeans(parts[:, part], self.settings.n_codewords)
             self.codebooks.data[book, part] = words
-            self.counts[book, part] = counts / counts.sum()
+            self.counts[book, part] = counts * (len(tokens) / n_steps / counts.sum())
             self.sums[book, part] = words * self.counts[book, part].unsqueeze(-1)
 
     @torch.no_grad()
