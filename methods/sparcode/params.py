@@ -33,7 +33,8 @@ class SparCodeParams(TrainingParams):
         the heads. ``beside``: they are mixed into the heads, and have tokens.
     interaction : what scores (token, item); see `methods.interactions.choice`.
     n_parts, n_codewords : M and N; a token's code is one of N^M.
-    shared_codebooks : one set of codebooks for all tokens, as in the paper, or one each.
+    shared_codebooks : one set of codebooks for all tokens, as in the paper, or one each; levels of
+        a residual tokenizer have one each.
     n_nearest : codes of a token (J); 1 is the paper's hard assignment.
     temperature : of the weights of several codes, at first, in units of the mean squared distance
         of a token to its nearest code.
@@ -135,6 +136,11 @@ class SparCodeParams(TrainingParams):
             raise ValueError(
                 "codebooks = 'gradient' needs n_nearest above 1: past one code the gradient goes "
                 "to the token, and codewords would stay; use 'averages'"
+            )
+        if self.tokenizer == "residual" and self.shared_codebooks:
+            raise ValueError(
+                "tokenizer = 'residual' needs shared_codebooks = false: each level encodes what is "
+                "left over, so that its tokens are far shorter than those of the level before"
             )
         if self.finish and not self.top_per_code:
             raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")

@@ -172,6 +172,7 @@ def test_hidden_items_never_come_back():
             "codebooks = 'gradient' needs n_nearest above 1",
         ),
         ({"finish": 1}, "finish = 1 needs top_per_code"),
+        ({"tokenizer": "residual", "shared_codebooks": True}, "needs shared_codebooks = false"),
     ],
 )
 def test_senseless_values_are_refused(changes, message):

@@ -197,6 +197,39 @@ def test_a_residual_level_encodes_what_is_left():
     assert found.vectors.flatten().tolist() == [4.0, 1.0]
 
 
+def test_the_words_of_a_residual_level_restart_at_what_is_left():
+    """Words 0 and 4 take all of 5 and 3.5; of level 1 word 0 is dead: it restarts at 1 or -0.5.
+
+    With both words of level 0 dead they move to tokens first, and then nothing is left for level 1
+    of the token that a word moved to.
+    """
+    torch.manual_seed(0)
+    tokens = torch.tensor([[[5.0]], [[3.5]]])
+    quantizer = quantizer_of([[0.0], [4.0]], n_tokens=2, tokenizer="residual", n_heads=2)
+    quantizer.counts[1, 0] = torch.tensor([0.0, 6.0])
+    assert quantizer.restart_dead(tokens) == 1
+    assert quantizer.codebooks[0].flatten().tolist() == [0.0, 4.0]
+    fresh, other = quantizer.codebooks[1].flatten().tolist()
+    assert fresh in (1.0, -0.5)
+    assert other == 4.0
+    assert quantizer.counts[1].flatten().tolist() == [3.0, 6.0]
+    assert quantizer.counts[0].flatten().tolist() == [1.0, 1.0]  # nothing was assigned
+    quantizer.counts.zero_()
+    assert quantizer.restart_dead(tokens[:1]) == 4
+    assert quantizer.codebooks.flatten().tolist() == [5.0, 5.0, 0.0, 0.0]
+
+
+def test_residual_levels_start_by_k_means_of_what_is_left():
+    """20, 22, 30, 32 are 21 and 31 with 1 left over, up or down: two levels leave nothing."""
+    torch.manual_seed(0)
+    quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2, tokenizer="residual", n_heads=2).eval()
+    tokens = torch.tensor([20.0, 22.0, 30.0, 32.0])[:, None, None]
+    quantizer.fit_codebooks(tokens, 1)
+    assert sorted(quantizer.codebooks[0].flatten().tolist()) == [21.0, 31.0]
+    assert sorted(quantizer.codebooks[1].flatten().tolist()) == [-1.0, 1.0]
+    torch.testing.assert_close(quantizer(tokens).vectors.sum(1)[:, 0], tokens[:, 0])
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_codebooks_are_per_token_or_shared(shared):
     """Two tokens look up two codebooks, or one."""
