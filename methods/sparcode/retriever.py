@@ -180,7 +180,6 @@ class SparCode(Retriever):
             if self.device == "cpu"
             else DeviceMerger(packed, n_items, self.device)
         )
-        self._dot_items = self._served.item_sides[-1].cpu().numpy()
         self._work = dict.fromkeys(
             ("postings", "candidates", "codes_without_list", "rescored", "filled"), 0
         )
@@ -239,7 +238,7 @@ class SparCode(Retriever):
         self._work["rescored"] += int(np.count_nonzero(found.ids != PAD_ID))
         if self.search_params.rescore == "dot":
             vectors = self._served.dot_vectors(tokens).cpu().numpy()
-            scores = dot_scores(vectors, self._dot_items, found.ids)
+            scores = dot_scores(vectors, self._served.dot_items, found.ids)
         else:
             ids = torch.from_numpy(found.ids).to(self._served.bias.device)
             scores = self._served.full_scores(tokens, ids).cpu().numpy()
@@ -258,7 +257,7 @@ class SparCode(Retriever):
         self.mark("encode")
         if params.rescore == "dot":
             vectors = self._served.dot_vectors(coded.tokens).cpu().numpy()
-            return np.asarray(vectors @ self._dot_items[item_ids].T)
+            return np.asarray(vectors @ self._served.dot_items[item_ids].T)
         if params.scoring == "unquantised" or params.rescore == "full":
             return self._served.unquantised_scores(coded)[:, item_ids]
         scores = self._served.quantised_scores(coded)[:, item_ids]
