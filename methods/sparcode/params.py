@@ -10,6 +10,7 @@ from methods.sparcode.model.settings import (
     Codebooks,
     FieldTokens,
     Gradient,
+    HeadStart,
     ModelSettings,
     TokenizerName,
 )
@@ -28,6 +29,9 @@ class SparCodeParams(TrainingParams):
     hidden : units of the hidden layer of tokenizer and interaction.
     tokenizer : how the history becomes tokens: ``heads``, ``attention`` or ``residual``.
     n_heads : tokens that are learned of the history (K); of a residual tokenizer its levels.
+    head_start : what a head's projection starts as: the ``identity``, so that the sum over tokens
+        starts as the two towers' inner product, or a random ``orthogonal`` matrix of its own. A
+        residual tokenizer has no projections.
     field_tokens : ``fields``: a token for each field of the query, heads see the history alone.
         ``pairs``: and a token for each pair of categorical fields. ``none``: fields are mixed into
         the heads. ``beside``: they are mixed into the heads, and have tokens.
@@ -54,7 +58,9 @@ class SparCodeParams(TrainingParams):
         .1252, cut to 256 postings .1231).
     density : share of (code, item) pairs that are positive; of a learned b only at first.
     warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
-    finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code.
+    finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code,
+        max_per_item or budget, and neighbours = 0. Which postings these are is decided when such an
+        epoch begins, by the rules below; the lists that are built hold no others.
     unquantised_weight : of the loss of the unquantised score once there are codes.
     top_per_code : postings of a list, at most; 0 for no limit.
     budget : postings of all lists, at most, the best by score; 0 for no limit.
@@ -67,6 +73,7 @@ class SparCodeParams(TrainingParams):
     hidden: int = 64
     tokenizer: TokenizerName = "heads"
     n_heads: int = 2
+    head_start: HeadStart = "identity"
     field_tokens: FieldTokens = "fields"
     interaction: InteractionName = "mlp"
     n_parts: int = 1
@@ -95,7 +102,7 @@ class SparCodeParams(TrainingParams):
         zero = ("anneal", "finish", "gumbel", "commitment", "unquantised_weight", "neighbours")
         limits = ("top_per_code", "budget", "max_per_item")
         flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
-        self.check_positive(*zero, *limits, *flags, "codebooks", "bias")
+        self.check_positive(*zero, *limits, *flags, "codebooks", "bias", "head_start")
         self.check_scores("sparcode", own=False)
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
@@ -142,8 +149,15 @@ class SparCodeParams(TrainingParams):
                 "tokenizer = 'residual' needs shared_codebooks = false: each level encodes what is "
                 "left over, so that its tokens are far shorter than those of the level before"
             )
-        if self.finish and not self.top_per_code:
-            raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")
+        if self.finish and not (self.top_per_code or self.max_per_item or self.budget):
+            raise ValueError(
+                f"finish = {self.finish} needs top_per_code, max_per_item or budget, which are 0"
+            )
+        if self.finish and self.neighbours:
+            raise ValueError(
+                f"finish = {self.finish} needs neighbours = 0, which is {self.neighbours}: codes "
+                "that training queries do not use have no list in training"
+            )
 
     @property
     def cut(self) -> CutRules:

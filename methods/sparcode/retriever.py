@@ -19,6 +19,7 @@ from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.lists_file import FILE, open_packed, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
 from methods.sparcode.index.packed import PackedPostings, pack
+from methods.sparcode.index.scorer import CodeScorer
 from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.params import SparCodeParams, SparCodeSearch
@@ -148,8 +149,11 @@ class SparCode(Retriever):
         coded = codes_of_log(self._served, log, params.max_history)
         self._used = self._with_neighbours(CodesInUse.of(coded, starts))
         self.mark("code_assignment")
+        scorer: CodeScorer = self._served.scorer_of(self._used.codes)
+        if self._model.stored:
+            scorer = self._model.stored.only(scorer, self._used.codes)
         postings = build_lists(
-            self._served.scorer_of(self._used.codes),
+            scorer,
             params.cut,
             params.memory_budget_mb,
             lambda done, total: self.progress("postings", done, total),
@@ -163,7 +167,12 @@ class SparCode(Retriever):
         self.mark("index_build")
 
     def _with_neighbours(self, used: CodesInUse) -> CodesInUse:
-        """Return the codes in use and, of codebooks with parts, those near them."""
+        """Return the codes in use and, of codebooks with parts, those near them.
+
+        Of a model that has final lists also the codes that have one.
+        """
+        if self._model.stored:
+            return used.with_others(np.setdiff1d(self._model.stored.codes, used.codes))
         params, quantizer = self.build_params, self._served.encoder.quantizer
         own = used.codes[used.codes < quantizer.n_books * quantizer.n_codes]
         books = quantizer.codebooks.detach().cpu().numpy()

@@ -171,7 +171,11 @@ def test_hidden_items_never_come_back():
             {"n_nearest": 1, "gradient": "rotation"},
             "codebooks = 'gradient' needs n_nearest above 1",
         ),
-        ({"finish": 1}, "finish = 1 needs top_per_code"),
+        ({"finish": 1}, "finish = 1 needs top_per_code, max_per_item or budget"),
+        (
+            {"finish": 1, "budget": 9, "neighbours": 2},
+            "finish = 1 needs neighbours = 0",
+        ),
         ({"tokenizer": "residual", "shared_codebooks": True}, "needs shared_codebooks = false"),
     ],
 )
