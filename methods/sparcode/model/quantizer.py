@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.sparcode.model.kmeans import kmeans
+from methods.sparcode.model.kmeans import DISTANCES, kmeans
 from methods.sparcode.model.repeats import repeats
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.straight_through import rotated, straight
@@ -200,8 +200,10 @@ class Quantizer(nn.Module):
             if token == 0 or not self.settings.shared_codebooks:
                 self._fit_book(int(book), self._pool(tokens, own), n_steps)
             parts, words = self.split(own[:, None]), self.codebooks[book].detach()
-            _, gaps = nearest_codes(parts, words, 1, None)
-            mean = gaps.mean().clamp_min(1e-8)
+            rows = max(1, DISTANCES // self.settings.n_codewords)
+            blocks = torch.functional.split(parts, rows)
+            gaps = [nearest_codes(some, words, 1, None)[1] for some in blocks]
+            mean = torch.cat(gaps).mean().clamp_min(1e-8)
             self.log_temperature[book] = (mean * self.settings.temperature).log()
             left = self._left_over(left, token)
 

@@ -188,6 +188,16 @@ def test_k_means_finds_separate_clusters():
     assert counts.tolist() == [20, 20, 20]
 
 
+def test_k_means_in_blocks_is_k_means(monkeypatch):
+    """Distances of seven points at a time give the words and counts of all at once."""
+    points, found = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)).double(), []
+    for held in (1 << 25, 70):
+        monkeypatch.setattr("methods.sparcode.model.kmeans.DISTANCES", held)
+        torch.manual_seed(1)
+        found.append(kmeans(points, 10))
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_a_residual_level_encodes_what_is_left():
     """Words 0 and 4: the token 5 is 4 at the first level, and 1 at the second, which is word 0."""
     quantizer = quantizer_of([[0.0], [4.0]], n_tokens=2, tokenizer="residual", n_heads=2).eval()
