@@ -86,6 +86,10 @@ class CrossNetwork(Interaction):
         bilinear = torch.cat((*self.dot.of_items(features), part.alpha, part.e, one, part.c), 1)
         return inner, bilinear, part.p
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """See `Interaction`."""
+        return side[1][:, : self.dim]  # what else is bilinear stands behind it
+
     def pairs(self, tokens: Sides, items: Sides) -> Tensor:
         """Return scores, (n, m); those of the second layer in blocks."""
         second = in_blocks(self._block, tokens[::2], items[::2], 4 * len(self.core))

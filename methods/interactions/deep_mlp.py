@@ -49,6 +49,10 @@ class DeepMLP(Interaction):
         """Return hidden parts and vectors, ((m, H), (m, D))."""
         return (self.item(features), *self.dot.of_items(features))
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """See `Interaction`."""
+        return side[1]
+
     def pairs(self, tokens: Sides, items: Sides) -> Tensor:
         """Return scores, (n, m); the perceptron's in blocks."""
         per_pair = self.weights.numel() * (1 + len(self.layers))

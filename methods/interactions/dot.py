@@ -32,6 +32,10 @@ class Dot(Interaction):
         """Return vectors, ((m, D),)."""
         return (self.item(features),)
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """See `Interaction`."""
+        return side[0]
+
     def pairs(self, tokens: Sides, items: Sides) -> Tensor:
         """Return inner products, (n, m)."""
         return tokens[0] @ items[0].T

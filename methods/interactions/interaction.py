@@ -40,6 +40,13 @@ class Interaction(nn.Module, ABC):
     def own(self, tokens: Sides, items: Sides) -> Tensor:
         """Return the score of each token with the item of the same row, (n,)."""
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """Return a side's vectors in <P token, tower(item)>, (n, D), alone; None without that term.
+
+        ``side`` is what tokens bring or what items bring.
+        """
+        return None
+
 
 def take(sides: Sides, rows: Tensor | slice) -> Sides:
     """Return some rows of a side."""

@@ -66,6 +66,10 @@ class MixtureOfLogits(Interaction):
         rest = () if self.dot is None else self.dot.of_items(features)
         return (self._components(self.item(features)), self.item_gate(features), *rest)
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """See `Interaction`."""
+        return None if self.dot is None else side[2]
+
     def pairs(self, tokens: Sides, items: Sides) -> Tensor:
         """Return scores, (n, m); the mixture's in blocks."""
         mixed = in_blocks(self._block, tokens[:2], items[:2], 6 * self.n_components)

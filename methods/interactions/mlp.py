@@ -36,6 +36,10 @@ class MLP(Interaction):
         """Return hidden parts and vectors, ((m, H), (m, D))."""
         return (self.item(features), *self.dot.of_items(features))
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """See `Interaction`."""
+        return side[1]
+
     def pairs(self, tokens: Sides, items: Sides) -> Tensor:
         """Return scores, (n, m)."""
         return split_mlp(tokens[0], items[0], self.weights) + tokens[1] @ items[1].T

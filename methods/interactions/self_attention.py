@@ -78,6 +78,10 @@ class SelfAttention(Interaction):
         vector = torch.cat((*self.dot.of_items(features), _ones(features), alone[:, None]), 1)
         return key, query, torch.logsumexp(logits, 3), among, read[:, :, 0], vector
 
+    def dot_side(self, side: Sides) -> Tensor | None:
+        """See `Interaction`."""
+        return side[-1][:, :-2]  # behind it: what each side scores alone
+
     def pairs(self, tokens: Sides, items: Sides) -> Tensor:
         """Return scores, (n, m); what attention adds in blocks."""
         per_pair = 8 * self.heads * self.n_parts

@@ -10,6 +10,7 @@ from methods.sparcode.model.settings import (
     Codebooks,
     FieldTokens,
     Gradient,
+    HeadStart,
     ModelSettings,
     TokenizerName,
 )
@@ -31,12 +32,16 @@ class SparCodeParams(TrainingParams):
     hidden : units of the hidden layer of tokenizer and interaction.
     tokenizer : how the history becomes tokens: ``heads``, ``attention`` or ``residual``.
     n_heads : tokens that are learned of the history (K); of a residual tokenizer its levels.
+    head_start : what a head's projection starts as: the ``identity``, so that the sum over tokens
+        starts as the two towers' inner product, or a random ``orthogonal`` matrix of its own. A
+        residual tokenizer has no projections.
     field_tokens : ``fields``: a token for each field of the query, heads see the history alone.
         ``pairs``: and a token for each pair of categorical fields. ``none``: fields are mixed into
         the heads. ``beside``: they are mixed into the heads, and have tokens.
     interaction : what scores (token, item); see `methods.interactions.choice`.
     n_parts, n_codewords : M and N; a token's code is one of N^M.
-    shared_codebooks : one set of codebooks for all tokens, as in the paper, or one each.
+    shared_codebooks : one set of codebooks for all tokens, as in the paper, or one each; levels of
+        a residual tokenizer have one each.
     n_nearest : codes of a token (J); 1 is the paper's hard assignment.
     temperature : of the weights of several codes, at first, in units of the mean squared distance
         of a token to its nearest code.
@@ -56,7 +61,9 @@ class SparCodeParams(TrainingParams):
         .1252, cut to 256 postings .1231).
     density : share of (code, item) pairs that are positive; of a learned b only at first.
     warm_up, anneal : epochs before tokens are quantised, and after that until the ReLU is whole.
-    finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code.
+    finish : last epochs, in which what the lists will not hold scores zero; needs top_per_code,
+        max_per_item or budget, and neighbours = 0. Which postings these are is decided when such an
+        epoch begins, by the rules below; the lists that are built hold no others.
     unquantised_weight : of the loss of the unquantised score once there are codes.
     top_per_code : postings of a list, at most; 0 for no limit.
     budget : postings of all lists, at most, the best by score; 0 for no limit.
@@ -69,6 +76,7 @@ class SparCodeParams(TrainingParams):
     hidden: int = 64
     tokenizer: TokenizerName = "heads"
     n_heads: int = 2
+    head_start: HeadStart = "identity"
     field_tokens: FieldTokens = "fields"
     interaction: InteractionName = "mlp"
     n_parts: int = 1
@@ -97,7 +105,7 @@ class SparCodeParams(TrainingParams):
         zero = ("anneal", "finish", "gumbel", "commitment", "unquantised_weight", "neighbours")
         limits = ("top_per_code", "budget", "max_per_item")
         flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
-        self.check_positive(*zero, *limits, *flags, "codebooks", "bias")
+        self.check_positive(*zero, *limits, *flags, "codebooks", "bias", "head_start")
         self.check_scores("sparcode", own=False)
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
@@ -139,16 +147,25 @@ class SparCodeParams(TrainingParams):
                 "codebooks = 'gradient' needs n_nearest above 1: past one code the gradient goes "
                 "to the token, and codewords would stay; use 'averages'"
             )
-        if self.finish and not self.top_per_code:
-            raise ValueError(f"finish = {self.finish} needs top_per_code, which is 0")
+        if self.tokenizer == "residual" and self.shared_codebooks:
+            raise ValueError(
+                "tokenizer = 'residual' needs shared_codebooks = false: each level encodes what is "
+                "left over, so that its tokens are far shorter than those of the level before"
+            )
+        if self.finish and not (self.top_per_code or self.max_per_item or self.budget):
+            raise ValueError(
+                f"finish = {self.finish} needs top_per_code, max_per_item or budget, which are 0"
+            )
+        if self.finish and self.neighbours:
+            raise ValueError(
+                f"finish = {self.finish} needs neighbours = 0, which is {self.neighbours}: codes "
+                "that training queries do not use have no list in training"
+            )
 
     @property
     def of_index(self) -> frozenset[str]:
-        """Return the names of what only building reads; with ``finish``, training cuts lists too.
-
-        It cuts by ``top_per_code`` alone.
-        """
-        return INDEX_PARAMS - {"top_per_code"} if self.finish else INDEX_PARAMS
+        """Return the names of what only building reads; with ``finish`` training cuts too."""
+        return frozenset({"memory_budget_mb"}) if self.finish else INDEX_PARAMS
 
     @property
     def cut(self) -> CutRules:

@@ -21,6 +21,7 @@ from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed, write_lists
 from methods.sparcode.index.neighbours import neighbours_of
 from methods.sparcode.index.packed import pack
+from methods.sparcode.index.scorer import CodeScorer
 from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.params import INDEX_PARAMS, SparCodeParams, SparCodeSearch
@@ -167,8 +168,11 @@ class SparCode(Retriever):
         coded = codes_of_log(self._served, log, params.max_history)
         self._used = self._with_neighbours(CodesInUse.of(coded, starts))
         self.mark("code_assignment")
+        scorer: CodeScorer = self._served.scorer_of(self._used.codes)
+        if self._model.stored:
+            scorer = self._model.stored.only(scorer, self._used.codes)
         postings = build_lists(
-            self._served.scorer_of(self._used.codes),
+            scorer,
             params.cut,
             params.memory_budget_mb,
             lambda done, total: self.progress("postings", done, total),
@@ -183,7 +187,12 @@ class SparCode(Retriever):
         self.mark("index_build")
 
     def _with_neighbours(self, used: CodesInUse) -> CodesInUse:
-        """Return the codes in use and, of codebooks with parts, those near them."""
+        """Return the codes in use and, of codebooks with parts, those near them.
+
+        Of a model that has final lists also the codes that have one.
+        """
+        if self._model.stored:
+            return used.with_others(np.setdiff1d(self._model.stored.codes, used.codes))
         params, quantizer = self.build_params, self._served.encoder.quantizer
         own = used.codes[used.codes < quantizer.n_books * quantizer.n_codes]
         books = quantizer.codebooks.detach().cpu().numpy()
@@ -211,7 +220,6 @@ class SparCode(Retriever):
         else:
             self._verify()  # they are copied whole
             self._merger = DeviceMerger(self._packed, n_items, self.device)
-        self._dot_items = self._served.item_sides[-1].cpu().numpy()
         self._work = dict.fromkeys(
             ("postings", "candidates", "codes_without_list", "rescored", "filled"), 0
         )
@@ -275,7 +283,7 @@ class SparCode(Retriever):
         self._work["rescored"] += int(np.count_nonzero(found.ids != PAD_ID))
         if self.search_params.rescore == "dot":
             vectors = self._served.dot_vectors(tokens).cpu().numpy()
-            scores = dot_scores(vectors, self._dot_items, found.ids)
+            scores = dot_scores(vectors, self._served.dot_items, found.ids)
         else:
             ids = torch.from_numpy(found.ids).to(self._served.bias.device)
             scores = self._served.full_scores(tokens, ids).cpu().numpy()
@@ -294,7 +302,7 @@ class SparCode(Retriever):
         self.mark("encode")
         if params.rescore == "dot":
             vectors = self._served.dot_vectors(coded.tokens).cpu().numpy()
-            return np.asarray(vectors @ self._dot_items[item_ids].T)
+            return np.asarray(vectors @ self._served.dot_items[item_ids].T)
         if params.scoring == "unquantised" or params.rescore == "full":
             return self._served.unquantised_scores(coded)[:, item_ids]
         scores = self._served.quantised_scores(coded)[:, item_ids]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 SAMPLE = 1 << 15  # points that take part, at most
+DISTANCES = 1 << 25  # held at once, of points to words
 
 
 def kmeans(points: Tensor, n_words: int, n_iterations: int = 10) -> tuple[Tensor, Tensor]:
@@ -18,9 +19,11 @@ def kmeans(points: Tensor, n_words: int, n_iterations: int = 10) -> tuple[Tensor
     if len(points) > SAMPLE:
         points = points[torch.randperm(len(points), device=points.device)[:SAMPLE]]
     words = _spread_starts(points, n_words)
+    blocks = torch.functional.split(points, max(1, DISTANCES // n_words))
     counts = points.new_zeros(n_words)
     for step in range(n_iterations + 1):
-        nearest = (-2 * points @ words.T + (words**2).sum(-1)).argmin(-1)
+        lengths = (words**2).sum(-1)
+        nearest = torch.cat([(-2 * one @ words.T + lengths).argmin(-1) for one in blocks])
         counts = points.new_zeros(n_words).index_add_(0, nearest, torch.ones_like(points[:, 0]))
         if step == n_iterations:
             break

@@ -14,7 +14,10 @@ from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Sides, take
 from methods.negatives import Negatives
 from methods.products import ProductScores
+from methods.sparcode.index.cut import CutRules
+from methods.sparcode.index.scorer import SidesScorer
 from methods.sparcode.model.encoder import Encoder, Tokens
+from methods.sparcode.model.final_lists import FinalLists
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.sparsity import quantile_bias
@@ -22,7 +25,7 @@ from methods.summed_softmax import SummedScores
 from methods.training import RankingModel, loss_of_scores
 
 QUANTILE_SAMPLE = 1 << 22  # scores per group that the bias is set by, about
-MASK_SCORES = 1 << 25  # scores held at once while the mask of final lists is made
+BIAS_SCORES = 1 << 25  # scores held at once while biases of final lists are found
 
 
 class SparCodeModel(RankingModel):
@@ -33,8 +36,10 @@ class SparCodeModel(RankingModel):
     mean something. *Annealing*: k-means sets the codebooks, the biases b leave a share ``density``
     of (code, item) pairs positive, and what lies below zero counts with a slope that is halved each
     epoch. *Codes*: the slope is 0, and the trained score is the served one. *Finish* (by option,
-    the last epochs): each code keeps the ``top_per_code`` items that its list will hold, and what
-    is not stored scores zero, so that training sees what serving does.
+    the last epochs): when an epoch begins lists are made as the index makes them, by all its rules,
+    for the codes that recent queries use. What is not stored scores zero from there on, in training
+    and in serving: the index holds a posting only if it was stored when the epoch began whose
+    weights are served, and if its score is still positive then. See `FinalLists`.
 
     A *learned* b, one per group of codes, is set when annealing starts and a parameter from there
     on: nothing keeps the density. A *quantile* b is a function of the code, see `quantile_bias`, so
@@ -48,7 +53,6 @@ class SparCodeModel(RankingModel):
 
     slope: Tensor
     quantised: Tensor
-    stored: Tensor
     restarts: Tensor
 
     def __init__(self, train: Interactions, settings: ModelSettings, device: str) -> None:
@@ -62,7 +66,7 @@ class SparCodeModel(RankingModel):
         self.bias = nn.Parameter(torch.zeros(self.encoder.n_groups), requires_grad=is_learned)
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
-        self.register_buffer("stored", torch.zeros((0, 0), dtype=torch.bool), persistent=False)
+        self.stored = FinalLists()
         self.register_buffer("restarts", torch.zeros((), dtype=torch.int64))
         self._all = torch.arange(train.n_items, device=device)
         self._known: tuple[bool, float] | None = None
@@ -92,7 +96,7 @@ class SparCodeModel(RankingModel):
     @property
     def is_warming_up(self) -> bool:
         """See `RankingModel`: until the score is the one that will be served, it does not count."""
-        if self.settings.finish_from >= 0 and self.stored.numel() == 0:
+        if self.settings.finish_from >= 0 and not self.stored:
             return True
         is_quantised, slope = self.phase
         return not is_quantised or slope > 0
@@ -109,7 +113,7 @@ class SparCodeModel(RankingModel):
             tokens = [self.tokens(one) for one in recent]
             vectors = torch.cat([one.quantisable for one in tokens])
             if not self.phase[0]:
-                self.encoder.quantizer.fit_codebooks(vectors)
+                self.encoder.quantizer.fit_codebooks(vectors, len(recent))
                 self.quantised.fill_(True)
                 self._known = None
                 if self.settings.bias == "learned":
@@ -117,7 +121,7 @@ class SparCodeModel(RankingModel):
             else:
                 self.restarts += self.encoder.quantizer.restart_dead(vectors)
             if 0 <= self.settings.finish_from <= epoch:
-                self._store_lists()
+                self._store_lists(tokens)
             self.train()
 
     def batch_scores(
@@ -167,8 +171,8 @@ class SparCodeModel(RankingModel):
         rows = code_rows(self.encoder, self.encoder.assign(tokens), tokens.given)
         scores = self.interaction.pairs(self.interaction.of_tokens(rows.vectors), items)
         scores = self._activate(scores + self._bias_of(rows, scores)[:, None])
-        if self.stored.numel():
-            scores = scores * self.stored[rows.codes]
+        if self.stored:
+            scores = scores * self.stored.of_codes(rows.codes)
         return rows.sum_of(scores)
 
     def epoch_facts(self) -> dict[str, float]:
@@ -209,9 +213,9 @@ class SparCodeModel(RankingModel):
         bias = self._bias_of(rows, scores[:, :n_uniform])
         scores = self._activate(scores + bias[:, None])
         own = self._activate(self._own(sides, rows, target_sides) + bias[rows.places])
-        if self.stored.numel():
-            scores = scores * self.stored[rows.codes[:, None], others]
-            own = own * self.stored[rows.codes[rows.places], targets[:, None]]
+        if self.stored:
+            scores = scores * self.stored.of_pairs(rows.codes[:, None], others)
+            own = own * self.stored.of_pairs(rows.codes[rows.places], targets[:, None])
         return (own * rows.weights).sum(1), rows.sums(scores)
 
     def _own(self, sides: Sides, rows: Rows, targets: Sides) -> Tensor:
@@ -250,15 +254,25 @@ class SparCodeModel(RankingModel):
             kth = min(len(scores), max(1, round((1 - self.settings.density) * len(scores))))
             self.bias[group] = -scores.kthvalue(kth).values
 
-    def _store_lists(self) -> None:
-        """Mark for every code the items that its list will hold, bool (n_codes, n_items)."""
-        n_codes, n_items = int(self.encoder.starts[-1]), len(self._all)
-        stored = torch.zeros((n_codes, n_items), dtype=torch.bool, device=self._all.device)
-        items, step = self.item_sides(), max(1, MASK_SCORES // n_items)
-        for start in range(0, n_codes, step):
-            codes = torch.arange(start, min(start + step, n_codes), device=self._all.device)
-            sides = self.interaction.of_tokens(self.encoder.vectors(codes))
-            scores = self.interaction.pairs(sides, items)
-            best = scores.topk(min(self.settings.top_per_code, n_items), dim=1)
-            stored[start : start + len(codes)].scatter_(1, best.indices, True)
-        self.stored = stored
+    def _store_lists(self, tokens: list[Tokens]) -> None:
+        """Mark the postings that an index made now would hold for the codes of these queries."""
+        numbered = [self.encoder.numbered(self.encoder.assign(one), one.given)[0] for one in tokens]
+        codes = torch.unique(torch.cat([one.flatten() for one in numbered]))
+        items, one = self.item_sides(), self.settings
+        sides = self.interaction.of_tokens(self.encoder.vectors(codes))
+        bias = self._bias_of_codes(codes, sides, items)
+        scorer = SidesScorer(self.interaction.pairs, sides, items, bias)  # type: ignore[arg-type]
+        rules = CutRules(one.top_per_code or None, one.max_per_item or None, one.budget or None)
+        n_codes = int(self.encoder.starts[-1])
+        self.stored.mark(scorer, codes.cpu().numpy(), n_codes, rules, one.memory_budget_mb)
+
+    def _bias_of_codes(self, codes: Tensor, sides: Sides, items: Sides) -> Tensor:
+        """Return b of codes (n,); a quantile asks for all their scores, some codes at a time."""
+        if self.settings.bias == "learned":
+            return self.bias[self.encoder.groups_of(codes)]
+        step = max(1, BIAS_SCORES // len(self._all))
+        found = []
+        for start in range(0, len(codes), step):
+            scores = self.interaction.pairs(take(sides, slice(start, start + step)), items)
+            found.append(quantile_bias(scores, self.settings.density))
+        return torch.cat(found)

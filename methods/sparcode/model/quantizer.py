@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.sparcode.model.kmeans import kmeans
+from methods.sparcode.model.kmeans import DISTANCES, kmeans
+from methods.sparcode.model.repeats import repeats
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.straight_through import rotated, straight
 
@@ -43,6 +44,9 @@ class Quantizer(nn.Module):
     parameters like any other. The paper shares the M codebooks among all tokens; by default ours
     are per token, for tokens of unlike sources lie in unlike places. With a residual tokenizer each
     token encodes what the codes of the tokens before it left over.
+
+    Averages are of a step: ``counts`` (K, M, N) are how many tokens of a step are nearest to each
+    codeword, ``sums`` (K, M, N, d) those tokens' sum.
 
     References
     ----------
@@ -94,8 +98,7 @@ class Quantizer(nn.Module):
         for level in range(self.n_tokens):
             found = self._assign(left, torch.tensor([level], device=tokens.device))
             levels.append(found)
-            mean = (found.weights.unsqueeze(-1) * found.vectors).sum(2)
-            left = left - mean.detach()
+            left = left - _mean(found).detach()
         return Assigned(
             torch.cat([one.codes for one in levels], dim=1),
             torch.cat([one.weights for one in levels], dim=1),
@@ -185,44 +188,76 @@ class Quantizer(nn.Module):
             self.codebooks.copy_(torch.where(used.unsqueeze(-1), means, self.codebooks))
 
     @torch.no_grad()
-    def fit_codebooks(self, tokens: Tensor) -> None:
-        """Set codebooks by k-means on tokens (n, K, D), and temperatures by the mean distance."""
-        left = tokens[:, 0]
+    def fit_codebooks(self, tokens: Tensor, n_steps: int) -> None:
+        """Set codebooks by k-means on tokens (n, K, D), and temperatures by the mean distance.
+
+        Averages start as if steps like the ``n_steps`` that the tokens are of had gone on for ever.
+        """
+        left = tokens[:, :1]
         for token in range(self.n_tokens):
-            own = left if self.is_residual else tokens[:, token]
+            own = left[:, 0] if self.is_residual else tokens[:, token]
             book = self.books_of(torch.tensor([token], device=tokens.device))
             if token == 0 or not self.settings.shared_codebooks:
-                self._fit_book(int(book), own if self.is_residual else self._pool(tokens, own))
+                self._fit_book(int(book), self._pool(tokens, own), n_steps)
             parts, words = self.split(own[:, None]), self.codebooks[book].detach()
-            digits, gaps = nearest_codes(parts, words, 1, None)
-            mean = gaps.mean().clamp_min(1e-8)
+            rows = max(1, DISTANCES // self.settings.n_codewords)
+            blocks = torch.functional.split(parts, rows)
+            gaps = [nearest_codes(some, words, 1, None)[1] for some in blocks]
+            mean = torch.cat(gaps).mean().clamp_min(1e-8)
             self.log_temperature[book] = (mean * self.settings.temperature).log()
-            left = left - self.look_up(digits, book)[:, 0, 0]
+            left = self._left_over(left, token)
+
+    def _left_over(self, tokens: Tensor, level: int) -> Tensor:
+        """Return what the codes of a residual level leave over of (n, 1, D); else the tokens."""
+        if not self.is_residual:
+            return tokens
+        was_training = self.training
+        self.eval()  # no average moves, no noise
+        found = self._assign(tokens, torch.tensor([level], device=tokens.device))
+        self.train(was_training)
+        return tokens - _mean(found)
 
     def _pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return what a codebook is fitted to: a token's own, or all tokens that share it."""
         return tokens.flatten(0, 1) if self.settings.shared_codebooks else own
 
-    def _fit_book(self, book: int, tokens: Tensor) -> None:
-        """Set one codebook from tokens (n, D)."""
+    def _fit_book(self, book: int, tokens: Tensor, n_steps: int) -> None:
+        """Set one codebook from tokens (n, D) of some steps; k-means may have counted a sample."""
         parts = self.split(tokens[:, None])[:, 0]  # (n, M, d)
         for part in range(self.settings.n_parts):
             words, counts = kmeans(parts[:, part], self.settings.n_codewords)
             self.codebooks.data[book, part] = words
-            self.counts[book, part] = counts / counts.sum()
+            self.counts[book, part] = counts * (len(tokens) / n_steps / counts.sum())
             self.sums[book, part] = words * self.counts[book, part].unsqueeze(-1)
 
     @torch.no_grad()
     def restart_dead(self, tokens: Tensor) -> int:
-        """Move codewords that are hardly used to tokens drawn from (n, K, D); return how many."""
-        if self.is_residual:
-            return 0  # what a level sees is not at hand here
+        """Move codewords that are hardly used to tokens drawn from (n, K, D); return how many.
+
+        Tokens of a residual tokenizer are (n, 1, D): a level draws from what the levels before it,
+        restarted first, leave over.
+        """
+        if not self.is_residual:
+            return self._restart(tokens, None)
+        total, left = 0, tokens
+        for level in range(self.n_tokens):
+            total += self._restart(left, level)
+            left = self._left_over(left, level)
+        return total
+
+    def _restart(self, tokens: Tensor, level: int | None) -> int:
+        """Restart words of the codebook of ``level`` alone, or of every codebook."""
         parts = self.split(tokens)
         share = self.counts / self.counts.sum(-1, keepdim=True).clamp_min(1e-8)
         dead = share < RESTART_BELOW / self.settings.n_codewords
         book, part, word = torch.nonzero(dead, as_tuple=True)
+        if level is not None:
+            own = book == level
+            book, part, word = book[own], part[own], word[own]
         rows = torch.randint(len(parts), (book.numel(),), device=parts.device)
-        if self.settings.shared_codebooks:
+        if level is not None:
+            token = torch.zeros_like(book)
+        elif self.settings.shared_codebooks:
             token = torch.randint(self.n_tokens, (book.numel(),), device=parts.device)
         else:
             token = book
@@ -246,9 +281,10 @@ class Quantizer(nn.Module):
 
         Which of two equal ones is nearest would be for rounding to say.
         """
-        gaps = torch.cdist(self.codebooks, self.codebooks)  # (K, M, N, N)
-        scale = self.codebooks.norm(dim=-1).mean(dim=-1)[..., None, None]
-        self.codebooks.data[(gaps <= SAME * scale).tril(-1).any(-1)] = FAR
+        for words in self.codebooks.data.flatten(0, 1):  # of each part of each codebook (N, d)
+            scale = float(words.double().norm(dim=-1).mean())
+            found = repeats(words.cpu().numpy(), SAME * scale)
+            words[torch.from_numpy(found).to(words.device)] = FAR
 
     def _totals(self, parts: Tensor, digits: Tensor, books: Tensor) -> tuple[Tensor, Tensor]:
         """Return how often each codeword is used, (K, M, N), and the sum of what uses it.
@@ -302,6 +338,11 @@ def nearest_codes(
         digits = torch.cat((digits, found[:, :, part].gather(2, new).unsqueeze(-1)), dim=-1)
         count = best.shape[-1]
     return digits, total + (parts**2).sum((-1, -2)).unsqueeze(-1)
+
+
+def _mean(found: Assigned) -> Tensor:
+    """Return the weighted mean of each token's codes, (n, K, D)."""
+    return (found.weights.unsqueeze(-1) * found.vectors).sum(2)
 
 
 def _smallest(gaps: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from typing import Literal
 from methods.interactions.choice import InteractionName
 
 TokenizerName = Literal["heads", "attention", "residual"]
+HeadStart = Literal["identity", "orthogonal"]
 FieldTokens = Literal["none", "fields", "pairs", "beside"]
 Gradient = Literal["straight_through", "rotation", "weights"]
 Codebooks = Literal["averages", "gradient"]
@@ -20,6 +21,7 @@ class ModelSettings:
     hidden: int
     tokenizer: TokenizerName
     n_heads: int
+    head_start: HeadStart
     field_tokens: FieldTokens
     interaction: InteractionName
     n_parts: int
@@ -39,3 +41,6 @@ class ModelSettings:
     finish_from: int
     unquantised_weight: float
     top_per_code: int
+    max_per_item: int
+    budget: int
+    memory_budget_mb: float

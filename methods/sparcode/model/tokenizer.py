@@ -15,8 +15,9 @@ class Tokenizer(nn.Module):
 
     *heads*: a head is a projection of the history's mean, which starts as the identity, plus its
     part of a perceptron, by which heads differ from the first step. (Projections that start as
-    rotations of their own keep tokens further apart, but then the sum over tokens does not begin as
-    the two towers' inner product, and every data set tried was learned less well.) *attention*: a
+    rotations of their own, ``head_start = "orthogonal"``, keep tokens further apart, but then the
+    sum over tokens does not begin as the two towers' inner product, and every data set tried was
+    learned less well.) *attention*: a
     learned query per head weighs the items of the history before they are projected. *residual*:
     one vector, the history's mean plus a perceptron's part, of which the quantiser makes K levels,
     each for what the levels before left over.
@@ -40,6 +41,9 @@ class Tokenizer(nn.Module):
         self.mixture = mlp(self.n_mixed * dim, one.hidden, n_out * dim)
         if one.tokenizer != "residual":
             self.projections = nn.Parameter(torch.eye(dim).repeat(n_out, 1, 1))
+            if one.head_start == "orthogonal":
+                for projection in self.projections:
+                    nn.init.orthogonal_(projection)
         if one.tokenizer == "attention":
             self.queries = nn.Parameter(torch.randn(n_out, dim) / math.sqrt(dim))
 

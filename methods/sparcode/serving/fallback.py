@@ -13,7 +13,8 @@ class PopularityFallback:
     """Gives each item a score in [-1, 0) that rises with its number of training interactions.
 
     Sparse scores are above zero, so what is filled in stands below them, and the whole list is
-    still the top of one score.
+    still the top of one score. Candidates that were scored again may lie below zero: what is filled
+    in is then shifted to below the least of its row.
     """
 
     def __init__(self, scores: FloatArray) -> None:
@@ -41,5 +42,6 @@ class PopularityFallback:
             near = self._order[: found.k + hidden.lengths[row]]  # enough whatever is taken
             chosen = near[~np.isin(near, taken)][: found.k - first]
             ids[row, first : first + chosen.size] = chosen
-            scores[row, first : first + chosen.size] = self.scores[chosen]
+            least = scores[row, first - 1] if first else np.float32(0)
+            scores[row, first : first + chosen.size] = self.scores[chosen] + min(least, 0)
         return TopK(ids, scores)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Array
-from harness.fields import Fields, describe_fields, empty_fields
+from harness.errors import MethodError
+from harness.fields import Dense, Fields, describe_fields, empty_fields
 from harness.interactions import Interactions
 from harness.lists import FloatArray, IntArray, Lists
 from methods.encoders.serving import history_limit
@@ -151,7 +153,14 @@ class ServedModel:
         """Return tokens, codes over all groups and their weights.
 
         Of each history the last ``limit`` items count.
+
+        Raises
+        ------
+        ValueError
+            A dense field has a value that is not finite, from which no code follows; or what
+            `CompiledEncoder.encode` refuses.
         """
+        _refuse_not_finite(fields)
         if self._compiled is not None:
             return self._compiled.encode(history, fields, limit)
         with torch.inference_mode():
@@ -188,10 +197,31 @@ class ServedModel:
         return self._in_blocks(coded, self._unquantised)
 
     def dot_vectors(self, tokens: Tokens) -> Tensor:
-        """Return the query's vector in the interaction's inner product, float32 (n, dim)."""
+        """Return the query's vector in the interaction's inner product, float32 (n, dim).
+
+        Raises
+        ------
+        MethodError
+            The interaction has no inner product beside it.
+        """
         with torch.inference_mode():
             rows = token_rows(self.encoder, tokens)
-            return rows.sum_of(self.interaction.of_tokens(rows.vectors.float())[-1])
+            return rows.sum_of(self._dot_side(self.interaction.of_tokens(rows.vectors.float())))
+
+    @cached_property
+    def dot_items(self) -> FloatArray:
+        """Return the items' vectors in it, float32 (n_items, dim); raises as `dot_vectors` does."""
+        with torch.inference_mode():
+            return self._dot_side(self.item_sides).contiguous().cpu().numpy()
+
+    def _dot_side(self, side: Sides) -> Tensor:
+        found = self.interaction.dot_side(side)
+        if found is None:
+            raise MethodError(
+                f"rescore = 'dot' needs an inner product beside the interaction, and "
+                f"{type(self.interaction).__name__} has none: use rescore = 'full'"
+            )
+        return found
 
     def full_scores(self, tokens: Tokens, candidates: Tensor) -> Tensor:
         """Return the unquantised scores of each query's own candidates, (n, R); ids may be -1."""
@@ -258,6 +288,17 @@ def pair_bytes(interaction: Interaction, device_type: str) -> int:
     """
     hidden = interaction.weights.numel() if isinstance(interaction, MLP) else 0
     return 12 + (0 if device_type == "cpu" else 8 * hidden)
+
+
+def _refuse_not_finite(fields: Fields | None) -> None:
+    """Say which query has a dense field whose values are not finite."""
+    for name, column in ({} if fields is None else fields.columns).items():
+        if isinstance(column, Dense) and not np.isfinite(column.values).all():
+            row, place = (int(one) for one in np.argwhere(~np.isfinite(column.values))[0])
+            raise ValueError(
+                f"query {row}: field {name!r} is {column.values[row, place]} at place {place}, "
+                "expected finite values"
+            )
 
 
 def codes_of_log(

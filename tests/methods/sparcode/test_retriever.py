@@ -218,15 +218,14 @@ def test_a_fit_serves_any_cut(tmp_path):
 
 
 def test_with_a_finish_lists_are_cut_in_training():
-    """Then models of two lengths of lists differ, and ``top_per_code`` is no index parameter."""
+    """Then models of two lengths of lists differ, and no rule of cutting is an index parameter."""
     rules = {"finish": 2, "warm_up": 1, "anneal": 1}
     methods = [
         SparCode(dataclasses.replace(SMALL, top_per_code=most, **rules), seed=3) for most in (2, 9)
     ]
     for method in methods:
         method.fit(tiny_log(), tiny_held_out(tiny_log()))
-        assert "top_per_code" not in method.index_params
-        assert {"budget", "max_per_item", "neighbours", "memory_budget_mb"} == method.index_params
+        assert method.index_params == {"memory_budget_mb"}
     books = [one._model.encoder.quantizer.codebooks for one in methods]
     assert not torch.equal(*books)
 
@@ -257,7 +256,12 @@ def test_hidden_items_never_come_back():
             {"n_nearest": 1, "gradient": "rotation"},
             "codebooks = 'gradient' needs n_nearest above 1",
         ),
-        ({"finish": 1}, "finish = 1 needs top_per_code"),
+        ({"finish": 1}, "finish = 1 needs top_per_code, max_per_item or budget"),
+        (
+            {"finish": 1, "budget": 9, "neighbours": 2},
+            "finish = 1 needs neighbours = 0",
+        ),
+        ({"tokenizer": "residual", "shared_codebooks": True}, "needs shared_codebooks = false"),
     ],
 )
 def test_senseless_values_are_refused(changes, message):

@@ -48,7 +48,7 @@ FORMS = [
     {"field_tokens": "pairs", "interaction": "dot"},
     {"field_tokens": "beside", "shared_codebooks": True},
     {"field_tokens": "none"},
-    {"finish": 9, "top_per_code": 11, "epochs": 12},
+    {"finish": 10, "top_per_code": 11, "max_per_item": 4, "budget": 90, "epochs": 13, "warm_up": 1},
 ]
 
 
@@ -139,3 +139,24 @@ def test_heads_start_with_the_whole_history_and_differ():
     tokens = model.tokens(batch).quantisable
     gaps = torch.cdist(tokens, tokens) + 9 * torch.eye(3)
     assert gaps.min() > 1e-3
+
+
+@pytest.mark.parametrize("tokenizer", ["heads", "attention"])
+def test_heads_start_as_rotations_of_their_own_where_asked_to(tokenizer):
+    """P P^T is the identity of each head, no two are equal, and tokens are the rotated means."""
+    model, batch, _ = model_in_phase(
+        0, field_tokens="none", n_heads=3, head_start="orthogonal", tokenizer=tokenizer
+    )
+    one = model.encoder.tokenizer
+    projections = one.projections.detach()
+    torch.testing.assert_close(projections @ projections.mT, torch.eye(8).expand(3, 8, 8))
+    gaps = torch.cdist(projections.flatten(1), projections.flatten(1)) + 9 * torch.eye(3)
+    assert gaps.min() > 1
+    with torch.no_grad():
+        for part in one.mixture.parameters():
+            part.zero_()
+        if tokenizer == "heads":
+            inputs = model.encoder.query.inputs(batch.history, batch.fields)
+            mean = model.encoder.query.of_inputs(inputs, model.items.history_table())[:, 0]
+            tokens = model.tokens(batch).quantisable
+            torch.testing.assert_close(tokens, torch.einsum("nd,hde->nhe", mean, projections))

@@ -94,6 +94,56 @@ def test_one_step_of_the_averages_by_hand():
     torch.testing.assert_close(quantizer.codebooks, torch.tensor([[[[0.3 / 1.1], [10.0]]]]))
 
 
+def test_the_averages_go_on_from_the_k_means_start_by_hand():
+    """Of two steps of four tokens, five are nearest to word 0 and three to word 10.
+
+    In a step these are 2.5 and 1.5 tokens. Decay 0.9; the next step brings 1, 1, 1 and 10: counts
+    0.9 * 2.5 + 0.1 * 3 = 2.55 and 1.35 + 0.1 = 1.45, sums 0.1 * 3 = 0.3 and 0.9 * 15 + 1 = 14.5. So
+    word 0 moves to 0.3 / 2.55, and word 10 stays.
+    """
+    torch.manual_seed(0)
+    quantizer = quantizer_of([[0.0], [1.0]], decay=0.9).train()
+    tokens = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 10.0, 10.0, 10.0])[:, None, None]
+    quantizer.fit_codebooks(tokens, 2)
+    low = int(quantizer.codebooks.argmin())
+    counts = quantizer.counts.flatten()[[low, 1 - low]]
+    torch.testing.assert_close(counts, torch.tensor([2.5, 1.5]))
+    quantizer(torch.tensor([[[1.0]], [[1.0]], [[1.0]], [[10.0]]]))
+    counts = quantizer.counts.flatten()[[low, 1 - low]]
+    torch.testing.assert_close(counts, torch.tensor([2.55, 1.45]))
+    words = quantizer.codebooks.flatten()[[low, 1 - low]]
+    torch.testing.assert_close(words, torch.tensor([0.3 / 2.55, 10.0]))
+
+
+def test_a_steady_stream_leaves_the_start_where_it_is():
+    """Steps like those of the start: counts, and so words in use and perplexity, stay."""
+    torch.manual_seed(0)
+    for shared in (False, True):
+        quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2, shared_codebooks=shared).train()
+        step = torch.tensor([[[0.0], [0.0]], [[0.0], [9.0]], [[9.0], [9.0]], [[0.0], [0.0]]])
+        quantizer.fit_codebooks(torch.cat([step] * 3), 3)
+        before = quantizer.counts.clone(), quantizer.codebooks.clone(), quantizer.health()
+        for _ in range(5):
+            quantizer(step)
+        torch.testing.assert_close(quantizer.counts, before[0])
+        torch.testing.assert_close(quantizer.codebooks, before[1])
+        assert quantizer.health() == pytest.approx(before[2], rel=1e-5)
+
+
+def test_a_restarted_word_follows_like_any_other_by_hand():
+    """The dead word restarts at 7 with half of the 4 tokens of a step, (2, 14); decay 0.9.
+
+    A step with four tokens at 8 makes it count 1.8 + 0.4 = 2.2, sum 12.6 + 3.2 = 15.8.
+    """
+    quantizer = quantizer_of([[0.0], [10.0]], decay=0.9).train()
+    quantizer.counts.copy_(torch.tensor([[[4.0, 0.0]]]))
+    quantizer.sums.zero_()
+    quantizer.restart_dead(torch.full((3, 1, 1), 7.0))
+    quantizer(torch.full((4, 1, 1), 8.0))
+    torch.testing.assert_close(quantizer.counts, torch.tensor([[[3.6, 2.2]]]))
+    torch.testing.assert_close(quantizer.codebooks.flatten(), torch.tensor([0.0, 15.8 / 2.2]))
+
+
 def test_averages_stand_still_in_evaluation():
     """Serving changes no codebook."""
     quantizer = quantizer_of([[0.0], [10.0]]).eval()
@@ -138,6 +188,16 @@ def test_k_means_finds_separate_clusters():
     assert counts.tolist() == [20, 20, 20]
 
 
+def test_k_means_in_blocks_is_k_means(monkeypatch):
+    """Distances of seven points at a time give the words and counts of all at once."""
+    points, found = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)).double(), []
+    for held in (1 << 25, 70):
+        monkeypatch.setattr("methods.sparcode.model.kmeans.DISTANCES", held)
+        torch.manual_seed(1)
+        found.append(kmeans(points, 10))
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_a_residual_level_encodes_what_is_left():
     """Words 0 and 4: the token 5 is 4 at the first level, and 1 at the second, which is word 0."""
     quantizer = quantizer_of([[0.0], [4.0]], n_tokens=2, tokenizer="residual", n_heads=2).eval()
@@ -145,6 +205,39 @@ def test_a_residual_level_encodes_what_is_left():
     found = quantizer(torch.tensor([[[5.0]]]))
     assert found.codes.flatten().tolist() == [1, 0]
     assert found.vectors.flatten().tolist() == [4.0, 1.0]
+
+
+def test_the_words_of_a_residual_level_restart_at_what_is_left():
+    """Words 0 and 4 take all of 5 and 3.5; of level 1 word 0 is dead: it restarts at 1 or -0.5.
+
+    With both words of level 0 dead they move to tokens first, and then nothing is left for level 1
+    of the token that a word moved to.
+    """
+    torch.manual_seed(0)
+    tokens = torch.tensor([[[5.0]], [[3.5]]])
+    quantizer = quantizer_of([[0.0], [4.0]], n_tokens=2, tokenizer="residual", n_heads=2)
+    quantizer.counts[1, 0] = torch.tensor([0.0, 6.0])
+    assert quantizer.restart_dead(tokens) == 1
+    assert quantizer.codebooks[0].flatten().tolist() == [0.0, 4.0]
+    fresh, other = quantizer.codebooks[1].flatten().tolist()
+    assert fresh in (1.0, -0.5)
+    assert other == 4.0
+    assert quantizer.counts[1].flatten().tolist() == [3.0, 6.0]
+    assert quantizer.counts[0].flatten().tolist() == [1.0, 1.0]  # nothing was assigned
+    quantizer.counts.zero_()
+    assert quantizer.restart_dead(tokens[:1]) == 4
+    assert quantizer.codebooks.flatten().tolist() == [5.0, 5.0, 0.0, 0.0]
+
+
+def test_residual_levels_start_by_k_means_of_what_is_left():
+    """20, 22, 30, 32 are 21 and 31 with 1 left over, up or down: two levels leave nothing."""
+    torch.manual_seed(0)
+    quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2, tokenizer="residual", n_heads=2).eval()
+    tokens = torch.tensor([20.0, 22.0, 30.0, 32.0])[:, None, None]
+    quantizer.fit_codebooks(tokens, 1)
+    assert sorted(quantizer.codebooks[0].flatten().tolist()) == [21.0, 31.0]
+    assert sorted(quantizer.codebooks[1].flatten().tolist()) == [-1.0, 1.0]
+    torch.testing.assert_close(quantizer(tokens).vectors.sum(1)[:, 0], tokens[:, 0])
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -177,7 +177,7 @@ def test_scores_of_a_query_are_those_of_the_marked_lists():
         scores = model.eval().all_scores(plain)
         length = list_length(PARAMS.density, tiny_log().n_items)
         model.settings = dataclasses.replace(model.settings, top_per_code=length)
-        model._store_lists()
+        model._store_lists([model.tokens(plain)])
         torch.testing.assert_close(model.all_scores(plain), scores, rtol=0, atol=0)
 
 

@@ -25,6 +25,14 @@ def test_pads_become_popular_items():
     np.testing.assert_allclose(filled.scores[1], [5, 2 / 4 - 1, 1 / 4 - 1])
 
 
+def test_fillers_stand_below_candidates_that_were_scored_again():
+    """The least candidate has -7: fillers of popularity -1/2 and -3/4 get -7.5 and -7.75."""
+    found = TopK(np.array([[2, 1, -1, -1]]), np.array([[1, -7, -np.inf, -np.inf]], np.float32))
+    filled = PopularityFallback.of_log(LOG).fill(found, Lists.empty(1))
+    assert filled.ids.tolist() == [[2, 1, 4, 0]]
+    assert filled.scores.tolist() == [[1, -7, -7.5, -7.75]]
+
+
 def test_where_nothing_is_left_pads_stay():
     """Everything hidden but one item."""
     found = TopK(np.full((1, 3), -1), np.full((1, 3), -np.inf, np.float32))
