@@ -30,7 +30,8 @@ FRONTIER_CAPTION = (
     "frontier of: costs against which no other point of this table has as much {metric} for less; "
     "dominated: of none\n"
     "index loss: 1 - agreement with the method's own exhaustive score; model loss: {metric} that "
-    "this score lacks to {reference}"
+    "this score, searched exactly, lacks to {reference}, the mean over seeds; of a fit that several "
+    "cases share, from whichever searched it exactly"
 )
 BUDGET_CAPTION = (
     "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed, "
@@ -60,7 +61,7 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
             "device": first.device,
             **{name: getattr(spot, name) for name in names},
             **{axis: None if mean is None else mean.value for axis, mean in spot.costs.items()},
-            "warnings": tuple(f"some records are left out, {one}" for one in _left_out(spot)),
+            "warnings": tuple(_notes(spot)),
         })  # fmt: skip
     frame = pd.DataFrame(rows)
     return frame.assign(**{f"on.{axis}": plane.on_frontier(axis) for axis in AXES})
@@ -131,9 +132,11 @@ def budget_frame(decisions: Sequence[Decision]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _left_out(spot: Spot) -> list[str]:
-    """Return why records of a spot that has numbers are not in them."""
-    return spot.point.faults if spot.competes else []
+def _notes(spot: Spot) -> list[str]:
+    """Return what is missing of a spot: records of one that has numbers, and its model loss."""
+    faults = spot.point.faults if spot.competes else []
+    notes = [f"some records are left out, {one}" for one in faults]
+    return [*notes, *([spot.loss_note] if spot.loss_note else [])]
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
