@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.compare.frontier import Plane, Spot, cost_on, is_pareto
 from harness.compare.log_ratio import LogMean, between, ratio
+from harness.compare.over_seeds import over_seeds
 from harness.compare.paired import Values, bootstrap_bounds
 from harness.compare.quality import SEED, Reader
 
@@ -85,8 +86,8 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
     """Return who leads within a budget, where noise leaves no doubt.
 
     A leader must clear every other case that has a point within the budget: in quality the 95 %
-    bootstrap interval of the difference paired by query excludes 0, in QPS the 95 % interval of the
-    ratio excludes 1. A case that may reach further than it was measured leaves it undecided.
+    bootstrap interval of the difference paired by query excludes 0, and of several seeds that over
+    seeds too; in QPS the 95 % interval of the ratio excludes 1. A case that may reach further than it was measured leaves it undecided.
     """
     offers = offers_of(plane, budget)
     within = sorted(
@@ -180,23 +181,35 @@ def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: s
         if one.low is None:
             return f"the noise of {first.case} or {other.case} is not known"
         return None if one.low > 1 else f"{first.case} and {other.case} within noise"
-    a, b = (_by_query(one, reader, metric) for one in (first, other))
-    if a is None or b is None or a.shape != b.shape:
-        return f"{first.case} and {other.case} have no queries in common"
-    low, _ = bootstrap_bounds((a - b)[None, :], seed=SEED)
-    return None if low[0] > 0 else f"{first.case} and {other.case} within noise"
+    a, b = (_by_seed(one, reader, metric) for one in (first, other))
+    shared = sorted(set(a) & set(b))
+    if not shared or any(a[one].shape != b[one].shape for one in shared):
+        return f"{first.case} and {other.case} have no queries and seeds in common"
+    differences = np.stack([a[one] - b[one] for one in shared])  # (seeds, n)
+    low, _ = bootstrap_bounds(differences.mean(axis=0)[None, :], seed=SEED)
+    if low[0] <= 0:
+        return f"{first.case} and {other.case} within noise"
+    seeds = over_seeds(differences.mean(axis=1).tolist())
+    if seeds is not None and seeds.low <= 0:
+        return f"{first.case} and {other.case} within noise of seeds"
+    return None
 
 
-def _by_query(offer: Offer, reader: Reader, metric: str) -> Values | None:
-    """Return the quality of each query, interpolated as the mean is; over seeds and repeats."""
+def _by_seed(offer: Offer, reader: Reader, metric: str) -> dict[int, Values]:
+    """Return by seed the quality of each query, interpolated as the mean is; over repeats."""
     assert offer.ends is not None
-    sides = []
-    for spot in offer.ends:
-        seeds = reader.by_seed(spot.point).values()
-        values = [one.metrics.get(metric) for seed in seeds for one in seed]
-        known = [one for one in values if one is not None]
-        if len(known) != len(values) or not known:
-            return None
-        sides.append(np.mean(np.stack(known), axis=0))
-    mixed: Values = (1 - offer.weight) * sides[0] + offer.weight * sides[1]
-    return mixed
+    first, second = (_values(reader, spot, metric) for spot in offer.ends)
+    return {
+        seed: (1 - offer.weight) * first[seed] + offer.weight * second[seed]
+        for seed in first
+        if seed in second and first[seed].shape == second[seed].shape
+    }
+
+
+def _values(reader: Reader, spot: Spot, metric: str) -> dict[int, Values]:
+    """Return by seed the values of each query; without the seeds that lack the metric."""
+    return {
+        seed: np.mean([one.metrics[metric] for one in repeats], axis=0)
+        for seed, repeats in reader.by_seed(spot.point).items()
+        if all(metric in one.metrics for one in repeats)
+    }

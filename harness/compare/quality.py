@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.compare.over_seeds import OverSeeds, joint_p, over_seeds
 from harness.compare.paired import ALPHA, Paired, Values, compare_paired, holm
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import quality_refusals
@@ -18,18 +19,19 @@ BOUND = "best_possible"  # what no method can reach on planted data: it competes
 SEED = 20070  # of flips and resamples: a table printed twice is the same table
 COLUMNS = (
     "metric", "base_value", "value", "difference", "low", "high", "p", "p_holm", "wins", "ties",
-    "losses", "n", "n_seeds", "seed_sd", "build_sd", "detectable", "status", "reason", "warnings",
+    "losses", "n", "n_seeds", "seed_sd", "seed_low", "seed_high", "p_seeds", "build_sd",
+    "detectable", "status", "reason", "warnings",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """Two points by one metric: differences by query, and by seed and repeat."""
+    """Two points by one metric: differences by query, and over seeds and repeats."""
 
     base_value: float
     value: float
     differences: Values  # (n,), the mean over seeds
-    seed_sd: float | None
+    seeds: OverSeeds | None
     build_sd: float | None
     n_seeds: int
 
@@ -40,25 +42,29 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
     per query the mean over the seeds that both have (and over repeats of a seed), then the mean
     over queries; ``low``, ``high`` bound it with 95 % over queries. ``p_holm`` holds for all cells
-    of the frame together. ``seed_sd`` is the standard deviation of the difference over seeds,
-    ``build_sd`` that over repeats of the same seeds, each built anew. ``status`` is ``baseline``,
+    of the frame together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the
+    interval and test over seeds, and ``p_holm`` starts from the larger of both p-values: what is
+    sure is so over queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the
+    standard deviation of the difference over seeds, ``build_sd`` that over repeats of the same
+    seeds, each built anew. ``status`` is ``baseline``,
     ``better``, ``worse``, ``not shown`` (no difference was), ``identical`` (in every query),
     ``not tested``, ``refused`` or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
     reader = Reader()
     rows: list[dict[str, Any]] = []
-    cells: list[tuple[dict[str, Any], Values]] = []
+    cells: list[tuple[dict[str, Any], _Cell]] = []
     for number, pair in enumerate(pairs):
-        for row, differences in _rows_of(pair, reader):
+        for row, cell in _rows_of(pair, reader):
             if metrics and row["metric"] not in ("", *metrics):
                 continue
             row["pair"] = number
             rows.append(row)
-            if differences is not None:
-                cells.append((row, differences))
-    found = compare_paired([one for _, one in cells], seed=SEED)
-    for (row, _), one, adjusted in zip(cells, found, holm([x.p for x in found]), strict=True):
+            if cell is not None:
+                cells.append((row, cell))
+    found = compare_paired([one.differences for _, one in cells], seed=SEED)
+    family = holm([joint_p(one.p, cell.seeds) for (_, cell), one in zip(cells, found, strict=True)])
+    for (row, _), one, adjusted in zip(cells, found, family, strict=True):
         row.update(dataclasses.asdict(one))
         row["p_holm"], row["status"] = adjusted, _status(one, adjusted)
     return pd.DataFrame(rows, columns=["pair", *COLUMNS]).astype({"warnings": object})
@@ -81,7 +87,7 @@ class Reader:
         return {seed: list(files.values()) for seed, files in seeds.items()}
 
 
-def _rows_of(pair: Pair, reader: Reader) -> list[tuple[dict[str, Any], Values | None]]:
+def _rows_of(pair: Pair, reader: Reader) -> list[tuple[dict[str, Any], _Cell | None]]:
     if pair.base is None or pair.other is None:
         missing = "the first run" if pair.base is None else "the second run"
         return [(_refused(name, f"not in {missing}", pair), None) for name in metrics_of(pair)]
@@ -101,7 +107,7 @@ def metrics_of(pair: Pair) -> list[str]:
 
 def _row(
     name: str, base: Point, other: Point, reader: Reader
-) -> tuple[dict[str, Any], Values | None]:
+) -> tuple[dict[str, Any], _Cell | None]:
     pair = Pair(base, other)
     a, b = reader.by_seed(base), reader.by_seed(other)
     for point, whose in ((base, "the baseline"), (other, "this row")):
@@ -121,9 +127,17 @@ def _row(
     if cell is None:
         return _refused(name, "no query was scored on both sides", pair), None
     notes = tuple(_notes(base, other, sorted(set(a) ^ set(b))))
-    row = {"metric": name, "reason": None, "warnings": notes}
-    fields = ("base_value", "value", "seed_sd", "build_sd", "n_seeds")
-    return {**row, **{one: getattr(cell, one) for one in fields}}, cell.differences
+    row = {"metric": name, "reason": None, "warnings": notes, **_seed_columns(cell.seeds)}
+    fields = ("base_value", "value", "build_sd", "n_seeds")
+    return {**row, **{one: getattr(cell, one) for one in fields}}, cell
+
+
+def _seed_columns(seeds: OverSeeds | None) -> dict[str, Any]:
+    if seeds is None:
+        return {}
+    return {
+        "seed_sd": seeds.sd, "seed_low": seeds.low, "seed_high": seeds.high, "p_seeds": seeds.p
+    }  # fmt: skip
 
 
 def _cell(
@@ -146,7 +160,7 @@ def _cell(
         base_value=base_value,
         value=value,
         differences=differences,
-        seed_sd=statistics.stdev(seeds) if len(seeds) > 1 else None,
+        seeds=over_seeds(seeds),
         build_sd=_build_sd(name, [*base, *other]),
         n_seeds=len(base),
     )

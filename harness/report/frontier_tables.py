@@ -30,15 +30,15 @@ FRONTIER_CAPTION = (
     "frontier of: costs against which no other point of this table has as much {metric} for less; "
     "dominated: of none\n"
     "index loss: 1 - agreement with the method's own exhaustive score; model loss: {metric} that "
-    "this score, searched exactly, lacks to {reference}, the mean over seeds; of a fit that several "
-    "cases share, from whichever searched it exactly"
+    "this score, searched exactly, lacks to {reference}, the mean over seeds; of a fit that "
+    "several cases share, from whichever searched it exactly"
 )
 BUDGET_CAPTION = (
     "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed, "
     "the best point within it; not reached: no point is within; a case with one point stands with "
     "it\n"
-    "leads: clear of every other case within the budget, by the paired 95 % interval of {metric} "
-    "or that of the QPS ratio"
+    "leads: clear of every other case within the budget, by the 95 % interval of {metric} paired "
+    "by query and, of several seeds, by Student's t over seeds too, or by that of the QPS ratio"
 )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from harness.compare.budgets import Budget, Decision, decide
 from harness.compare.frontier import Plane
 from harness.compare.ladder import Ladder, step_text
+from harness.compare.paired import ALPHA
 from harness.compare.points import Pair
 from harness.report.comparison import settings_of
 from harness.report.material import Material
@@ -105,11 +106,21 @@ def _sure(pairs: Sequence[Pair], ranked: pd.DataFrame, metric: str) -> str:
     worse, open_ = int(counts.get("worse", 0)), int(counts.get("not shown", 0))
     same = int(counts.get("identical", 0))
     name = f"{best.first.case} {setting}".strip()
-    parts = [f"{worse} of {len(tested)} other points are worse for sure (Holm, 5 %)"]
-    parts += [f"{open_} are not shown to differ"] if open_ else []
+    seeds = int(tested["n_seeds"].max()) if len(tested) else 1
+    over = f" over queries and over {seeds} seeds" if seeds > 1 else ""
+    parts = [f"{worse} of {len(tested)} other points are worse for sure{over} (Holm, 5 %)"]
+    if open_:
+        alone = int(((tested["status"] == "not shown") & _clear_alone(tested)).sum())
+        more = f" ({alone} of them do when tested alone)" if alone else ""
+        parts.append(f"{open_} are not shown to differ{more}")
     parts += [f"{same} return the same"] if same else []
     parts += [f"{refused} could not be paired"] if (refused := _refused(ranked)) else []
     return f"{name} has the highest {metric}, {value:.4f}; {', '.join(parts)}."
+
+
+def _clear_alone(tested: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are clear at 5 % over queries and over seeds, others not counted."""
+    return (tested["p"] < ALPHA) & (tested["p_seeds"].astype(float).fillna(0.0) < ALPHA)
 
 
 def _refused(ranked: pd.DataFrame) -> int:

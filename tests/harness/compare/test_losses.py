@@ -1,4 +1,4 @@
-"""Model loss: of the score that a point stands for, over its own seeds, from whoever searched it."""
+"""Model loss: of the score that a point stands for, over its seeds, from whoever searched it."""
 
 import pytest
 
