@@ -87,7 +87,12 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
 
     A leader must clear every other case that has a point within the budget: in quality the 95 %
     bootstrap interval of the difference paired by query excludes 0, and of several seeds that over
-    seeds too; in QPS the 95 % interval of the ratio excludes 1. A case that may reach further than it was measured leaves it undecided.
+    seeds too; in QPS the 95 % interval of the ratio excludes 1.
+
+    What was measured decides: a case whose points all lie within the budget stands with the best of
+    them, a lower bound, and other settings might give more. That leaves a quality undecided only
+    where it is known that they could be better than the leader: where the same model, searched
+    exactly, is.
     """
     offers = offers_of(plane, budget)
     within = sorted(
@@ -97,9 +102,8 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
         return Decision(budget, offers, None, "no point is within")
     first, *others = within
     for other in others:
-        if other.how == "at_least":
-            return Decision(budget, offers, None, f"{other.case} is not bracketed")
-        if doubt := _doubt(first, other, budget, reader, metric):
+        doubt = _doubt(first, other, budget, reader, metric) or _hidden(first, other, plane, budget)
+        if doubt:
             return Decision(budget, offers, None, doubt)
     return Decision(budget, offers, first.case, "" if others else "alone within")
 
@@ -175,7 +179,7 @@ def _value(spot: Spot, budget: Budget) -> float:
 
 
 def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: str) -> str | None:
-    """Return why the first may not lead before the other, None where it surely does."""
+    """Return why the first is not clear of the other by what was measured, None where it is."""
     if budget.kind == "quality":
         one = ratio(other.rate, first.rate)
         if one.low is None:
@@ -193,6 +197,24 @@ def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: s
     if seeds is not None and seeds.low <= 0:
         return f"{first.case} and {other.case} within noise of seeds"
     return None
+
+
+def _hidden(first: Offer, other: Offer, plane: Plane, budget: Budget) -> str | None:
+    """Return why another case may exceed the leader beyond its points, None where it cannot.
+
+    No search of a model exceeds what its own score gives when it is searched exactly; of a rate
+    nothing is known beyond the points.
+    """
+    if other.how != "at_least" or budget.kind == "quality":
+        return None
+    assert first.value is not None
+    assert other.value is not None
+    spots = [one for one in plane.spots if one.competes and one.point.first.case == other.case]
+    most = max((one.exact for one in spots if one.exact is not None), default=None)
+    if most is None or most <= first.value:
+        return None
+    known = f"its model searched exactly has {most:.4f}"
+    return f"{other.case} >= {other.value:.4f}, not bracketed: {known}"
 
 
 def _by_seed(offer: Offer, reader: Reader, metric: str) -> dict[int, Values]:
