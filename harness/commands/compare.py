@@ -82,7 +82,10 @@ def make_pairs(runs: Sequence[Run], baseline: str | None) -> list[Pair]:
     return between_runs(*points)
 
 
-def _read(folder: Path, record: Record) -> QueryValues:
+def _read(folder: Path, record: Record) -> QueryValues | None:
+    """Return the values of a record's queries, None where the folder does not hold their file."""
+    if record.per_query is None or not (folder / record.per_query).exists():
+        return None
     return read_query_values(folder, record.per_query)
 
 

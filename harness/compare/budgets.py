@@ -10,7 +10,7 @@ from harness.compare.frontier import Plane, Spot, cost_on, is_pareto
 from harness.compare.log_ratio import LogMean, between, ratio
 from harness.compare.over_seeds import over_seeds
 from harness.compare.paired import Values, bootstrap_bounds
-from harness.compare.quality import SEED, Reader
+from harness.compare.quality import NOT_KEPT, SEED, Reader
 
 SAME = 1e-9  # of a quality, or of a logarithm: the same number through two formulas
 Kind = Literal["quality", "bytes", "p99"]  # what is fixed
@@ -185,6 +185,9 @@ def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: s
         if one.low is None:
             return f"the noise of {first.case} or {other.case} is not known"
         return None if one.low > 1 else f"{first.case} and {other.case} within noise"
+    spots = [one for offer in (first, other) for one in offer.ends or ()]
+    if any(not reader.by_seed(one.point) for one in spots):
+        return f"{first.case} and {other.case}: {NOT_KEPT}"
     a, b = (_by_seed(one, reader, metric) for one in (first, other))
     shared = sorted(set(a) & set(b))
     if not shared or any(a[one].shape != b[one].shape for one in shared):

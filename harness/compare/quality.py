@@ -17,6 +17,7 @@ from harness.query_values import QueryValues
 
 BOUND = "best_possible"  # what no method can reach on planted data: it competes with nobody
 SEED = 20070  # of flips and resamples: a table printed twice is the same table
+NOT_KEPT = "values per query were not kept"
 COLUMNS = (
     "metric", "base_value", "value", "difference", "low", "high", "p", "p_holm", "wins", "ties",
     "losses", "n", "n_seeds", "seed_sd", "seed_low", "seed_high", "p_seeds", "build_sd",
@@ -48,7 +49,8 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     standard deviation of the difference over seeds, ``build_sd`` that over repeats of the same
     seeds, each built anew. ``status`` is ``baseline``,
     ``better``, ``worse``, ``not shown`` (no difference was), ``identical`` (in every query),
-    ``not tested``, ``refused`` or how the trial ended.
+    ``not tested``, ``refused`` (where values per query were not kept: with the difference of means
+    and what seeds say of it) or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
     reader = Reader()
@@ -74,16 +76,19 @@ class Reader:
     """Reads each file of per-query values once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str | None], QueryValues] = {}
+        self._known: dict[tuple[str, str, str | None], QueryValues | None] = {}
 
     def by_seed(self, point: Point) -> dict[int, list[QueryValues]]:
-        """Return seed -> the values of each of its repeats."""
+        """Return seed -> the values of each of its repeats, {} where not all of them were kept."""
         seeds: dict[int, dict[str | None, QueryValues]] = {}
         for record in point.valid:
-            key = (point.run.name, record.per_query)
+            key = (point.run.name, record.trial_id, record.per_query)
             if key not in self._known:
                 self._known[key] = point.run.read(record)
-            seeds.setdefault(record.seed, {})[record.per_query] = self._known[key]
+            values = self._known[key]
+            if values is None:
+                return {}
+            seeds.setdefault(record.seed, {})[record.per_query] = values
         return {seed: list(files.values()) for seed, files in seeds.items()}
 
 
@@ -109,11 +114,13 @@ def _row(
     name: str, base: Point, other: Point, reader: Reader
 ) -> tuple[dict[str, Any], _Cell | None]:
     pair = Pair(base, other)
-    a, b = reader.by_seed(base), reader.by_seed(other)
     for point, whose in ((base, "the baseline"), (other, "this row")):
         if mean_of(point, name) is None:
             known = ", ".join(dict.fromkeys(m for one in point.valid for m in one.metrics))
             return _refused(name, f"{whose} has no {name}, it has {known}", pair), None
+    a, b = reader.by_seed(base), reader.by_seed(other)
+    if not a or not b:
+        return _of_means(name, pair), None
     if not (shared := [seed for seed in a if seed in b]):
         reason = f"seeds: baseline {sorted(a)}, here {sorted(b)}"
         return _refused(name, reason, pair), None
@@ -201,6 +208,31 @@ def _plain(name: str, base: Point, other: Point) -> dict[str, Any]:
         "metric": name, "base_value": a, "value": b, "difference": b - a,
         "status": "not tested", "reason": None, "warnings": ("one value for all queries",),
     }  # fmt: skip
+
+
+def _of_means(name: str, pair: Pair) -> dict[str, Any]:
+    """Return the row of points without values per query: means and seeds, and no test of queries.
+
+    Differences by seed are those of the records' means, so that the interval over seeds holds.
+    """
+    assert pair.base is not None
+    assert pair.other is not None
+    a, b = (_seed_means(one, name) for one in (pair.base, pair.other))
+    row = _refused(name, NOT_KEPT, pair)
+    differences = [b[seed] - a[seed] for seed in a if seed in b]
+    if not differences:
+        return row
+    seeds = _seed_columns(over_seeds(differences))
+    mean = statistics.fmean(differences)
+    return {**row, **seeds, "difference": mean, "n_seeds": len(differences)}
+
+
+def _seed_means(point: Point, name: str) -> dict[int, float]:
+    found: dict[int, list[float]] = {}
+    for one in point.valid:
+        if name in one.metrics:
+            found.setdefault(one.seed, []).append(one.metrics[name])
+    return {seed: statistics.fmean(values) for seed, values in found.items()}
 
 
 def _refused(name: str, reason: str, pair: Pair) -> dict[str, Any]:

@@ -35,10 +35,11 @@ FRONTIER_CAPTION = (
 )
 BUDGET_CAPTION = (
     "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed: "
-    "all points of the case are within, and the best of them stands for it; not reached: no point is within; a case with one point stands with "
-    "it\n"
-    "leads: of what was measured, clear of every other case within the budget, by the 95 % interval of {metric} paired "
-    "by query and, of several seeds, by Student's t over seeds too, or by that of the QPS ratio"
+    "all points of the case are within, and the best of them stands for it; not reached: no point "
+    "is within; a case with one point stands with it\n"
+    "leads: of what was measured, clear of every other case within the budget, by the 95 % "
+    "interval of {metric} paired by query and, of several seeds, by Student's t over seeds too, or "
+    "by that of the QPS ratio"
 )
 
 

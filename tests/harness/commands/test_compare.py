@@ -76,6 +76,47 @@ def test_a_folder_compared_with_itself_is_identical(run, capsys):
     assert sum(",failed," in one for one in rows) == 1
 
 
+@pytest.fixture
+def means(tmp_path):
+    """Return a folder of records alone: three seeds of a and b, .1 apart by .10, .11 and .12."""
+    folder, golden = tmp_path / "means", json.loads(GOLDEN.read_text())
+    folder.mkdir()
+    lines = [
+        {**golden, "case": case, "seed": seed, "trial_id": f"{case}{seed}", "qps": 100.0 * (1 + n),
+         "metrics": {"recall@10": 0.5 + n * (0.1 + seed / 100)}, "metrics_ci": {}, "search": {},
+         "per_query": f"per_query/{case}{seed}.npz", "status": "ok", "index_bytes": 10 + n}
+        for n, case in enumerate("ab") for seed in (0, 1, 2)
+    ]  # fmt: skip
+    (folder / "records.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return folder
+
+
+def test_without_values_per_query_means_and_ratios_are_still_told(means, capsys):
+    """Rows are refused one by one; the difference .11, its t-interval over seeds and ratios stay.
+
+    By hand: sd .01, t(2) 4.3027, so .11 -+ .0248.
+    """
+    assert main(["compare", str(means)]) == 0
+    text = capsys.readouterr().out
+    row, speed, *_ = (x for x in text.splitlines() if x.startswith("b "))
+    assert "+0.1100" in row
+    assert "[+0.0852, +0.1348]" in row
+    assert "refused: values per query were not kept" in row
+    assert "*" not in row
+    assert "1.1" in speed
+    assert main(["compare", str(means), "--view", "frontier", "--memory-mb", "0.000011"]) == 0
+    assert "undecided: b and a: values per query were not kept" in capsys.readouterr().out
+    assert main(["report", str(means)]) == 0
+    assert "values per query were not kept" in (means / "report.html").read_text()
+
+
+def test_a_damaged_file_of_values_is_still_a_fault(run, capsys):
+    """What lies there and cannot be read is named, not passed over."""
+    next((run / "per_query").iterdir()).write_bytes(b"no archive")
+    assert main(["compare", str(run)]) == 2
+    assert "is no file of per-query values" in capsys.readouterr().err
+
+
 def test_published_figures_stand_below(run, capsys, tmp_path):
     """A figure of the same data set is a row, marked as not run here, with its source."""
     dataset = json.loads((run / "records.jsonl").read_text().splitlines()[0])["dataset"]
