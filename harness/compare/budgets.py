@@ -13,7 +13,7 @@ from harness.compare.paired import Values, bootstrap_bounds
 from harness.compare.quality import NOT_KEPT, SEED, Reader
 
 SAME = 1e-9  # of a quality, or of a logarithm: the same number through two formulas
-Kind = Literal["quality", "bytes", "p99"]  # what is fixed
+Kind = Literal["quality", "bytes", "p99", "p95"]  # what is fixed
 # exact, between: measured there, or interpolated between two points that bracket the budget;
 # alone: the case has one point, and it is within; at_least: the budget lies beyond the last point
 # within it, so that more may be possible; none: no point is within.
@@ -29,7 +29,7 @@ class Budget:
 
     @property
     def axis(self) -> str:
-        """Return the axis of `AXES` that quality is weighed against."""
+        """Return the axis of `KNOWN` that quality is weighed against."""
         return "QPS" if self.kind == "quality" else self.kind
 
 

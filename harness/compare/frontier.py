@@ -11,7 +11,7 @@ import numpy.typing as npt
 from harness.compare.grouping import AGREEMENT
 from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
 from harness.compare.losses import ModelLoss, ModelLosses
-from harness.compare.noise import IDENTITY
+from harness.compare.noise import identity
 from harness.compare.points import Point
 from harness.compare.quality import BOUND
 from harness.compare.speed import by_load
@@ -24,6 +24,8 @@ AXES: Mapping[str, tuple[str, bool]] = {
     "bytes": ("index_bytes", False),
     "build": ("build_s", False),
 }
+# Known of each spot, and an axis of no frontier: p95 answers where no record holds a p99.
+KNOWN: Mapping[str, tuple[str, bool]] = {**AXES, "p95": ("latency_p95_s", False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Spot:
     ----------
     quality : mean over queries, then over repeats and seeds; None where the trial has none.
     low, high : 95 % interval over queries, the mean of the records' intervals.
-    costs : axis of `AXES` -> what was measured, None where nothing was.
+    costs : axis of `KNOWN` -> what was measured, None where nothing was.
     status, reason : of the records.
     index_loss : 1 - agreement with the method's own exhaustive score; None where not measured.
     model_loss : quality that the method's exhaustive score lacks to the reference, the mean over
@@ -87,7 +89,7 @@ def cost_on(spot: Spot, axis: str) -> float:
     """Return the logarithm of a cost: less is better, of a rate its inverse."""
     mean = spot.costs[axis]
     assert mean is not None
-    return -mean.mean if AXES[axis][1] else mean.mean
+    return -mean.mean if KNOWN[axis][1] else mean.mean
 
 
 def is_pareto(
@@ -122,9 +124,9 @@ def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
 
 
 def _plane_key(record: Record) -> str:
-    machine = {name: record.machine.get(name) for name in IDENTITY}
     names = ("data_hash", "split", "device", "threads", "fit_threads", "profile")
     values = [getattr(record, name) for name in names]
+    machine = dict(identity(record))
     return json.dumps([*values, dict(record.load), machine], sort_keys=True)
 
 
@@ -149,7 +151,7 @@ def _spot(
         quality=quality,
         low=low,
         high=high,
-        costs={axis: _cost(shown, name, floors) for axis, (name, _) in AXES.items()},
+        costs={axis: _cost(shown, name, floors) for axis, (name, _) in KNOWN.items()},
         status=Status.OK if valid else str(records[0].status),
         reason=None if valid or bad is None else bad.reason,
         index_loss=None if agreement is None else 1 - agreement,

@@ -61,7 +61,7 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
             "scenario": scenario(spot.load),
             "device": first.device,
             **{name: getattr(spot, name) for name in names},
-            **{axis: None if mean is None else mean.value for axis, mean in spot.costs.items()},
+            **{axis: mean.value if (mean := spot.costs[axis]) else None for axis in AXES},
             "warnings": tuple(_notes(spot)),
         })  # fmt: skip
     frame = pd.DataFrame(rows)
@@ -117,6 +117,7 @@ KINDS: Mapping[Kind, str] = {
     "quality": "QPS at {metric} >= x",
     "bytes": "{metric} at index MB <= y",
     "p99": "{metric} at p99 <= z",
+    "p95": "{metric} at p95 <= z",
 }
 
 
@@ -177,7 +178,7 @@ def _budget(budget: Budget, metric: str) -> str:
         return f"{metric} >= {budget.bound:.4f}"
     if budget.kind == "bytes":
         return f"index MB <= {rounded(budget.bound / MB)}"
-    return f"p99 ms <= {rounded(budget.bound / MS)}"
+    return f"{budget.kind} ms <= {rounded(budget.bound / MS)}"
 
 
 def _offer(offer: Offer | None, budget: Budget) -> str:
