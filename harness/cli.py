@@ -425,7 +425,8 @@ def _add_report(commands: Subparsers) -> None:  # type: ignore[valid-type]
         description="Write one self-contained HTML file from the records of a folder, or of "
         "several as `compare` joins them; nothing is run and nothing is fetched, neither now nor "
         "when it is opened: overview, frontiers and budgets, ranking, ladder, latency, stages, "
-        "memory, scale, segments of users, codes, noise floor, environment, and the command of every row.",
+        "memory, scale, segments of users, codes, noise floor, environment, and the command "
+        "of every row.",
     )
     _add_drawn(one)
     one.add_argument(
