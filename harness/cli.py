@@ -288,7 +288,7 @@ def _add_table(commands: Subparsers) -> None:  # type: ignore[valid-type]
         "table",
         help="print the table of a results folder",
         description="Print the table of a results folder: a row per operating point; "
-        "intervals are 95 %% bootstrap over queries; * marks a best whose interval clears "
+        "intervals are 95 % bootstrap over queries; * marks a best whose interval clears "
         "the second's. Repeats in fresh processes are one row, that of the median QPS.",
     )
     one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
@@ -315,16 +315,24 @@ def _add_compare(commands: Subparsers) -> None:  # type: ignore[valid-type]
         "compare",
         help="compare methods of a run, or two runs, with tests",
         description="Compare from records alone. One DIR: every operating point with a baseline. "
-        "Two: the same points of both, the first is the baseline. Quality is paired by query: "
-        "difference, 95 %% bootstrap interval, sign-flip test, Holm over all cells.",
+        "Two: the same points of both, the first is the baseline. Three or more, two with --join, "
+        "and any number with --view frontier or published: one run, joined of all. A trial that "
+        "several folders hold is that of its newest attempt; records of other data, another split "
+        "or another machine than the first folder's stay out, with the reason. Quality is "
+        "paired by query: difference, 95 % bootstrap interval over queries, sign-flip test; of "
+        "several seeds interval and test over seeds too; Holm over all "
+        "cells.",
     )
     one.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="one or two folders that `run` wrote"
+        "folders", type=Path, nargs="+", metavar="DIR", help="folders that `run` wrote"
+    )
+    one.add_argument(
+        "--join", action="store_true", help="two DIR are one run, not one against the other"
     )
     one.add_argument(
         "--baseline",
         metavar="CASE",
-        help="with one DIR: what the others are compared with, and name=value where the case has "
+        help="of one run: what the others are compared with, and name=value where the case has "
         "several points, e.g. 'ivf nprobe=16'; default: the first case",
     )
     one.add_argument(
@@ -386,7 +394,7 @@ def _add_score(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one = commands.add_parser(  # type: ignore[attr-defined]
         "score",
         help="score the run file of any system",
-        description="Score a run against judgements: means over the judged queries with 95 %% "
+        description="Score a run against judgements: means over the judged queries with 95 % "
         "bootstrap intervals. RUN: a TREC run, or JSON as ranx and BEIR write it. QRELS: TREC "
         "qrels, JSON, or a qrels/*.tsv of a BEIR folder. Documents are ordered by score, ties as "
         "trec_eval breaks them; a judged query that the run lacks scores 0. A result file and a "
@@ -414,14 +422,15 @@ def _add_report(commands: Subparsers) -> None:  # type: ignore[valid-type]
     one = commands.add_parser(  # type: ignore[attr-defined]
         "report",
         help="write one HTML page of a run: tables, charts, commands",
-        description="Write one self-contained HTML file from the records of a folder; nothing is "
-        "run and nothing is fetched, neither now nor when it is opened: overview, frontiers and "
-        "budgets, ranking, ladder, latency, stages, memory, scale, segments of users, codes, noise "
-        "floor, environment, and the command of every row.",
+        description="Write one self-contained HTML file from the records of a folder, or of "
+        "several as `compare` joins them; nothing is run and nothing is fetched, neither now nor "
+        "when it is opened: overview, frontiers and budgets, ranking, ladder, latency, stages, "
+        "memory, scale, segments of users, codes, noise floor, environment, and the command "
+        "of every row.",
     )
     _add_drawn(one)
     one.add_argument(
-        "-o", "--out", type=Path, metavar="FILE", help="default: report.html in the folder"
+        "-o", "--out", type=Path, metavar="FILE", help="default: report.html in the first DIR"
     )
     _add_published(one)
     _add_noise_option(one)
@@ -450,12 +459,20 @@ def _add_figure(commands: Subparsers) -> None:  # type: ignore[valid-type]
         metavar="N",
         help="72 are one inch; default 480. PNG has 300 pixels an inch",
     )
-    one.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: figures in the folder")
+    one.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="default: figures in the first DIR"
+    )
     _add_noise_option(one)
 
 
 def _add_drawn(one: argparse.ArgumentParser) -> None:
-    one.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` wrote")
+    one.add_argument(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="a folder that `run` wrote; several are joined, see `compare --help`",
+    )
     one.add_argument(
         "--metric", metavar="NAME", help="the quality of the charts; default: the suite's first"
     )

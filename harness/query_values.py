@@ -44,4 +44,5 @@ class QueryLists:
     times: Mapping[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]
 
 
-ReadValues = Callable[[Record], QueryValues]
+# None where the values were not kept, as in a folder that holds records alone.
+ReadValues = Callable[[Record], QueryValues | None]

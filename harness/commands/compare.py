@@ -3,36 +3,39 @@
 import argparse
 import tomllib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from harness.commands import frontier
-from harness.commands.table import floor_for
+from harness.commands.folders import open_joined, open_run
 from harness.compare.known_answers import known_answers
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.published import Published, parse_published
 from harness.compare.quality import compare_quality, metrics_of
 from harness.compare.speed import compare_speed
 from harness.errors import RecordError, near
-from harness.query_values import QueryValues
-from harness.record import Record, latest_attempts
 from harness.report.caption import caption_of
 from harness.report.comparison import render_quality, settings_of
 from harness.report.known_answers import render_known
 from harness.report.speed_table import render_speed
-from harness.store.journal import read_records
-from harness.store.query_file import read_query_values
+
+WHOLE = ("frontier", "published")  # views of one run, which several folders are joined for
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the comparison of one run's points with a baseline, or of two runs."""
-    if len(options.folders) > 2:
-        raise RecordError(f"{len(options.folders)} folders; expected one, or two to compare")
-    runs = [open_run(folder, options.noise) for folder in options.folders]
+    """Print the comparison of one run's points with a baseline, or of two runs.
+
+    Three or more folders are joined, two with ``--join``, and any number where a view is of a run.
+    """
+    side_by_side = options.view not in WHOLE and len(options.folders) == 2 and not options.join
+    if side_by_side:
+        runs, refused = [open_run(one, options.noise) for one in options.folders], []
+    else:
+        joined = open_joined(options.folders, options.noise)
+        runs, refused = [joined.run], [*joined.refused]
     records = [record for run in runs for record in run.records]
-    caption = caption_of(records, runs[0].floor, best=False)
+    caption = "\n".join([caption_of(records, runs[0].floor, best=False), *refused])
     if options.view == "frontier":
-        return frontier.show(runs, options, caption)
+        return frontier.show(runs[0], options, caption)
     if options.view == "published":
         answers = known_answers(read_published(options.published), records)
         print(render_known(answers, options.form, caption))
@@ -51,21 +54,6 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def open_run(folder: Path, noise: Path | None) -> Run:
-    """Return the standing records of a folder.
-
-    Raises
-    ------
-    RecordError
-        It cannot be read, or it holds no record.
-    """
-    records = read_records(folder)
-    standing = [one for attempt in latest_attempts(records).values() for one in attempt]
-    if not standing:
-        raise RecordError(f"{folder}: holds no records yet")
-    return Run(str(folder), standing, partial(_read, folder), floor_for(noise, folder))
-
-
 def make_pairs(runs: Sequence[Run], baseline: str | None) -> list[Pair]:
     """Return what is compared with what.
 
@@ -78,12 +66,10 @@ def make_pairs(runs: Sequence[Run], baseline: str | None) -> list[Pair]:
     if len(runs) == 1:
         return against_baseline(points[0], baseline)
     if baseline is not None:
-        raise RecordError("--baseline is for one folder; of two the first is the baseline")
+        raise RecordError(
+            "--baseline is for one run; of two folders the first is the baseline, unless --join"
+        )
     return between_runs(*points)
-
-
-def _read(folder: Path, record: Record) -> QueryValues:
-    return read_query_values(folder, record.per_query)
 
 
 def read_published(path: Path | None) -> list[Published]:

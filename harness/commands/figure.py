@@ -21,9 +21,9 @@ def main(options: argparse.Namespace) -> int:
         raise RecordError(f"--width {options.width} must lie between {NARROWEST} and {WIDEST}")
     material = open_material(options)
     every = [one for group in charts_of(material).values() for one in group]
-    folder = options.out or options.folder / "figures"
+    folder = options.out or options.folders[0] / "figures"
     records = material.run.records
-    below = caption_of(records, material.run.floor, best=False)
+    below = "\n".join([caption_of(records, material.run.floor, best=False), *material.refused])
     for chart in chosen(every, options.figure):
         spec = static(chart, options.theme, options.width)
         drawn = svg(spec).encode() if options.form == "svg" else png(spec)

@@ -12,19 +12,17 @@ from harness.report.frontier_tables import render_budgets, render_frontier
 from harness.report.numbers import MB, MS
 
 
-def show(runs: Sequence[Run], options: argparse.Namespace, caption: str) -> int:
+def show(run: Run, options: argparse.Namespace, caption: str) -> int:
     """Print for each plane of a run its points and its budgets.
 
     Raises
     ------
     RecordError
-        Two runs, a metric that no record has, or a budget that is not above 0.
+        A metric that no record has, or a budget that is not above 0.
     """
-    if len(runs) != 1:
-        raise RecordError("--view frontier takes one folder")
-    metric = metric_of(runs[0], options.metric)
+    metric = metric_of(run, options.metric)
     reader, told = Reader(), set[tuple[int, ...]]()
-    for number, plane in enumerate(planes_of(points_of(runs[0]), metric)):
+    for number, plane in enumerate(planes_of(points_of(run), metric)):
         if number:
             print()
         print(render_frontier(plane, metric, options.form, "" if number else caption))

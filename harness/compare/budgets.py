@@ -8,11 +8,12 @@ import numpy as np
 
 from harness.compare.frontier import Plane, Spot, cost_on, is_pareto
 from harness.compare.log_ratio import LogMean, between, ratio
+from harness.compare.over_seeds import over_seeds
 from harness.compare.paired import Values, bootstrap_bounds
-from harness.compare.quality import SEED, Reader
+from harness.compare.quality import NOT_KEPT, SEED, Reader
 
 SAME = 1e-9  # of a quality, or of a logarithm: the same number through two formulas
-Kind = Literal["quality", "bytes", "p99"]  # what is fixed
+Kind = Literal["quality", "bytes", "p99", "p95"]  # what is fixed
 # exact, between: measured there, or interpolated between two points that bracket the budget;
 # alone: the case has one point, and it is within; at_least: the budget lies beyond the last point
 # within it, so that more may be possible; none: no point is within.
@@ -28,7 +29,7 @@ class Budget:
 
     @property
     def axis(self) -> str:
-        """Return the axis of `AXES` that quality is weighed against."""
+        """Return the axis of `KNOWN` that quality is weighed against."""
         return "QPS" if self.kind == "quality" else self.kind
 
 
@@ -85,8 +86,13 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
     """Return who leads within a budget, where noise leaves no doubt.
 
     A leader must clear every other case that has a point within the budget: in quality the 95 %
-    bootstrap interval of the difference paired by query excludes 0, in QPS the 95 % interval of the
-    ratio excludes 1. A case that may reach further than it was measured leaves it undecided.
+    bootstrap interval of the difference paired by query excludes 0, and of several seeds that over
+    seeds too; in QPS the 95 % interval of the ratio excludes 1.
+
+    What was measured decides: a case whose points all lie within the budget stands with the best of
+    them, a lower bound, and other settings might give more. That leaves a quality undecided only
+    where it is known that they could be better than the leader: where the same model, searched
+    exactly, is.
     """
     offers = offers_of(plane, budget)
     within = sorted(
@@ -96,9 +102,8 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
         return Decision(budget, offers, None, "no point is within")
     first, *others = within
     for other in others:
-        if other.how == "at_least":
-            return Decision(budget, offers, None, f"{other.case} is not bracketed")
-        if doubt := _doubt(first, other, budget, reader, metric):
+        doubt = _doubt(first, other, budget, reader, metric) or _hidden(first, other, plane, budget)
+        if doubt:
             return Decision(budget, offers, None, doubt)
     return Decision(budget, offers, first.case, "" if others else "alone within")
 
@@ -174,29 +179,62 @@ def _value(spot: Spot, budget: Budget) -> float:
 
 
 def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: str) -> str | None:
-    """Return why the first may not lead before the other, None where it surely does."""
+    """Return why the first is not clear of the other by what was measured, None where it is."""
     if budget.kind == "quality":
         one = ratio(other.rate, first.rate)
         if one.low is None:
             return f"the noise of {first.case} or {other.case} is not known"
         return None if one.low > 1 else f"{first.case} and {other.case} within noise"
-    a, b = (_by_query(one, reader, metric) for one in (first, other))
-    if a is None or b is None or a.shape != b.shape:
-        return f"{first.case} and {other.case} have no queries in common"
-    low, _ = bootstrap_bounds((a - b)[None, :], seed=SEED)
-    return None if low[0] > 0 else f"{first.case} and {other.case} within noise"
+    spots = [one for offer in (first, other) for one in offer.ends or ()]
+    if any(not reader.by_seed(one.point) for one in spots):
+        return f"{first.case} and {other.case}: {NOT_KEPT}"
+    a, b = (_by_seed(one, reader, metric) for one in (first, other))
+    shared = sorted(set(a) & set(b))
+    if not shared or any(a[one].shape != b[one].shape for one in shared):
+        return f"{first.case} and {other.case} have no queries and seeds in common"
+    differences = np.stack([a[one] - b[one] for one in shared])  # (seeds, n)
+    low, _ = bootstrap_bounds(differences.mean(axis=0)[None, :], seed=SEED)
+    if low[0] <= 0:
+        return f"{first.case} and {other.case} within noise"
+    seeds = over_seeds(differences.mean(axis=1).tolist())
+    if seeds is not None and seeds.low <= 0:
+        return f"{first.case} and {other.case} within noise of seeds"
+    return None
 
 
-def _by_query(offer: Offer, reader: Reader, metric: str) -> Values | None:
-    """Return the quality of each query, interpolated as the mean is; over seeds and repeats."""
+def _hidden(first: Offer, other: Offer, plane: Plane, budget: Budget) -> str | None:
+    """Return why another case may exceed the leader beyond its points, None where it cannot.
+
+    No search of a model exceeds what its own score gives when it is searched exactly; of a rate
+    nothing is known beyond the points.
+    """
+    if other.how != "at_least" or budget.kind == "quality":
+        return None
+    assert first.value is not None
+    assert other.value is not None
+    spots = [one for one in plane.spots if one.competes and one.point.first.case == other.case]
+    most = max((one.exact for one in spots if one.exact is not None), default=None)
+    if most is None or most <= first.value:
+        return None
+    known = f"its model searched exactly has {most:.4f}"
+    return f"{other.case} >= {other.value:.4f}, not bracketed: {known}"
+
+
+def _by_seed(offer: Offer, reader: Reader, metric: str) -> dict[int, Values]:
+    """Return by seed the quality of each query, interpolated as the mean is; over repeats."""
     assert offer.ends is not None
-    sides = []
-    for spot in offer.ends:
-        seeds = reader.by_seed(spot.point).values()
-        values = [one.metrics.get(metric) for seed in seeds for one in seed]
-        known = [one for one in values if one is not None]
-        if len(known) != len(values) or not known:
-            return None
-        sides.append(np.mean(np.stack(known), axis=0))
-    mixed: Values = (1 - offer.weight) * sides[0] + offer.weight * sides[1]
-    return mixed
+    first, second = (_values(reader, spot, metric) for spot in offer.ends)
+    return {
+        seed: (1 - offer.weight) * first[seed] + offer.weight * second[seed]
+        for seed in first
+        if seed in second and first[seed].shape == second[seed].shape
+    }
+
+
+def _values(reader: Reader, spot: Spot, metric: str) -> dict[int, Values]:
+    """Return by seed the values of each query; without the seeds that lack the metric."""
+    return {
+        seed: np.mean([one.metrics[metric] for one in repeats], axis=0)
+        for seed, repeats in reader.by_seed(spot.point).items()
+        if all(metric in one.metrics for one in repeats)
+    }

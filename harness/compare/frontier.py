@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from harness.compare.grouping import AGREEMENT
 from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
-from harness.compare.noise import IDENTITY
+from harness.compare.losses import ModelLoss, ModelLosses
+from harness.compare.noise import identity
 from harness.compare.points import Point
-from harness.compare.quality import BOUND, mean_of
+from harness.compare.quality import BOUND
 from harness.compare.speed import by_load
 from harness.record import Record, Status
 
@@ -23,6 +24,8 @@ AXES: Mapping[str, tuple[str, bool]] = {
     "bytes": ("index_bytes", False),
     "build": ("build_s", False),
 }
+# Known of each spot, and an axis of no frontier: p95 answers where no record holds a p99.
+KNOWN: Mapping[str, tuple[str, bool]] = {**AXES, "p95": ("latency_p95_s", False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,13 @@ class Spot:
     ----------
     quality : mean over queries, then over repeats and seeds; None where the trial has none.
     low, high : 95 % interval over queries, the mean of the records' intervals.
-    costs : axis of `AXES` -> what was measured, None where nothing was.
+    costs : axis of `KNOWN` -> what was measured, None where nothing was.
     status, reason : of the records.
     index_loss : 1 - agreement with the method's own exhaustive score; None where not measured.
-    model_loss : quality that the method's exhaustive score lacks to the reference; None where no
-        point of the same trial answers exactly.
+    model_loss : quality that the method's exhaustive score lacks to the reference, the mean over
+        seeds; None where nobody searched it exactly, see `harness.compare.losses.ModelLosses`.
+    exact : quality of the exhaustive score, None likewise: what no search of this model exceeds.
+    loss_note : why there is no model loss, or of which seeds it is not.
     """
 
     point: Point
@@ -50,6 +55,8 @@ class Spot:
     reason: str | None
     index_loss: float | None = None
     model_loss: float | None = None
+    exact: float | None = None
+    loss_note: str | None = None
 
     @property
     def competes(self) -> bool:
@@ -82,7 +89,7 @@ def cost_on(spot: Spot, axis: str) -> float:
     """Return the logarithm of a cost: less is better, of a rate its inverse."""
     mean = spot.costs[axis]
     assert mean is not None
-    return -mean.mean if AXES[axis][1] else mean.mean
+    return -mean.mean if KNOWN[axis][1] else mean.mean
 
 
 def is_pareto(
@@ -107,7 +114,7 @@ def is_pareto(
 
 def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
     """Return the planes of a run's points; points without a timed load are a plane of their own."""
-    losses = _model_losses(points, metric)
+    losses = ModelLosses(points, metric)
     groups: dict[str, list[Spot]] = {}
     for point in points:
         for records in by_load(point).values():
@@ -117,9 +124,9 @@ def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
 
 
 def _plane_key(record: Record) -> str:
-    machine = {name: record.machine.get(name) for name in IDENTITY}
     names = ("data_hash", "split", "device", "threads", "fit_threads", "profile")
     values = [getattr(record, name) for name in names]
+    machine = dict(identity(record))
     return json.dumps([*values, dict(record.load), machine], sort_keys=True)
 
 
@@ -127,7 +134,7 @@ def _spot(
     point: Point,
     records: Sequence[Record],
     metric: str,
-    losses: Mapping[str, float],
+    losses: ModelLosses,
 ) -> Spot:
     valid = [one for one in records if one.status == Status.OK]
     shown = valid or list(records)
@@ -137,17 +144,20 @@ def _spot(
     low, high = np.mean(intervals, axis=0).tolist() if intervals else (None, None)
     quality = _mean(shown, metric)
     agreement = _mean(shown, AGREEMENT + metric.rpartition("@")[2])
+    loss = losses.of(valid) if valid and quality is not None else ModelLoss(None, None, None)
     return Spot(
         point=point,
         load=records[0].load,
         quality=quality,
         low=low,
         high=high,
-        costs={axis: _cost(shown, name, floors) for axis, (name, _) in AXES.items()},
+        costs={axis: _cost(shown, name, floors) for axis, (name, _) in KNOWN.items()},
         status=Status.OK if valid else str(records[0].status),
         reason=None if valid or bad is None else bad.reason,
         index_loss=None if agreement is None else 1 - agreement,
-        model_loss=next((losses[one.trial_id] for one in shown if one.trial_id in losses), None),
+        model_loss=loss.value,
+        exact=loss.exact,
+        loss_note=loss.note,
     )
 
 
@@ -162,33 +172,3 @@ def _cost(records: Sequence[Record], name: str, floors: Floors) -> LogMean | Non
 def _mean(records: Sequence[Record], metric: str) -> float | None:
     values = [one.metrics[metric] for one in records if metric in one.metrics]
     return float(np.mean(values)) if values else None
-
-
-def _model_losses(points: Sequence[Point], metric: str) -> dict[str, float]:
-    """Return by trial what the same model, searched exactly, lacks to the reference.
-
-    Exact is a point whose agreement with exhaustive search is 1; a trial without one is left out.
-    """
-    reference = _reference(points, metric)
-    exact = AGREEMENT + metric.rpartition("@")[2]
-    return {
-        one.trial_id: reference[one.data_hash] - one.metrics[metric]
-        for point in points
-        for one in point.valid
-        if one.metrics.get(exact) == 1.0 and metric in one.metrics
-    }
-
-
-def _reference(points: Sequence[Point], metric: str) -> dict[str, float]:
-    """Return by data hash the quality that model loss counts from.
-
-    It is that of the best possible score, where the run has one, else the best that is there.
-    """
-    found: dict[str, dict[bool, float]] = {}
-    for point in points:
-        quality = mean_of(point, metric)
-        if quality is not None:
-            kinds = found.setdefault(point.first.data_hash, {})
-            bound = point.first.method == BOUND
-            kinds[bound] = max(kinds.get(bound, quality), quality)
-    return {data: kinds.get(True, kinds.get(False, 0.0)) for data, kinds in found.items()}

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.compare.noise import IDENTITY
+from harness.compare.noise import IDENTITY, identity
 from harness.record import Record
 
-GPU = ("gpu", "cuda")  # told by records of a GPU alone; one table holds CPU and GPU
+GPU = ("gpu", "cuda", "driver")  # told by records of a GPU alone; one table holds CPU and GPU
 
 AGREEMENT = "ann_recall@"  # a method without a score of its own has none of these
 
@@ -58,4 +58,4 @@ def _facts(record: Record) -> dict[str, Any]:
     exact = [name for name in record.metrics if name.startswith(AGREEMENT)]
     told = {"agreement": exact, "metrics": [one for one in record.metrics if one not in exact]}
     facts = {name: sorted(values) for name, values in told.items() if values}
-    return {**facts, **{name: record.machine[name] for name in GPU if name in record.machine}}
+    return {**facts, **{name: one for name, one in identity(record).items() if name in GPU}}

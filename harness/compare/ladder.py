@@ -92,10 +92,13 @@ def whole_loss(ladder: Ladder) -> float:
 
 
 def step_text(step: Mapping[str, Any] | None) -> str:
-    """Return a step in words: the difference, its interval and what the test says."""
+    """Return a step in words: the difference, its intervals and what the tests say."""
     if step is None or pd.isna(step["difference"]):
         return "" if step is None else str(step["reason"] or "not tested")
     interval = "" if pd.isna(step["low"]) else f" [{step['low']:+.4f}, {step['high']:+.4f}]"
+    if not pd.isna(step["seed_low"]):
+        bounds = f"[{step['seed_low']:+.4f}, {step['seed_high']:+.4f}]"
+        interval += f", over {step['n_seeds']:.0f} seeds {bounds}"
     return f"{step['difference']:+.4f}{interval}, {step['status']}"
 
 

@@ -12,6 +12,9 @@ from harness.compare.noise import LEVEL, point_key, refusals
 from harness.noise_floor import NoiseFloor, Spread
 from harness.record import Record
 
+LEAST_FREEDOM = 2  # of a variance that tells something: three repeats
+WIDEST = 10.0  # an interval that reaches further from its ratio, as a factor, says nothing of it
+
 
 @dataclass(frozen=True, slots=True)
 class LogMean:
@@ -36,7 +39,7 @@ class LogMean:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One geometric mean over another, with its 95 % interval where both variances are known."""
+    """One geometric mean over another, with its 95 % interval where both variances tell one."""
 
     value: float
     low: float | None
@@ -72,6 +75,10 @@ def between(low: LogMean, high: LogMean, weight: float) -> LogMean:
 def ratio(base: LogMean, other: LogMean) -> Ratio:
     """Return other over base with Welch's interval of the difference of logarithms.
 
+    There is none where a variance is not known, or comes from fewer than three measurements: of
+    two, Student's factor is 12.7 and the interval may span orders of magnitude. Nor is there one
+    that reaches further than tenfold from its ratio.
+
     References
     ----------
     Welch, Biometrika 34, 1947 (degrees of freedom of two unequal variances).
@@ -82,9 +89,13 @@ def ratio(base: LogMean, other: LogMean) -> Ratio:
     total = base.variance + other.variance
     if total == 0:
         return Ratio(math.exp(difference), math.exp(difference), math.exp(difference))
+    if min(base.freedom, other.freedom) < LEAST_FREEDOM:
+        return Ratio(math.exp(difference), None, None)
     parts = [(one.variance or 0.0) ** 2 / one.freedom for one in (base, other)]
     freedom = total**2 / sum(parts) if sum(parts) else math.inf
     half = _quantile(freedom) * math.sqrt(total)
+    if half > math.log(WIDEST):
+        return Ratio(math.exp(difference), None, None)
     return Ratio(math.exp(difference), math.exp(difference - half), math.exp(difference + half))
 
 

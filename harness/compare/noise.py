@@ -22,7 +22,17 @@ SHORTEST_S = 1e-3  # a fit or build shorter than this did nothing: its ratio is 
 LEVEL = 0.95
 MAX_NOISE = 0.10  # half-width above which a rate says little: its row is marked
 # What a machine is known by; other facts (load, free memory) change from hour to hour.
-IDENTITY = ("cpu", "cores", "logical_cpus", "memory_bytes", "system", "gpu", "cuda")
+IDENTITY = ("cpu", "cores", "logical_cpus", "memory_bytes", "system", "gpu", "cuda", "driver")
+
+
+def identity(record: Record) -> Mapping[str, Any]:
+    """Return what a record tells of its machine, by the names of `IDENTITY`.
+
+    The driver of a GPU stands among what was read before the timed pass.
+    """
+    known = {name: record.machine[name] for name in IDENTITY if name in record.machine}
+    gpu = (record.isolation.get("before") or {}).get("gpu") or {}
+    return known | ({"driver": gpu["driver"]} if gpu.get("driver") else {})
 
 
 def aa_spread(first: FloatValues, second: FloatValues) -> Spread:
@@ -89,6 +99,7 @@ def noise_floor(records: Sequence[Record], n_pairs: int) -> NoiseFloor:
     machine: dict[str, Any] = {}
     for record in records:
         machine |= record.machine  # the GPU stands in the records of its own trials only
+        machine |= identity(record)
     return NoiseFloor(
         suite=last.suite,
         n_pairs=n_pairs,
@@ -113,9 +124,10 @@ def point_key(one: Record | PointNoise) -> str:
 def refusals(record: Record, floor: NoiseFloor) -> list[str]:
     """Return why a floor does not hold for a record: another machine, environment or code."""
     reasons = [
-        f"other machine ({name} {floor.machine.get(name)!r}, here {record.machine[name]!r})"
-        for name in IDENTITY
-        if name in record.machine and floor.machine.get(name) != record.machine[name]
+        f"other machine ({name} {floor.machine.get(name)!r}, here {value!r})"
+        for name, value in identity(record).items()
+        if floor.machine.get(name) != value
+        and (name != "driver" or name in floor.machine)  # earlier floors do not tell it
     ]
     names = dict.fromkeys([*floor.environment, *record.environment])
     reasons += [

@@ -12,6 +12,7 @@ from harness.record import Record, Status
 
 # What an operating point is, besides its case; seeds, repeats and loads are within it.
 WHAT = ("method", "build", "search", "device")
+UNTOLD = ("precision",)  # does not make another point of two runs, but one that does not compare
 # What two points should share, the most important first: refusals say where they do not.
 PROTOCOL = ("data_hash", "dataset", "split", "device", "threads", "fit_threads", "profile")
 
@@ -111,12 +112,18 @@ def between_runs(base: Sequence[Point], other: Sequence[Point]) -> list[Pair]:
     """Return the same points of two runs in pairs, then those that one run alone has.
 
     The same are points of one case, method, parameters and device. Where several are, one that
-    shares data, threads and profile comes first.
+    shares data, threads and profile comes first. Points that differ in ``precision`` alone are
+    paired too, so that their row says what keeps them apart.
     """
     left = list(other)
     pairs, alone = [], []
+    twins = {_what(one) for one in base}
     for point in base:
-        same = [one for one in left if _what(one) == _what(point)]
+        same = [one for one in left if _what(one) == _what(point)] or [
+            one
+            for one in left
+            if _what(one) not in twins and _what(one, UNTOLD) == _what(point, UNTOLD)
+        ]
         if not same:
             alone.append(Pair(point, None))
             continue
@@ -153,6 +160,12 @@ def _same(a: Point, b: Point, name: str) -> bool:
     return bool(getattr(a.first, name) == getattr(b.first, name))
 
 
-def _what(point: Point) -> str:
+def _what(point: Point, untold: Sequence[str] = ()) -> str:
     values = [getattr(point.first, name) for name in ("case", *WHAT)]
-    return json.dumps(values, sort_keys=True)
+    told = [
+        {name: value for name, value in one.items() if name not in untold}
+        if isinstance(one, Mapping)
+        else one
+        for one in values
+    ]
+    return json.dumps(told, sort_keys=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.compare.over_seeds import OverSeeds, joint_p, over_seeds
 from harness.compare.paired import ALPHA, Paired, Values, compare_paired, holm
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import quality_refusals
@@ -16,20 +17,22 @@ from harness.query_values import QueryValues
 
 BOUND = "best_possible"  # what no method can reach on planted data: it competes with nobody
 SEED = 20070  # of flips and resamples: a table printed twice is the same table
+NOT_KEPT = "values per query were not kept"
 COLUMNS = (
     "metric", "base_value", "value", "difference", "low", "high", "p", "p_holm", "wins", "ties",
-    "losses", "n", "n_seeds", "seed_sd", "build_sd", "detectable", "status", "reason", "warnings",
+    "losses", "n", "n_seeds", "seed_sd", "seed_low", "seed_high", "p_seeds", "build_sd",
+    "detectable", "status", "reason", "warnings",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """Two points by one metric: differences by query, and by seed and repeat."""
+    """Two points by one metric: differences by query, and over seeds and repeats."""
 
     base_value: float
     value: float
     differences: Values  # (n,), the mean over seeds
-    seed_sd: float | None
+    seeds: OverSeeds | None
     build_sd: float | None
     n_seeds: int
 
@@ -40,25 +43,30 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
     per query the mean over the seeds that both have (and over repeats of a seed), then the mean
     over queries; ``low``, ``high`` bound it with 95 % over queries. ``p_holm`` holds for all cells
-    of the frame together. ``seed_sd`` is the standard deviation of the difference over seeds,
-    ``build_sd`` that over repeats of the same seeds, each built anew. ``status`` is ``baseline``,
+    of the frame together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the
+    interval and test over seeds, and ``p_holm`` starts from the larger of both p-values: what is
+    sure is so over queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the
+    standard deviation of the difference over seeds, ``build_sd`` that over repeats of the same
+    seeds, each built anew. ``status`` is ``baseline``,
     ``better``, ``worse``, ``not shown`` (no difference was), ``identical`` (in every query),
-    ``not tested``, ``refused`` or how the trial ended.
+    ``not tested``, ``refused`` (where values per query were not kept: with the difference of means
+    and what seeds say of it) or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
     reader = Reader()
     rows: list[dict[str, Any]] = []
-    cells: list[tuple[dict[str, Any], Values]] = []
+    cells: list[tuple[dict[str, Any], _Cell]] = []
     for number, pair in enumerate(pairs):
-        for row, differences in _rows_of(pair, reader):
+        for row, cell in _rows_of(pair, reader):
             if metrics and row["metric"] not in ("", *metrics):
                 continue
             row["pair"] = number
             rows.append(row)
-            if differences is not None:
-                cells.append((row, differences))
-    found = compare_paired([one for _, one in cells], seed=SEED)
-    for (row, _), one, adjusted in zip(cells, found, holm([x.p for x in found]), strict=True):
+            if cell is not None:
+                cells.append((row, cell))
+    found = compare_paired([one.differences for _, one in cells], seed=SEED)
+    family = holm([joint_p(one.p, cell.seeds) for (_, cell), one in zip(cells, found, strict=True)])
+    for (row, _), one, adjusted in zip(cells, found, family, strict=True):
         row.update(dataclasses.asdict(one))
         row["p_holm"], row["status"] = adjusted, _status(one, adjusted)
     return pd.DataFrame(rows, columns=["pair", *COLUMNS]).astype({"warnings": object})
@@ -68,20 +76,23 @@ class Reader:
     """Reads each file of per-query values once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str | None], QueryValues] = {}
+        self._known: dict[tuple[str, str, str | None], QueryValues | None] = {}
 
     def by_seed(self, point: Point) -> dict[int, list[QueryValues]]:
-        """Return seed -> the values of each of its repeats."""
+        """Return seed -> the values of each of its repeats, {} where not all of them were kept."""
         seeds: dict[int, dict[str | None, QueryValues]] = {}
         for record in point.valid:
-            key = (point.run.name, record.per_query)
+            key = (point.run.name, record.trial_id, record.per_query)
             if key not in self._known:
                 self._known[key] = point.run.read(record)
-            seeds.setdefault(record.seed, {})[record.per_query] = self._known[key]
+            values = self._known[key]
+            if values is None:
+                return {}
+            seeds.setdefault(record.seed, {})[record.per_query] = values
         return {seed: list(files.values()) for seed, files in seeds.items()}
 
 
-def _rows_of(pair: Pair, reader: Reader) -> list[tuple[dict[str, Any], Values | None]]:
+def _rows_of(pair: Pair, reader: Reader) -> list[tuple[dict[str, Any], _Cell | None]]:
     if pair.base is None or pair.other is None:
         missing = "the first run" if pair.base is None else "the second run"
         return [(_refused(name, f"not in {missing}", pair), None) for name in metrics_of(pair)]
@@ -101,13 +112,15 @@ def metrics_of(pair: Pair) -> list[str]:
 
 def _row(
     name: str, base: Point, other: Point, reader: Reader
-) -> tuple[dict[str, Any], Values | None]:
+) -> tuple[dict[str, Any], _Cell | None]:
     pair = Pair(base, other)
-    a, b = reader.by_seed(base), reader.by_seed(other)
     for point, whose in ((base, "the baseline"), (other, "this row")):
         if mean_of(point, name) is None:
             known = ", ".join(dict.fromkeys(m for one in point.valid for m in one.metrics))
             return _refused(name, f"{whose} has no {name}, it has {known}", pair), None
+    a, b = reader.by_seed(base), reader.by_seed(other)
+    if not a or not b:
+        return _of_means(name, pair), None
     if not (shared := [seed for seed in a if seed in b]):
         reason = f"seeds: baseline {sorted(a)}, here {sorted(b)}"
         return _refused(name, reason, pair), None
@@ -121,9 +134,17 @@ def _row(
     if cell is None:
         return _refused(name, "no query was scored on both sides", pair), None
     notes = tuple(_notes(base, other, sorted(set(a) ^ set(b))))
-    row = {"metric": name, "reason": None, "warnings": notes}
-    fields = ("base_value", "value", "seed_sd", "build_sd", "n_seeds")
-    return {**row, **{one: getattr(cell, one) for one in fields}}, cell.differences
+    row = {"metric": name, "reason": None, "warnings": notes, **_seed_columns(cell.seeds)}
+    fields = ("base_value", "value", "build_sd", "n_seeds")
+    return {**row, **{one: getattr(cell, one) for one in fields}}, cell
+
+
+def _seed_columns(seeds: OverSeeds | None) -> dict[str, Any]:
+    if seeds is None:
+        return {}
+    return {
+        "seed_sd": seeds.sd, "seed_low": seeds.low, "seed_high": seeds.high, "p_seeds": seeds.p
+    }  # fmt: skip
 
 
 def _cell(
@@ -146,7 +167,7 @@ def _cell(
         base_value=base_value,
         value=value,
         differences=differences,
-        seed_sd=statistics.stdev(seeds) if len(seeds) > 1 else None,
+        seeds=over_seeds(seeds),
         build_sd=_build_sd(name, [*base, *other]),
         n_seeds=len(base),
     )
@@ -187,6 +208,31 @@ def _plain(name: str, base: Point, other: Point) -> dict[str, Any]:
         "metric": name, "base_value": a, "value": b, "difference": b - a,
         "status": "not tested", "reason": None, "warnings": ("one value for all queries",),
     }  # fmt: skip
+
+
+def _of_means(name: str, pair: Pair) -> dict[str, Any]:
+    """Return the row of points without values per query: means and seeds, and no test of queries.
+
+    Differences by seed are those of the records' means, so that the interval over seeds holds.
+    """
+    assert pair.base is not None
+    assert pair.other is not None
+    a, b = (_seed_means(one, name) for one in (pair.base, pair.other))
+    row = _refused(name, NOT_KEPT, pair)
+    differences = [b[seed] - a[seed] for seed in a if seed in b]
+    if not differences:
+        return row
+    seeds = _seed_columns(over_seeds(differences))
+    mean = statistics.fmean(differences)
+    return {**row, **seeds, "difference": mean, "n_seeds": len(differences)}
+
+
+def _seed_means(point: Point, name: str) -> dict[int, float]:
+    found: dict[int, list[float]] = {}
+    for one in point.valid:
+        if name in one.metrics:
+            found.setdefault(one.seed, []).append(one.metrics[name])
+    return {seed: statistics.fmean(values) for seed, values in found.items()}
 
 
 def _refused(name: str, reason: str, pair: Pair) -> dict[str, Any]:

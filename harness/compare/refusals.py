@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.compare.noise import IDENTITY
+from harness.compare.noise import identity
 from harness.compare.points import Point
 from harness.compare.scenario import scenario
 from harness.record import Record
@@ -13,14 +13,32 @@ NAMES: Mapping[str, str] = {"data_hash": "data hash", "fit_threads": "fitting th
 
 
 def quality_refusals(base: Point, other: Point) -> list[str]:
-    """Return why per-query values of two points are not of the same questions."""
+    """Return why per-query values of two points are not of the same questions.
+
+    Within a run precision is a parameter like others, whose effect is shown; of two runs a row is
+    the same point, and another precision makes it another.
+    """
     a, b = base.first, other.first
     return [
         *_ended(base, "baseline"),
         *_ended(other),
         *_differing(a, b, ("data_hash", "split")),
         *_metrics_version(base, other),
+        *(_precision(a, b) if base.run is not other.run else []),
     ]
+
+
+def size_refusals(base: Point, other: Point) -> list[str]:
+    """Return why bytes of two points are not of the same items; no metric changes them."""
+    names = ("data_hash", "split")
+    return [
+        *_ended(base, "baseline"), *_ended(other), *_differing(base.first, other.first, names)
+    ]  # fmt: skip
+
+
+def join_refusals(a: Record, b: Record) -> list[str]:
+    """Return why a record may not stand in one run with another: its data, split or machine."""
+    return [*_differing(a, b, ("data_hash", "split")), *_machine(a, b)]
 
 
 def speed_refusals(base: Point, other: Point) -> list[str]:
@@ -105,11 +123,12 @@ def _precision(a: Record, b: Record) -> list[str]:
 
 def _machine(a: Record, b: Record) -> list[str]:
     """Return what tells the machines apart; a record of a CPU tells nothing of a GPU."""
+    ours, theirs = identity(a), identity(b)
     return [
         text
-        for name in IDENTITY
-        if name in a.machine and name in b.machine
-        for text in _between(f"machine {name}", a.machine[name], b.machine[name])
+        for name in ours
+        if name in theirs
+        for text in _between(f"machine {name}", ours[name], theirs[name])
     ]
 
 

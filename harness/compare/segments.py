@@ -52,7 +52,7 @@ def segments_of(points: Sequence[Point], metric: str, reader: Reader) -> list[Se
         if not point.valid or any(one.per_query is None for one in point.valid):
             continue
         files = [one for seed in reader.by_seed(point).values() for one in seed]
-        if any(metric not in one.metrics for one in files):
+        if not files or any(metric not in one.metrics for one in files):
             continue
         values = np.mean([one.metrics[metric] for one in files], axis=0)
         for kind, names in KINDS.items():

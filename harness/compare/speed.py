@@ -10,7 +10,7 @@ import pandas as pd
 from harness.compare.log_ratio import Floors, measured, ratio
 from harness.compare.noise import SHORTEST_S
 from harness.compare.points import Pair, Point
-from harness.compare.refusals import load_refusal, quality_refusals, speed_refusals
+from harness.compare.refusals import load_refusal, size_refusals, speed_refusals
 from harness.record import Record, Status
 
 OF_LOAD = ("qps", "max_qps", "latency_p50_s", "latency_p95_s", "latency_p99_s")
@@ -25,9 +25,9 @@ def compare_speed(pairs: Sequence[Pair]) -> pd.DataFrame:
 
     Columns: ``pair``; ``load``, empty in the first row; for each of `QUANTITIES` the ratio other /
     base, ``q``, and its 95 % interval, ``q.low`` and ``q.high``, from A/A pairs of the runs' noise
-    floors, else from two or more repeats or seeds on both sides, else NaN; ``status``: ``ok``,
-    ``refused`` with the ``reason``, or how the record ended; ``warnings``. A pair of the baseline
-    with itself has no row.
+    floors, else from three or more repeats or seeds on both sides, else NaN (where there is none
+    `harness.compare.log_ratio.ratio` says); ``status``: ``ok``, ``refused`` with the ``reason``,
+    or how the record ended; ``warnings``. A pair of the baseline with itself has no row.
     """
     rows: list[dict[str, Any]] = []
     for number, pair in enumerate(pairs):
@@ -54,8 +54,7 @@ def _rows_of(pair: Pair) -> list[dict[str, Any]]:
     if not other.valid:
         return [_row({}, str(other.first.status), other.first.reason)]
     reasons = speed_refusals(base, other)
-    same_data = not quality_refusals(base, other)
-    size = _size(base.valid, other.valid) if same_data else {}
+    size = {} if size_refusals(base, other) else _size(base.valid, other.valid)
     if reasons:
         return [{**_row({}, "refused", "; ".join(reasons)), **size}]
     whole = _row({}, Status.OK, None, _busy(base.valid, other.valid))

@@ -17,15 +17,20 @@ from harness.report.table import Format, render_cells
 MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))  # of the p-value of the family
 QUALITY_CAPTION = (
     "difference: to the baseline, paired by query, seeds averaged for each; [95 % bootstrap "
-    "interval over queries]\n"
-    f"p: two-sided sign-flip test, {N_FLIPS:,} flips; p Holm: over the {{n}} tested cells of this "
-    "table; * below 0.05, ** below 0.01, *** below 0.001\n"
+    "interval over queries], with the models as trained\n"
+    f"p: two-sided sign-flip test over queries, {N_FLIPS:,} flips; p Holm: over the {{n}} tested "
+    "cells of this table; * below 0.05, ** below 0.01, *** below 0.001\n"
     "win/tie/loss: queries that score higher, equal, lower than the baseline's; detectable: change "
     "that one test at 5 % finds with 80 % power"
 )
+SEEDS_CAPTION = (
+    "over seeds: 95 % interval of the difference by Student's t over seeds, each another training, "
+    "n - 1 degrees of freedom; p seeds: its test. p Holm starts from the larger p: stars and "
+    "verdicts need queries and seeds (an intersection-union test, Berger 1982)"
+)
 SPREAD_CAPTION = (
     "seed SD: of the difference over seeds; build SD: of a value over builds of the same seed; "
-    "neither is in the interval"
+    "neither is in the interval over queries"
 )
 
 
@@ -56,7 +61,9 @@ def render_quality(
         "baseline": [_number(one) for one in frame["base_value"]],
         "value": [_number(one) for one in frame["value"]],
         "difference": [_difference(row) for row in frame.to_dict("records")],
+        "over seeds": [_over_seeds(row) for row in frame.to_dict("records")],
         "p": [_p(one) for one in frame["p"]],
+        "p seeds": [_p(one) for one in frame["p_seeds"]],
         "p Holm": [_p(one) for one in frame["p_holm"]],
         "win/tie/loss": [_counts(row) for row in frame.to_dict("records")],
         "seed SD": [_number(one) for one in frame["seed_sd"]],
@@ -66,6 +73,7 @@ def render_quality(
     status, notes = verdicts(frame)
     n_left = 3 if any(cells["setting"]) else 2
     lines = [QUALITY_CAPTION.format(n=int(frame["p"].notna().sum()))]
+    lines += [SEEDS_CAPTION] if frame["p_seeds"].notna().any() else []
     lines += [SPREAD_CAPTION] if frame[["seed_sd", "build_sd"]].notna().any(axis=None) else []
     table = pd.DataFrame({**_told(cells), "status": status})
     return render_cells(table, form, "\n".join([caption, *lines]), notes, n_left=n_left)
@@ -105,6 +113,12 @@ def _difference(row: dict[Any, Any]) -> str:
         return text
     mark = next((mark for bound, mark in MARKS if row["p_holm"] < bound), "")
     return f"{text}{mark} [{row['low']:+.4f}, {row['high']:+.4f}]"
+
+
+def _over_seeds(row: dict[Any, Any]) -> str:
+    if pd.isna(row["seed_low"]):
+        return NOTHING
+    return f"[{row['seed_low']:+.4f}, {row['seed_high']:+.4f}]"
 
 
 def _p(value: Any) -> str:

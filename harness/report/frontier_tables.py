@@ -30,14 +30,16 @@ FRONTIER_CAPTION = (
     "frontier of: costs against which no other point of this table has as much {metric} for less; "
     "dominated: of none\n"
     "index loss: 1 - agreement with the method's own exhaustive score; model loss: {metric} that "
-    "this score lacks to {reference}"
+    "this score, searched exactly, lacks to {reference}, the mean over seeds; of a fit that "
+    "several cases share, from whichever searched it exactly"
 )
 BUDGET_CAPTION = (
-    "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed, "
-    "the best point within it; not reached: no point is within; a case with one point stands with "
-    "it\n"
-    "leads: clear of every other case within the budget, by the paired 95 % interval of {metric} "
-    "or that of the QPS ratio"
+    "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed: "
+    "all points of the case are within, and the best of them stands for it; not reached: no point "
+    "is within; a case with one point stands with it\n"
+    "leads: of what was measured, clear of every other case within the budget, by the 95 % "
+    "interval of {metric} paired by query and, of several seeds, by Student's t over seeds too, or "
+    "by that of the QPS ratio"
 )
 
 
@@ -59,8 +61,8 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
             "scenario": scenario(spot.load),
             "device": first.device,
             **{name: getattr(spot, name) for name in names},
-            **{axis: None if mean is None else mean.value for axis, mean in spot.costs.items()},
-            "warnings": tuple(f"some records are left out, {one}" for one in _left_out(spot)),
+            **{axis: mean.value if (mean := spot.costs[axis]) else None for axis in AXES},
+            "warnings": tuple(_notes(spot)),
         })  # fmt: skip
     frame = pd.DataFrame(rows)
     return frame.assign(**{f"on.{axis}": plane.on_frontier(axis) for axis in AXES})
@@ -115,6 +117,7 @@ KINDS: Mapping[Kind, str] = {
     "quality": "QPS at {metric} >= x",
     "bytes": "{metric} at index MB <= y",
     "p99": "{metric} at p99 <= z",
+    "p95": "{metric} at p95 <= z",
 }
 
 
@@ -131,9 +134,11 @@ def budget_frame(decisions: Sequence[Decision]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _left_out(spot: Spot) -> list[str]:
-    """Return why records of a spot that has numbers are not in them."""
-    return spot.point.faults if spot.competes else []
+def _notes(spot: Spot) -> list[str]:
+    """Return what is missing of a spot: records of one that has numbers, and its model loss."""
+    faults = spot.point.faults if spot.competes else []
+    notes = [f"some records are left out, {one}" for one in faults]
+    return [*notes, *([spot.loss_note] if spot.loss_note else [])]
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -173,7 +178,7 @@ def _budget(budget: Budget, metric: str) -> str:
         return f"{metric} >= {budget.bound:.4f}"
     if budget.kind == "bytes":
         return f"index MB <= {rounded(budget.bound / MB)}"
-    return f"p99 ms <= {rounded(budget.bound / MS)}"
+    return f"{budget.kind} ms <= {rounded(budget.bound / MS)}"
 
 
 def _offer(offer: Offer | None, budget: Budget) -> str:

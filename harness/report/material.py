@@ -33,6 +33,7 @@ class Material:
     metric : the quality of frontiers, ladders and segments.
     methods : the cases in order of appearance, without bounds: the order of colours.
     frame : one row per operating point and load, repeats merged.
+    refused : why records of further folders are not in the run.
     """
 
     run: Run
@@ -44,9 +45,12 @@ class Material:
     ladders: Sequence[Ladder]
     methods: Sequence[str]
     frame: pd.DataFrame
+    refused: Sequence[str] = ()
 
 
-def material_of(run: Run, metric: str, read_times: ReadTimes) -> Material:
+def material_of(
+    run: Run, metric: str, read_times: ReadTimes, refused: Sequence[str] = ()
+) -> Material:
     """Return the material of a run."""
     points = points_of(run)
     cases = (one.first.case for one in points if one.first.method != BOUND)
@@ -60,6 +64,7 @@ def material_of(run: Run, metric: str, read_times: ReadTimes) -> Material:
         ladders=ladders(points, metric),
         methods=list(dict.fromkeys(cases)),
         frame=merge_repeats(to_frame(run.records, run.floor)),
+        refused=refused,
     )
 
 

@@ -123,14 +123,26 @@ def _html_figure(body: str, caption: Sequence[str], notes: Sequence[str]) -> str
 
 
 def _latex_table(body: str, caption: Sequence[str], notes: Sequence[str]) -> str:
-    """Return a floating table that needs the package booktabs and nothing else."""
+    r"""Return a floating table that fits the page, with a comment that says what it needs.
+
+    The tabular goes into box 0, which is scaled down to the width of a line where it is wider, and
+    then to half a page's height where it is higher, as caption and notes
+    stand above and below; one that fits keeps its size. Only
+    ``booktabs`` and ``graphicx`` are needed.
+    """
     lines = [line.translate(_LATEX) for line in caption]
     small = [rf"\par {one.translate(_LATEX)}" for one in notes]
+    tabular = body.replace("±", _LATEX[ord("±")]).replace("|", _LATEX[ord("|")])
     parts = [
+        r"% needs \usepackage{booktabs} and \usepackage{graphicx}, which fits it to the page",
         r"\begin{table}",
-        r"\centering",
+        r"\centering\sloppy",
         *([rf"\caption{{{'; '.join(lines)}}}"] if lines else []),
-        body.replace("±", _LATEX[ord("±")]).replace("|", _LATEX[ord("|")]),
+        rf"\setbox0\hbox{{{tabular}}}",
+        r"\ifdim\wd0>\linewidth\setbox0\hbox{\resizebox{\linewidth}{!}{\box0}}\fi",
+        r"\dimen0=\ht0\advance\dimen0 by \dp0",
+        r"\ifdim\dimen0>0.5\textheight\setbox0\hbox{\resizebox*{!}{0.5\textheight}{\box0}}\fi",
+        r"\leavevmode\box0",
         *([r"\footnotesize", *small] if small else []),
         r"\end{table}",
     ]

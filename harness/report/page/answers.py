@@ -6,18 +6,20 @@ from typing import Any
 
 import pandas as pd
 
-from harness.compare.budgets import Budget, Decision, decide
+from harness.compare.budgets import Budget, Decision, Kind, decide
 from harness.compare.frontier import Plane
 from harness.compare.ladder import Ladder, step_text
+from harness.compare.paired import ALPHA
 from harness.compare.points import Pair
 from harness.report.comparison import settings_of
 from harness.report.material import Material
 from harness.report.numbers import MS, percent, rounded
 from harness.report.places import places_of
 
-NO_P99 = (
-    "Not told: no record holds a p99. The profile `smoke` does not settle it; run with "
-    "`--profile ci`."
+NO_TAIL = "Not told: no record holds a p99 or a p95 of single queries."
+BY_P95 = (
+    "By p95, as no record holds a p99: the profile `smoke` does not settle it, `--profile ci` "
+    "does. "
 )
 AT_P99_S = 1e-3  # the budget that the first sentence is about
 
@@ -31,15 +33,8 @@ def answers(
     ----------
     pairs, ranked : of `harness.compare.ranking`.
     """
-    places = places_of(material.planes)
-    told = [
-        _within(plane, place, material)
-        for plane, place in zip(material.planes, places, strict=True)
-        if plane.axis_values("p99")
-    ]
-    if not told:
-        told = [NO_P99]
-    found = [(f"Which method within {AT_P99_S / MS:g} ms at p99?", one) for one in told[:3]]
+    question = f"Which method within {AT_P99_S / MS:g} ms at p99?"
+    found = [(question, one) for one in _fastest(material)]
     found.append(("How sure is the ranking?", _sure(pairs, ranked, material.metric)))
     found += [
         ("What is lost from the model to what is served?", _loss(one, material.metric))
@@ -49,32 +44,56 @@ def answers(
     found.append(
         (
             "How is a row run again?",
-            "Each row of the overview opens to its command; all of them stand at the end.",
+            _again(material, pairs),
         )
     )
     return found
 
 
-def _within(plane: Plane, place: str, material: Material) -> str:
-    one = decide(plane, Budget("p99", AT_P99_S), material.reader, material.metric)
+def _fastest(material: Material) -> list[str]:
+    """Return what is best within the first budget, on up to three planes; by p95 without a p99."""
+    places = places_of(material.planes)
+    kinds: tuple[Kind, Kind] = ("p99", "p95")
+    for kind in kinds:
+        told = [
+            _within(plane, place, material, kind)
+            for plane, place in zip(material.planes, places, strict=True)
+            if plane.axis_values(kind)
+        ]
+        if told:
+            return [f"{BY_P95 if kind == 'p95' else ''}{one}" for one in told[:3]]
+    return [NO_TAIL]
+
+
+def _within(plane: Plane, place: str, material: Material, kind: Kind) -> str:
+    one = decide(plane, Budget(kind, AT_P99_S), material.reader, material.metric)
     words = f"{place}: {decision_text(one, material.metric)}"
     return f"{words} {_measured(plane, one)}".strip()
 
 
 def _measured(plane: Plane, decision: Decision) -> str:
-    """Return the best point that was itself measured within the budget, with its p99."""
+    """Return the best point that was itself measured within the budget, with its latency."""
+    kind = decision.budget.kind
     known = [
         (spot, cost.value)
-        for spot in plane.axis_values("p99")
-        if (cost := spot.costs["p99"]) is not None and cost.value <= decision.budget.bound
+        for spot in plane.axis_values(kind)
+        if (cost := spot.costs[kind]) is not None and cost.value <= decision.budget.bound
     ]
     if not known:
         return ""
-    spot, p99 = max(known, key=lambda one: one[0].quality or 0.0)
+    spot, latency = max(known, key=lambda one: one[0].quality or 0.0)
     settings = settings_of([one.point for one in plane.spots])
     setting = next(text for one, text in zip(plane.spots, settings, strict=True) if one is spot)
     name = f"{spot.point.first.case} {setting}".strip()
-    return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(p99 / MS)} ms."
+    return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(latency / MS)} ms."
+
+
+def _again(material: Material, pairs: Sequence[Pair]) -> str:
+    """Return the command of the best row, of the first where nothing is ranked."""
+    rest = "Each row of the overview opens to its own command; all of them stand at the end."
+    best = pairs[0].shown.first if pairs else material.run.records[0]
+    which = "The row with the highest" if pairs else "The first row; none has a"
+    return f"{which} {material.metric}, of {best.case}: `{best.replay}`. {rest}"
 
 
 def decision_text(decision: Decision, metric: str) -> str:
@@ -105,11 +124,21 @@ def _sure(pairs: Sequence[Pair], ranked: pd.DataFrame, metric: str) -> str:
     worse, open_ = int(counts.get("worse", 0)), int(counts.get("not shown", 0))
     same = int(counts.get("identical", 0))
     name = f"{best.first.case} {setting}".strip()
-    parts = [f"{worse} of {len(tested)} other points are worse for sure (Holm, 5 %)"]
-    parts += [f"{open_} are not shown to differ"] if open_ else []
+    seeds = int(tested["n_seeds"].max()) if len(tested) else 1
+    over = f" over queries and over {seeds} seeds" if seeds > 1 else ""
+    parts = [f"{worse} of {len(tested)} other points are worse for sure{over} (Holm, 5 %)"]
+    if open_:
+        alone = int(((tested["status"] == "not shown") & _clear_alone(tested)).sum())
+        more = f" ({alone} of them do when tested alone)" if alone else ""
+        parts.append(f"{open_} are not shown to differ{more}")
     parts += [f"{same} return the same"] if same else []
     parts += [f"{refused} could not be paired"] if (refused := _refused(ranked)) else []
     return f"{name} has the highest {metric}, {value:.4f}; {', '.join(parts)}."
+
+
+def _clear_alone(tested: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are clear at 5 % over queries and over seeds, others not counted."""
+    return (tested["p"] < ALPHA) & (tested["p_seeds"].astype(float).fillna(0.0) < ALPHA)
 
 
 def _refused(ranked: pd.DataFrame) -> int:

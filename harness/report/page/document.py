@@ -15,7 +15,7 @@ from harness.report.drawing import javascript
 from harness.report.material import Material, charts_of
 from harness.report.page import sections
 from harness.report.page.answers import answers
-from harness.report.page.markup import prose, section, text
+from harness.report.page.markup import note, prose, section, text
 from harness.report.page.overview import overview
 from harness.report.page.palette import PAGE_CONFIG, theme_css
 
@@ -84,10 +84,11 @@ def _body(
         f"<dt>{text(question)}</dt><dd>{prose(words)}</dd>" for question, words in found
     )
     agreement = next((one for one in metrics if one.startswith(AGREEMENT)), metric)
+    left_out = "".join(note(one) for one in material.refused)
     captions = [caption_of(group, material.run.floor, best=False) for group in comparable(records)]
     return [
         section("short", "In short", f'<dl class="answers">{short}</dl>'),
-        section("overview", "Overview", overview(material.run, metrics)),
+        section("overview", "Overview", left_out + overview(material.run, metrics)),
         _methods(material.methods),
         sections.frontiers(material, charts["frontier"]),
         sections.ranking_section(pairs, ranked, published),

@@ -46,7 +46,7 @@ def overview(run: Run, metrics: Sequence[str]) -> str:
     filters: list[str] = [one for one in FILTERS if len(set(told.facts[one])) > 1]
     words: list[str] = [one for one in ("scenario", "device", "group") if one in filters]
     words = [*(["setting"] if any(told.facts["setting"]) else []), *words]
-    headers = ["method", *words, *told.cells, "status", "again"]
+    headers = ["method", "status", "again", *words, *told.cells]  # what decides, then numbers
     body = "".join(_row(told, number, words, filters) for number in range(len(told.rows)))
     head = "".join(_header(one, sortable=one != "again") for one in headers)
     table = (
@@ -102,20 +102,20 @@ def _row(told: _Rows, number: int, words: Sequence[str], filters: Sequence[str])
     p99 = row.get("latency_p99_s")
     if not pd.isna(p99):
         data += f' data-p99="{float(p99) / MS!r}"'
+    again = (
+        f"{command(str(row['replay']))}<p>{text(configuration(row['build'], row['search']))}</p>"
+        f"<p>trial {text(row['trial_id'])}, seed {row['seed']}</p>"
+    )
     cells = [
         f'<th scope="row">{text(facts["method"])}</th>',
+        f'<td class="{text(facts["status"])}">{text(facts["verdict"])}</td>',
+        f"<td><details><summary>run again</summary>{again}</details></td>",
         *(f"<td>{text(facts[one])}</td>" for one in words),
     ]
     for header, texts in told.cells.items():
         value = told.numbers[header][number] if told.numbers[header] else None
         order = "" if pd.isna(value) else f' data-value="{float(value)!r}"'
         cells.append(f'<td class="n"{order}>{text(texts[number])}</td>')
-    cells.append(f'<td class="{text(facts["status"])}">{text(facts["verdict"])}</td>')
-    cells.append(
-        "<td><details><summary>run again</summary>"
-        f"{command(str(row['replay']))}<p>{text(configuration(row['build'], row['search']))}</p>"
-        f"<p>trial {text(row['trial_id'])}, seed {row['seed']}</p></details></td>"
-    )
     return f"<tr{data}>{''.join(cells)}</tr>"
 
 

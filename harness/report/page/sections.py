@@ -43,7 +43,8 @@ ABSENT: Mapping[str, str] = {
     "memory": "No record holds bytes.",
     "scale": "The records are of one size of the catalogue; `matchbench scale` runs several.",
     "segments": "The files of per-query values do not say how long a query's history is, nor how "
-    "popular what it asks for: they were written before that was kept. A new run has it.",
+    "popular what it asks for, or were not kept: they were written before that was. A new run has "
+    "it.",
     "codes": "No method of this run tells of its codes.",
 }
 # Key of `Record.details` -> header, in the order in which a reader asks.

@@ -76,6 +76,47 @@ def test_a_folder_compared_with_itself_is_identical(run, capsys):
     assert sum(",failed," in one for one in rows) == 1
 
 
+@pytest.fixture
+def means(tmp_path):
+    """Return a folder of records alone: three seeds of a and b, .1 apart by .10, .11 and .12."""
+    folder, golden = tmp_path / "means", json.loads(GOLDEN.read_text())
+    folder.mkdir()
+    lines = [
+        {**golden, "case": case, "seed": seed, "trial_id": f"{case}{seed}", "qps": 100.0 * (1 + n),
+         "metrics": {"recall@10": 0.5 + n * (0.1 + seed / 100)}, "metrics_ci": {}, "search": {},
+         "per_query": f"per_query/{case}{seed}.npz", "status": "ok", "index_bytes": 10 + n}
+        for n, case in enumerate("ab") for seed in (0, 1, 2)
+    ]  # fmt: skip
+    (folder / "records.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return folder
+
+
+def test_without_values_per_query_means_and_ratios_are_still_told(means, capsys):
+    """Rows are refused one by one; the difference .11, its t-interval over seeds and ratios stay.
+
+    By hand: sd .01, t(2) 4.3027, so .11 -+ .0248.
+    """
+    assert main(["compare", str(means)]) == 0
+    text = capsys.readouterr().out
+    row, speed, *_ = (x for x in text.splitlines() if x.startswith("b "))
+    assert "+0.1100" in row
+    assert "[+0.0852, +0.1348]" in row
+    assert "refused: values per query were not kept" in row
+    assert "*" not in row
+    assert "1.1" in speed
+    assert main(["compare", str(means), "--view", "frontier", "--memory-mb", "0.000011"]) == 0
+    assert "undecided: b and a: values per query were not kept" in capsys.readouterr().out
+    assert main(["report", str(means)]) == 0
+    assert "values per query were not kept" in (means / "report.html").read_text()
+
+
+def test_a_damaged_file_of_values_is_still_a_fault(run, capsys):
+    """What lies there and cannot be read is named, not passed over."""
+    next((run / "per_query").iterdir()).write_bytes(b"no archive")
+    assert main(["compare", str(run)]) == 2
+    assert "is no file of per-query values" in capsys.readouterr().err
+
+
 def test_published_figures_stand_below(run, capsys, tmp_path):
     """A figure of the same data set is a row, marked as not run here, with its source."""
     dataset = json.loads((run / "records.jsonl").read_text().splitlines()[0])["dataset"]
@@ -114,12 +155,59 @@ def test_faults_are_one_message(run, capsys, more, message):
     assert message in capsys.readouterr().err
 
 
-def test_more_than_two_folders_and_a_baseline_beside_two_are_refused(run, capsys):
-    """Two runs are compared, the first is the baseline."""
-    assert main(["compare", *[str(run)] * 3]) == 2
+def test_a_baseline_beside_two_folders_is_refused_unless_they_are_joined(run, capsys):
+    """Two runs are compared, the first is the baseline; joined they have one like any run."""
     assert main(["compare", str(run), str(run), "--baseline", "c0"]) == 2
-    assert main(["compare", str(run), str(run), "--view", "frontier"]) == 2
-    assert capsys.readouterr().err.count("matchbench: ") == 3
+    assert "--join" in capsys.readouterr().err
+    assert main(["compare", str(run), str(run), "--join", "--baseline", "c1"]) == 0
+    assert "baseline: c1" in capsys.readouterr().out
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Return three folders: c0, c0 and c1 anew and later, and c9 of other data."""
+    folders = [tmp_path / name for name in "abc"]
+    for folder, n_cases in zip(folders, (1, 2, 1), strict=True):
+        write_run(folder, n_cases)
+    later = {"attempt": "later", "started_at": "2999-01-01T00:00:00+00:00", "qps": 777.0}
+    change(folders[1], lambda one: {**one, **later})
+    other = {"case": "c9", "trial_id": "9", "data_hash": "e" * 64}
+    change(folders[2], lambda one: {**one, **other})
+    return [str(one) for one in folders]
+
+
+def change(folder, edit):
+    path = folder / "records.jsonl"
+    lines = [json.dumps(edit(json.loads(one))) for one in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_several_folders_are_one_run(parts, capsys):
+    """Of the trial in two folders the newest attempt stands; other data stay out, with the reason.
+
+    Order of the folders does not matter: 777 QPS is the later one's.
+    """
+    for folders in (parts, [parts[1], parts[0], parts[2]]):
+        for view in ("main", "frontier"):
+            assert main(["compare", *folders, "--view", view, "--format", "markdown"]) == 0
+            text = capsys.readouterr().out
+            reason = f"not joined: 1 records of {parts[2]}: data hash: baseline"
+            assert reason in text
+            assert "c9" not in text.replace(reason, "")
+        rows = [x for x in text.splitlines() if x.startswith(("| c0", "| c1"))]
+        assert len(rows) == 2
+        assert all("777" in one for one in rows)
+
+
+def test_a_page_of_several_folders_lies_in_the_first(parts, capsys):
+    """The page holds the rows of all, and says what was not joined."""
+    assert main(["report", *parts]) == 0
+    page = (Path(parts[0]) / "report.html").read_text()
+    assert ">c1</th>" in page
+    assert "not joined: 1 records of" in page
+    assert main(["figure", *parts, "--figure", "frontier-1-qps"]) == 0
+    caption = (Path(parts[0]) / "figures" / "frontier-1-qps.txt").read_text()
+    assert "not joined: 1 records of" in caption
 
 
 def test_five_thousand_records_compare_in_five_seconds(tmp_path, capsys):

@@ -71,12 +71,12 @@ def test_published_figures_stand_in_the_ranking(run, tmp_path):
 def test_times_are_those_of_the_record_s_own_load(run):
     """Loads have numbers in the order of the suite; a file with another count is not believed."""
     records = read_records(run)
-    found = Latencies(run, Run("run", records, lambda record: None))
+    found = Latencies([run] * len(records), Run("run", records, lambda record: None))
     assert found.read(records[0]).tolist() == [0.0003] * 70
     assert found.read(records[1]).tolist() == [0.003] * 80
     assert found.read(records[3]).size == 80
     assert found.read(records[4]) is None
-    lone = Latencies(run, Run("run", records[1:2], lambda record: None))
+    lone = Latencies([run], Run("run", records[1:2], lambda record: None))
     assert lone.read(records[1]) is None
 
 

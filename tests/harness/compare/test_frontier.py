@@ -135,11 +135,35 @@ def test_who_leads_in_quality_is_decided_by_query(run_of):
     assert "within noise" in unsure.why
 
 
-def test_a_rival_beyond_its_points_leaves_it_undecided(run_of):
-    """At 2 kB b gives 0.9; ivf at least 0.8, and who knows how much more."""
+def test_a_case_wholly_within_the_budget_stands_with_its_best_point(run_of):
+    """At 2 kB b gives 0.9 and ivf at least 0.8: b leads; of ivf and c, both wholly within, ivf."""
     run = run_of(*ivf(), point("b", 0.9, index_bytes=10))
-    assert decided(run, Budget("bytes", 2000.0)).why == "ivf is not bracketed"
-    assert decided(run, Budget("bytes", 1000.0)).leader == "b"
+    one = decided(run, Budget("bytes", 2000.0))
+    assert (one.leader, one.why) == ("b", "")
+    assert {x.case: x.how for x in one.offers} == {"ivf": "at_least", "b": "alone"}
+    others = [point("c", 0.4 + n / 10, nprobe=n, index_bytes=10 + n) for n in (0, 1)]
+    one = decided(run_of(*ivf(), *others), Budget("bytes", 2000.0))
+    assert (one.leader, one.why) == ("ivf", "")
+    assert {x.how for x in one.offers} == {"at_least"}
+
+
+def test_only_a_case_that_could_hide_more_than_the_leader_leaves_it_undecided(run_of):
+    """Within are 0.9 of b and whose model has 0.95 when searched exactly: more could come.
+
+    Where its model has 0.85, no search of it could pass b. A rival within noise is named as such.
+    """
+    for exact, leader in ((0.95, None), (0.85, "b")):
+        made = [(case, values, {**fields, "method": "m"}) for case, values, fields in ivf()]
+        for _, values, fields in made:
+            fields["metrics"] = {"m@1": values["m@1"].mean(), "ann_recall@1": 0.9}
+        whole = ("exact", {"m@1": spread(exact)}, {"method": "m", "index_bytes": 99_999})
+        whole[2]["metrics"] = {"m@1": exact, "ann_recall@1": 1.0}
+        one = decided(run_of(*made, whole, point("b", 0.9, index_bytes=10)), Budget("bytes", 2e3))
+        assert one.leader == leader
+        known = "ivf >= 0.8000, not bracketed: its model searched exactly has 0.9500"
+        assert one.why == ("" if leader else known)
+    close = ("b", {"m@1": np.random.default_rng(3).random(400) * 1.6}, {"index_bytes": 10})
+    assert "within noise" in decided(run_of(*ivf(), close), Budget("bytes", 2000.0)).why
 
 
 def test_speed_leads_only_where_its_noise_is_known(run_of):

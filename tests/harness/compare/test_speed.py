@@ -1,15 +1,19 @@
 """Speed compared: ratios by hand, intervals from repeats and A/A pairs, refusals with reasons."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from harness.compare.frontier import planes_of
 from harness.compare.log_ratio import LogMean, between, log_mean, ratio
-from harness.compare.noise import aa_spread, noise_floor
-from harness.compare.points import against_baseline, points_of
+from harness.compare.noise import aa_spread, noise_floor, refusals
+from harness.compare.points import against_baseline, between_runs, points_of
+from harness.compare.quality import compare_quality
 from harness.compare.speed import compare_speed
+from harness.report.speed_table import render_speed
 
 
 def rows(run):
@@ -35,6 +39,24 @@ def test_repeats_give_welchs_interval(run_of):
     timed = rows(run_of(*made))[1]
     expected = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval()
     assert (timed["qps.low"], timed["qps.high"]) == pytest.approx(tuple(np.exp(expected)))
+
+
+@pytest.mark.parametrize(
+    "rates", [(80.0, 120.0), (100.0, 101.0), (50.0, 100.0, 3_000.0)], ids=["two", "close", "wide"]
+)
+def test_too_few_repeats_give_no_interval(run_of, rates):
+    """Of two repeats, or of three sixtyfold apart, no interval is of use, nor a verdict."""
+    made = [("a", {}, {"qps": x, "repeat": n}) for n, x in enumerate(rates)]
+    made += [("b", {}, {"qps": 90 * x, "repeat": n}) for n, x in enumerate(rates)]
+    run = run_of(*made)
+    timed = rows(run)[1]
+    assert timed["qps"] == pytest.approx(90.0)
+    assert math.isnan(timed["qps.low"])
+    pairs = against_baseline(points_of(run))
+    text = render_speed(compare_speed(pairs), pairs, "text")
+    [line] = [one for one in text.splitlines() if one.startswith("b") and "single" in one]
+    assert "90" in line.split()
+    assert "three or more repeats" in text
 
 
 def test_pairs_of_the_same_work_give_the_interval_of_single_measurements(run_of, record_of):
@@ -102,6 +124,52 @@ def test_what_does_not_compare_is_refused_with_the_reason(run_of, changes, reaso
     assert row["reason"] == reason
     assert math.isnan(row["qps"])
     assert row["status"] == changes.get("status", "refused")
+
+
+def test_bytes_are_compared_whatever_the_metrics_version(run_of):
+    """Metrics of another version change no byte: the ratio 2 stays beside what is refused."""
+    a = {"metrics": {"m@1": 0.5}, "metrics_version": 1, "index_bytes": 10}
+    run = run_of(("a", {}, a), ("b", {}, {**a, "metrics_version": 2, "index_bytes": 20}))
+    assert rows(run)[0]["index_bytes"] == 2.0
+
+
+def test_another_driver_is_refused(run_of, record_of):
+    """The driver of the GPU, as it was read before the pass, makes times of another machine."""
+    gpu = machine_of(record_of, gpu="card", cuda="12")
+    made = [
+        (case, {}, {"machine": gpu, "isolation": {"before": {"gpu": {"driver": version}}}})
+        for case, version in (("a", "550.1"), ("b", "560.2"), ("c", "550.1"))
+    ]
+    first, *same = rows(run_of(*made))
+    assert first["reason"] == "machine driver: baseline 550.1, here 560.2"
+    assert [one["status"] for one in same] == ["ok", "ok"]
+    assert len(planes_of(points_of(run_of(*made)), "m@1")) == 2
+
+
+def test_a_floor_of_another_driver_does_not_hold(record_of):
+    """One that tells no driver, as earlier ones do not, holds as before."""
+    fields = {"isolation": {"before": {"gpu": {"driver": "550.1"}}}}
+    aa = [record_of("a", qps=q, repeat=n, **fields) for n, q in enumerate([1, 1.1, 1.1, 1.0])]
+    floor = noise_floor(aa, 2)
+    assert refusals(aa[0], floor) == []
+    other = record_of("a", isolation={"before": {"gpu": {"driver": "560.2"}}})
+    assert refusals(other, floor) == ["other machine (driver '550.1', here '560.2')"]
+    untold = dataclasses.replace(floor, machine={**record_of("a").machine})
+    assert refusals(other, untold) == []
+
+
+@pytest.mark.parametrize("table", ["build", "search"])
+def test_another_precision_in_the_second_run_is_said(run_of, table):
+    """The same point but for its precision is refused for that, in quality and in speed."""
+    values = {"m@1": [0.0, 0.5, 1.0]}
+    runs = [
+        run_of(("a", values, {table: {"dim": 8, "precision": one}}), name=one)
+        for one in ("float32", "bfloat16")
+    ]
+    pairs = between_runs(*(points_of(one) for one in runs))
+    assert len(pairs) == 1
+    for frame in (compare_quality(pairs), compare_speed(pairs)):
+        assert frame["reason"].tolist() == ["precision: baseline float32, here bfloat16"]
 
 
 def test_another_machine_is_refused(run_of, record_of):

@@ -105,6 +105,16 @@ def test_heads_sort_numbers_and_words(opened):
     assert head.get_attribute("aria-sort") == "none"
 
 
+def test_what_decides_is_on_the_screen(opened):
+    """Without scrolling sideways, status and command of a row lie within 1,280 pixels."""
+    window = opened()
+    window.set_viewport_size({"width": 1280, "height": 900})
+    for header in ("status", "again"):
+        box = window.locator("#rows thead th", has_text=header).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 1280
+
+
 def test_filters_leave_what_they_say(opened):
     """A word, a scenario, a status and a bound on p99, alone and together; a button shows all."""
     window = opened()

@@ -101,6 +101,46 @@ def test_the_answers_are_those_of_the_comparison(page):
     assert "0.5000 (unquantised) becomes 0.4700 (served), -6.0 %" in short
 
 
+def test_the_best_row_s_command_stands_in_the_answers(page):
+    """How a row is run again is answered by the command of the best, not by where to look."""
+    short = page[page.index("How is a row run again?") :][:500]
+    assert "<code>matchbench run made --methods sparcode --force</code>" in short
+
+
+def test_what_decides_stands_before_the_numbers(elements, page):
+    """Status and command are the second and third column: no screen is too narrow for them."""
+    table = page[page.index('<table id="rows">') :]
+    heads = re.findall(r"<th scope=\"col\".*?</th>", table[: table.index("</thead>")])
+    names = [re.sub("<[^>]+>", "", one) for one in heads]
+    assert names[:4] == ["method", "status", "again", "setting"]
+    row = table[table.index("<tbody>") :].partition("</tr>")[0]
+    cells = re.findall(r"<t[hd].*?</t[hd]>", row)
+    assert len(cells) == len(heads)
+    assert ">VALID" in cells[1]
+    assert "matchbench run made" in cells[2]
+
+
+def test_without_a_p99_the_answer_is_by_p95_and_says_so(run_of):
+    """A smoke run: a has 0.5 at 0.4 ms of p95 and b 0.6 at 2 ms; a is the one within 1 ms."""
+    load = {"load": {"kind": "single_stream"}, "profile": "smoke"}
+    run = run_of(
+        ("a", {"m@1": [0.4, 0.6]}, {**load, "latency_p95_s": 4e-4}),
+        ("b", {"m@1": [0.5, 0.7]}, {**load, "latency_p95_s": 2e-3}),
+    )
+    words = _short(page_of(material_of(run, "m@1", lambda record: None)))
+    assert "By p95, as no record holds a p99" in words
+    assert "single_stream, cpu, 1 thread: a with m@1 0.5000, the only one within." in words
+    assert "Best measured within: a, 0.5000 at 0.4 ms." in words
+    bare = run_of(("a", {"m@1": [0.4, 0.6]}))
+    words = _short(page_of(material_of(bare, "m@1", lambda record: None)))
+    assert "Not told: no record holds a p99 or a p95" in words
+
+
+def _short(page):
+    start = page[page.index("In short</h2>") :]
+    return html.unescape(re.sub("<[^>]+>", "", start[: start.index("</dl>")]))
+
+
 def test_each_chart_has_a_name_and_its_numbers(elements, charts):
     """What a screen reader hears of a chart, and a table with the same numbers."""
     plots = [one for one in elements.named("div") if one.get("class") == "plot"]

@@ -132,7 +132,8 @@ def test_latex_escapes_what_it_would_take_for_commands():
     """A floating table with a caption; % and _ of caption and notes are characters."""
     record = replace(BASE, warnings=("50 % of top_k",))
     text = render(to_frame([record]), [], "latex", "a 95 % line\nanother")
-    assert text.startswith("\\begin{table}\n")
+    assert text.startswith("% needs ")
+    assert text.splitlines()[1] == r"\begin{table}"
     assert text.endswith("\\end{table}")
     assert r"\caption{a 95 \% line; another}" in text
     assert r"\toprule" in text
@@ -141,6 +142,7 @@ def test_latex_escapes_what_it_would_take_for_commands():
         assert text.count(rf"\begin{{{one}}}") == text.count(rf"\end{{{one}}}") == 1
 
 
+FITTING = ("% needs ", r"\ifdim", r"\dimen0", r"\leavevmode")  # lines that hold no text of ours
 TRICKY = r"a_b & 50 % {of} #1 ~ 3^2 \x $y | <z> ±"
 
 
@@ -151,7 +153,10 @@ def test_no_text_reaches_latex_unescaped():
     )
     text = render(to_frame([record, BASE]), ["ndcg@10"], "latex", TRICKY)
     known = {"begin", "end", "centering", "caption", "toprule", "midrule", "bottomrule", "par",
-             "footnotesize", "textbackslash", "textasciitilde", "ensuremath", "pm"}  # fmt: skip
+             "footnotesize", "textbackslash", "textasciitilde", "ensuremath", "pm",
+             "sloppy"}  # fmt: skip
+    text = "\n".join(one for one in text.splitlines() if not one.startswith(FITTING))
+    text = text.replace("\\setbox0\\hbox{", "{")
     assert set(re.findall(r"\\([a-zA-Z]+)", text)) <= known
     bare = re.sub(r"\\[\\&%$#_{}^]", "", text)  # without what is escaped
     assert not set("%$#_~^|<>±") & set(re.sub(r"\\ensuremath{[^}]*}", "", bare))

@@ -1,0 +1,153 @@
+"""Model loss: what a model lacks to the reference when its own score is searched exactly."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import fmean
+from typing import Any
+
+from harness.compare.grouping import AGREEMENT
+from harness.compare.points import Point
+from harness.compare.quality import BOUND, mean_of
+from harness.errors import HarnessError
+from harness.record import Record
+from harness.registry import load_method
+
+# What tells fits apart besides build parameters, as `harness.run.fits` has it.
+FIT = ("method", "data_hash", "split", "device", "fit_threads", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoss:
+    """The model loss of one point.
+
+    Attributes
+    ----------
+    exact : quality of the same model when its score is searched exactly, the mean over seeds; None
+        where nobody did.
+    value : what that lacks to the reference.
+    note : what a reader should know: why there is none, or of which seeds it is not.
+    """
+
+    exact: float | None
+    value: float | None
+    note: str | None
+
+
+class ModelLosses:
+    """Looks up model losses by one metric.
+
+    A record searches exactly where its agreement with exhaustive search is 1. Such a record stands
+    for every record of the same fit that is ordered by the same score: of its own trial, of a trial
+    that took its fit over (``fitted_by``), or of one with the same method, data, split, device,
+    fitting threads, seed and build parameters but those of the index.
+    """
+
+    def __init__(self, points: Sequence[Point], metric: str) -> None:
+        """Gather what was searched exactly."""
+        self._metric, self._agreement = metric, AGREEMENT + metric.rpartition("@")[2]
+        self._reference = _reference(points, metric)
+        self._exact: dict[str, list[Record]] = {}
+        for point in points:
+            for one in point.valid:
+                if self._is_exact(one):
+                    self._exact.setdefault(_key(one), []).append(one)
+
+    def of(self, records: Sequence[Record]) -> ModelLoss:
+        """Return the loss of valid records of one point: the mean over their seeds."""
+        if all(self._agreement not in one.metrics for one in records):
+            return ModelLoss(None, None, f"no model loss: the records hold no {self._agreement}")
+        found: dict[int, list[float]] = {}
+        for one in records:
+            values = found.setdefault(one.seed, [])
+            if (quality := self._quality(one)) is not None:
+                values.append(quality)
+        known = [fmean(values) for values in found.values() if values]
+        missing = sorted(seed for seed, values in found.items() if not values)
+        if not known:
+            note = "no model loss: nobody searched this fit by this score exactly"
+            return ModelLoss(None, None, note)
+        names = ", ".join(map(str, missing))
+        note = f"model loss without seeds {names}, which nobody searched exactly"
+        exact = fmean(known)
+        value = self._reference[records[0].data_hash] - exact
+        return ModelLoss(exact, value, note if missing else None)
+
+    def _is_exact(self, record: Record) -> bool:
+        return record.metrics.get(self._agreement) == 1.0 and self._metric in record.metrics
+
+    def _quality(self, record: Record) -> float | None:
+        """Return what exact search of a record's score gives, its own where it is exact."""
+        if self._is_exact(record):
+            return record.metrics[self._metric]
+        rivals = self._exact.get(_key(record), [])
+        same = [one for one in rivals if one.trial_id == record.trial_id]
+        same = same or [one for one in rivals if _shares_fit(one, record)]
+        return fmean(one.metrics[self._metric] for one in same) if same else None
+
+
+@cache
+def index_params(method: str) -> frozenset[str]:
+    """Return the build parameters that a method's fit does not read, none of an unknown method."""
+    try:
+        return load_method(method).index_params
+    except HarnessError:
+        return frozenset()
+
+
+def score_of(search: Mapping[str, Any]) -> str:
+    """Return which score orders the items at a search setting, as far as settings change it.
+
+    They do so in SparCode alone: lists serve the score through codes, which the parameter
+    ``fallback`` extends; where candidates are scored again that score counts instead.
+
+    >>> [score_of({"scoring": one}) for one in ("served", "quantised", "unquantised")]
+    ['quantised', 'quantised', 'unquantised']
+    >>> score_of({"scoring": "served", "rescore": "full"}), score_of({"nprobe": 4})
+    ('unquantised', '')
+    """
+    if "scoring" not in search:
+        return ""
+    again = search.get("rescore", "none")
+    if again == "dot":
+        return "dot"
+    if again == "full" or search["scoring"] == "unquantised":
+        return "unquantised"
+    fallback = search.get("fallback", "none")
+    return "quantised" if fallback == "none" else f"quantised, {fallback}"
+
+
+def _key(record: Record) -> str:
+    return json.dumps([score_of(record.search), *(getattr(record, one) for one in FIT)])
+
+
+def _shares_fit(one: Record, other: Record) -> bool:
+    """Return whether two records of equal `FIT` are of one fitted model."""
+    if dict(one.build) == dict(other.build):
+        return True
+    if one.fitted_by or other.fitted_by:
+        fits = [x.fitted_by or x.attempt for x in (one, other)]
+        if fits[0] == fits[1]:
+            return True
+    return _learned(one) == _learned(other)
+
+
+def _learned(record: Record) -> dict[str, Any]:
+    unread = index_params(record.method)
+    return {name: value for name, value in record.build.items() if name not in unread}
+
+
+def _reference(points: Sequence[Point], metric: str) -> dict[str, float]:
+    """Return by data hash the quality that model loss counts from.
+
+    It is that of the best possible score, where the run has one, else the best that is there.
+    """
+    found: dict[str, dict[bool, float]] = {}
+    for point in points:
+        quality = mean_of(point, metric)
+        if quality is not None:
+            kinds = found.setdefault(point.first.data_hash, {})
+            bound = point.first.method == BOUND
+            kinds[bound] = max(kinds.get(bound, quality), quality)
+    return {data: kinds.get(True, kinds.get(False, 0.0)) for data, kinds in found.items()}

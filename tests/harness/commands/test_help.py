@@ -1,0 +1,13 @@
+"""`--help` of every command: words as they are meant to be read."""
+
+import pytest
+
+from harness.cli import COMMANDS, make_parser
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_doubles_no_percent_sign(command, capsys):
+    """In the help of options argparse halves %%, in descriptions it does not."""
+    with pytest.raises(SystemExit):
+        make_parser().parse_args([command, "--help"])
+    assert "%%" not in capsys.readouterr().out

@@ -1,0 +1,121 @@
+"""Several seeds: what is sure must hold for other trainings as for other queries."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.compare.budgets import Budget, decide
+from harness.compare.frontier import planes_of
+from harness.compare.ladder import ladders, step_text
+from harness.compare.over_seeds import joint_p, over_seeds
+from harness.compare.paired import compare_paired
+from harness.compare.points import against_baseline, points_of
+from harness.compare.quality import Reader, compare_quality
+from harness.report.comparison import render_quality
+
+N_SIMULATIONS, N_QUERIES = 2_000, 120
+
+
+def test_it_is_the_paired_t_test_of_scipy():
+    """Interval and p-value of three and of five seeds; one seed tells nothing."""
+    for differences in ([0.01, 0.03, 0.02], [0.1, -0.2, 0.15, 0.3, 0.02]):
+        one, other = over_seeds(differences), stats.ttest_1samp(differences, 0.0)
+        assert one.p == pytest.approx(other.pvalue)
+        assert (one.low, one.high) == pytest.approx(tuple(other.confidence_interval()))
+        assert one.sd == pytest.approx(np.std(differences, ddof=1))
+    assert over_seeds([0.1]) is None
+
+
+def test_seeds_that_agree_to_the_bit_leave_no_doubt():
+    """A method without chance has one difference: p is 0 where it is one, else 1."""
+    assert over_seeds([0.25, 0.25]).p == 0.0
+    assert over_seeds([0.0, 0.0, 0.0]).p == 1.0
+    assert over_seeds([0.25, 0.25]).low == 0.25
+
+
+def simulated(random, change=0.0, spread=0.03):
+    """Return differences (simulations, 3 seeds, queries): seeds shift by chance, queries too."""
+    shape = (N_SIMULATIONS, 3, N_QUERIES)
+    shifts = random.normal(0, spread, shape[:2])[:, :, None]
+    common = random.normal(0, 0.1, (N_SIMULATIONS, 1, N_QUERIES))
+    return change + shifts + common + random.normal(0, 0.1, shape)
+
+
+def p_values(cells):
+    """Return the p-values over queries, and those of queries and seeds together."""
+    found = compare_paired(list(cells.mean(axis=1)), seed=5)
+    seeds = [over_seeds(one.mean(axis=1).tolist()) for one in cells]
+    alone = np.array([one.p for one in found])
+    return alone, np.array([joint_p(p, one) for p, one in zip(alone, seeds, strict=True)])
+
+
+def test_luck_of_training_alone_is_seldom_sure():
+    """Without a difference of methods at most 6 % of 2,000 are sure; queries alone call a third."""
+    alone, joint = p_values(simulated(np.random.default_rng(21)))
+    assert (alone < 0.05).mean() > 0.25
+    assert (joint < 0.05).mean() <= 0.06
+
+
+def test_a_difference_of_methods_is_still_found():
+    """Five times what seeds shift by: 4 in 5 are sure with three seeds."""
+    _, joint = p_values(simulated(np.random.default_rng(22), change=0.15))
+    assert (joint < 0.05).mean() > 0.8
+
+
+def seeded(case, shifts, **changes):
+    """Return rows of one case, a seed for each shift of the mean, the queries apart by noise."""
+    noise = np.random.default_rng(7).normal(0.5, 0.05, 200)
+    return [
+        (case, {"m@1": noise + shift}, {"seed": seed, **changes})
+        for seed, shift in enumerate(shifts)
+    ]
+
+
+def test_what_one_lucky_seed_shows_is_not_shown(run_of):
+    """By seed +.09, 0 and 0: over queries .03 is certain, over seeds it is not (p .42)."""
+    run = run_of(*seeded("a", [0, 0, 0]), *seeded("b", [0.09, 0, 0]), *seeded("c", [0.03] * 3))
+    pairs = against_baseline(points_of(run))
+    frame = compare_quality(pairs)
+    _, lucky, sure = frame.to_dict("records")
+    assert lucky["low"] > 0
+    assert lucky["p"] < 1e-3
+    assert lucky["p_seeds"] == pytest.approx(stats.ttest_1samp([0.09, 0, 0], 0).pvalue)
+    assert lucky["seed_low"] < 0 < lucky["seed_high"]
+    assert (lucky["status"], sure["status"]) == ("not shown", "better")
+    text = render_quality(frame, pairs, "text")
+    [line] = [one for one in text.splitlines() if one.startswith("b ")]
+    assert "*" not in line
+    assert "over seeds" in text
+    assert "Student's t" in text
+
+
+def test_one_seed_is_tested_over_queries_and_the_caption_says_of_what(run_of):
+    """Without a second seed the interval is of these trained models, and says so."""
+    run = run_of(*seeded("a", [0]), *seeded("b", [0.03]))
+    pairs = against_baseline(points_of(run))
+    frame = compare_quality(pairs)
+    assert frame["status"].tolist() == ["baseline", "better"]
+    assert np.isnan(frame["p_seeds"][1])
+    assert "with the models as trained" in render_quality(frame, pairs, "text")
+
+
+def test_a_leader_within_a_budget_leads_over_seeds_too(run_of):
+    """0.53 by one lucky seed of three does not lead 0.50; 0.53 by all three does."""
+    for shifts, leader in (([0.09, 0, 0], None), ([0.03, 0.03, 0.031], "b")):
+        run = run_of(*seeded("a", [0, 0, 0], index_bytes=10), *seeded("b", shifts, index_bytes=10))
+        [plane] = planes_of(points_of(run), "m@1")
+        one = decide(plane, Budget("bytes", 10.0), Reader(), "m@1")
+        assert one.leader == leader
+        assert one.why == ("" if leader else "b and a within noise of seeds")
+
+
+def test_a_step_of_a_ladder_tells_both_intervals(run_of):
+    """Three seeds lose .09, 0, 0 from the model to what is served: not shown, and both say why."""
+    run = run_of(
+        *seeded("s", [0, 0, 0], search={"scoring": "unquantised"}),
+        *seeded("s", [-0.09, 0, 0], search={"scoring": "served"}),
+    )
+    [ladder] = ladders(points_of(run), "m@1")
+    words = step_text(ladder.rungs[1].step)
+    assert words.startswith("-0.0300 [-0.0300, -0.0300], over 3 seeds [-0.159")
+    assert words.endswith("not shown")
