@@ -2,11 +2,13 @@
 
 import subprocess
 
+import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.gate import revisions, taking_turns
+from harness.gate import revisions, taking_turns, timing
 from harness.gate.revisions import git, lock_of, prepare, present
+from harness.gate.speed import judge
 from harness.gate.timing import Plan, compare_speed
 from harness.gate.verdict import Exit, Verdict, exit_of
 
@@ -53,7 +55,7 @@ def root(tmp_path):
 
 def findings(root, base, head, pattern=""):
     plan = Plan(n_pairs=8, n_aa=2, pattern=pattern)
-    return compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
+    return list(compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None))
 
 
 def test_a_slower_revision_is_found_and_confirmed(root, monkeypatch):
@@ -157,3 +159,31 @@ def test_waiting_does_not_stand_in_a_ratio():
     for rounds in (quiet + waited, quiet[:1] + waited):
         seconds, other = taking_turns._times(rounds)
         assert (seconds, other) == pytest.approx((1.0, 1.5), rel=0.02)
+
+
+def test_what_stands_is_given_before_a_fault(root, monkeypatch):
+    """The second measurement faults: what is gone and what changed were given before, in words."""
+    base = commit(root, {"suites/micro/tracked/more.py": BENCHMARKS.replace("Loop", "More")})
+    git(root, "rm", "--quiet", "suites/micro/tracked/more.py")
+    head = commit(root, {"suites/micro/tracked/other.py": BENCHMARKS.replace("Loop", "Other")})
+    slower = judge(np.tile([1.0, 1.2], (10, 1)), np.ones((5, 2)))
+    answers = iter([{"loops.Loop.time_steps": slower}])
+
+    def measured(*_):
+        try:
+            return next(answers)
+        except StopIteration:
+            raise HarnessError("a process is gone") from None
+
+    monkeypatch.setattr(timing, "measure", measured)
+    plan = Plan(n_pairs=10, n_aa=5, pattern="")
+    given = []
+    found = compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
+    with pytest.raises(HarnessError, match="is gone"):
+        given.extend(found)
+    assert [(one.benchmark, one.verdict) for one in given] == [
+        ("more.More.time_steps", Verdict.MISSING),
+        ("other.Other.time_steps", Verdict.NEW),
+        ("loops.Loop.time_steps", Verdict.INCONCLUSIVE),
+    ]
+    assert given[-1].text.startswith("regressed, not looked for once more: 1.200 times the seconds")
