@@ -12,7 +12,7 @@ from typing import Any
 
 import harness
 from harness.data.catalog import data_root
-from harness.data.recorded import load_recorded
+from harness.data.recorded import absent_from, load_recorded
 from harness.errors import ExchangeError
 from harness.exchange import named_json, text_retrieval, trec
 from harness.exchange.action_benchmark import write_action_benchmarks
@@ -210,6 +210,8 @@ def _held_out(job: Export) -> HeldOut:
                 f"{point.first.dataset} ({point.first.case}), expected one data set and split; "
                 "choose by --cases"
             )
+    for name, value in absent_from(first.split).items():
+        _say(f"the records are older than the key {name!r} of splits; taken as {value!r}")
     return load_recorded(first.dataset, first.split, first.data_hash, job.root).test
 
 

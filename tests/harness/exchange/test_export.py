@@ -16,6 +16,8 @@ import ranx
 
 from harness.cli import EXPORTS, main
 from harness.commands.export import FORMATS
+from harness.data.catalog import load_log
+from harness.data.splits import hash_of_data
 from harness.exchange.ann_csv import COLUMNS
 from harness.exchange.ann_results import read_result
 from harness.exchange.asv_history import benchmark_name, write_asv
@@ -243,6 +245,26 @@ def test_lists_are_exported_only_with_their_own_data(run, tmp_path, capsys, chan
     (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
     assert main(["export", str(tmp_path), "--to", "trec", "-o", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_records_older_than_a_key_of_splits_are_exported(run, tmp_path, capsys):
+    """Without `fields`, as schema 3 wrote splits: the same qrels and run as with it, and told."""
+    new = export(run, "trec", tmp_path / "new")
+    assert "older than" not in capsys.readouterr().err
+    record = json.loads(run.records[0].to_json()) | {"schema": 3}
+    assert ",fields=all," in record["split"]
+    record["split"] = record["split"].replace(",fields=all", "")
+    record["data_hash"] = hash_of_data(
+        load_log("planted_log", {"n_users": 60, "n_items": 80}), record["split"]
+    )
+    assert record["data_hash"] != run.parts.data_hash  # the line of the split is part of it
+    (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
+    (tmp_path / "per_query").symlink_to(run.folder / "per_query")
+    path = tmp_path / "old"
+    assert main(["export", str(tmp_path), "--to", "trec", "-o", str(path)]) == 0
+    assert "older than the key 'fields' of splits; taken as 'all'" in capsys.readouterr().err
+    for name in ("qrels.txt", "tied.run"):
+        assert (path / name).read_text() == (new / name).read_text()
 
 
 def test_faults_of_an_export_are_one_message(run, tmp_path, capsys):
