@@ -113,11 +113,14 @@ def _lists_and_qrels(
 
 def _figures(job: Export) -> list[Path]:
     job.path.mkdir(parents=True, exist_ok=True)
-    return [
-        path
-        for point in job.points
-        for path in text_retrieval.write_figures(job.path, point.name, point.first)
-    ]
+    written = []
+    for point in job.points:
+        written.append(text_retrieval.write_beir(job.path, point.name, point.first))
+        try:
+            written += text_retrieval.write_mteb(job.path, point.name, point.first)
+        except ExchangeError as error:
+            _say(f"left out the MTEB result of {point.name}: {error}")
+    return written
 
 
 def _ann_results(job: Export) -> list[Path]:

@@ -89,9 +89,42 @@ def test_figures_under_the_names_of_beir_and_mteb(run, tmp_path):
     assert beir["ndcg"] == {"NDCG@5": metrics["ndcg@5"], "NDCG@10": metrics["ndcg@10"]}
     assert beir["precision"] == {"P@5": metrics["precision@5"]}
     assert beir["mrr"] == {"MRR@10": metrics["mrr@10"]}
-    [entry] = json.loads((folder / "tied.mteb.json").read_text())["scores"]["test"]
+    [result, meta] = sorted((folder / "mteb").rglob("matchbench__tied/*/*.json"), key=is_meta)
+    place = ("results", "matchbench__tied", run.records[0].commit)
+    assert result.parent == meta.parent == folder.joinpath("mteb", *place)
+    told = json.loads(meta.read_text())
+    assert told == {"name": "matchbench/tied", "revision": run.records[0].commit}
+    table = json.loads(result.read_text())
+    assert table["task_name"] == result.stem
+    assert table["dataset_revision"] == run.records[0].data_hash
+    assert set(table) >= {"mteb_version", "evaluation_time"}  # without: a file of before 1.11
+    [entry] = table["scores"]["test"]
     assert entry["main_score"] == entry["ndcg_at_10"] == metrics["ndcg@10"]
-    assert entry["hf_subset"] == "default"
+    assert (entry["hf_subset"], entry["languages"]) == ("default", ["zxx-Zxxx"])
+
+
+def is_meta(path):
+    return path.name == "model_meta.json"
+
+
+def test_mteb_loads_the_results(run, tmp_path):
+    """Its own cache finds both models and reads our NDCG@10 as their score."""
+    mteb = pytest.importorskip("mteb")
+    folder = export(run, "beir", tmp_path)
+    found = mteb.ResultCache(folder / "mteb").load_results(validate_and_filter=False)
+    scores = {one.model_name: one.task_results[0].get_score() for one in found.model_results}
+    assert scores == {f"matchbench/{one.case}": one.metrics["ndcg@10"] for one in run.records}
+
+
+def test_a_point_without_ndcg_10_is_no_result_of_mteb(run, tmp_path, capsys):
+    """No other metric stands in for the main score: the file is left out, the reason told."""
+    record = json.loads(run.records[0].to_json())
+    record["metrics"] = {"ndcg@5": 0.5, "recall@10": 0.25}
+    (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
+    assert main(["export", str(tmp_path), "--to", "beir", "-o", str(tmp_path / "out")]) == 0
+    message = "has no ndcg@10, the main score of MTEB; it has ndcg@5, recall@10"
+    assert message in capsys.readouterr().err
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["tied.beir.json"]
 
 
 def test_a_result_file_of_ann_benchmarks(run, tmp_path):
