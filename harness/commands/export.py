@@ -12,7 +12,7 @@ from typing import Any
 
 import harness
 from harness.data.catalog import data_root
-from harness.data.recorded import load_recorded
+from harness.data.recorded import absent_from, load_recorded
 from harness.errors import ExchangeError
 from harness.exchange import named_json, text_retrieval, trec
 from harness.exchange.action_benchmark import write_action_benchmarks
@@ -113,11 +113,14 @@ def _lists_and_qrels(
 
 def _figures(job: Export) -> list[Path]:
     job.path.mkdir(parents=True, exist_ok=True)
-    return [
-        path
-        for point in job.points
-        for path in text_retrieval.write_figures(job.path, point.name, point.first)
-    ]
+    written = []
+    for point in job.points:
+        written.append(text_retrieval.write_beir(job.path, point.name, point.first))
+        try:
+            written += text_retrieval.write_mteb(job.path, point.name, point.first)
+        except ExchangeError as error:
+            _say(f"left out the MTEB result of {point.name}: {error}")
+    return written
 
 
 def _ann_results(job: Export) -> list[Path]:
@@ -210,6 +213,8 @@ def _held_out(job: Export) -> HeldOut:
                 f"{point.first.dataset} ({point.first.case}), expected one data set and split; "
                 "choose by --cases"
             )
+    for name, value in absent_from(first.split).items():
+        _say(f"the records are older than the key {name!r} of splits; taken as {value!r}")
     return load_recorded(first.dataset, first.split, first.data_hash, job.root).test
 
 

@@ -1,10 +1,11 @@
 """``matchbench gate``: did a change make anything worse? Facts, accuracy, and speed on request."""
 
 import argparse
+import contextlib
 import dataclasses
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import harness
@@ -14,11 +15,10 @@ from harness.errors import SuiteError
 from harness.facts import Taken
 from harness.gate.accuracy import compare_accuracy
 from harness.gate.exact import compare_exact, other_arithmetic
-from harness.gate.revisions import prepare, present
+from harness.gate.revisions import commit_of, prepare, present
 from harness.gate.speed import FEWEST_AA, FEWEST_PAIRS
-from harness.gate.summary import as_json, markdown
+from harness.gate.summary import Account, as_json, markdown
 from harness.gate.timing import Plan, compare_speed
-from harness.gate.verdict import Finding, exit_of
 from harness.measure.cpu_features import arithmetic
 from harness.run.facts import take_facts
 from harness.run.plan import plan_trials
@@ -32,28 +32,51 @@ RUNS = Path("results", "runs", "gate")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Judge lanes 1 and 2 against the committed baselines, lane 3 against a revision."""
-    lanes = lanes_of(options)
-    findings: list[Finding] = []
-    notes: list[str] = []
-    if {1, 2} & set(lanes):
-        for name in options.suites or baselines():
-            found, note = judge_suite(name, lanes, options.out or RUNS, options.data_root)
-            findings += found
-            notes.append(note)
-    if 3 in lanes:
-        found, note = judge_speed(options)
-        findings += found
-        notes.append(note)
+    """Judge lanes 1 and 2 against the committed baselines, lane 3 against a revision.
+
+    Whatever ends it early, the account says so and holds what was found until then.
+    """
+    account = Account()
     replay = shlex.join(["matchbench", *sys.argv[1:]]) if options.replay is None else options.replay
-    text = markdown(findings, notes, replay)
+    try:
+        with _named(account, ""):
+            lanes = lanes_of(options)
+            base, head = revisions_of(options) if 3 in lanes else ("", "")
+            facts = sorted({1, 2} & set(lanes))
+            held = f"lane{'s' * (len(facts) > 1)} {' and '.join(map(str, facts))}"
+        for name in (options.suites or baselines()) if facts else ():
+            with _named(account, f"{Path(name).stem}, {held}: "):
+                judge_suite(name, lanes, options, account)
+        if 3 in lanes:
+            with _named(account, "lane 3: "):
+                judge_speed(base, head, options, account)
+    finally:
+        tell(account, replay, options)
+    return int(account.status)
+
+
+@contextlib.contextmanager
+def _named(account: Account, where: str) -> Iterator[None]:
+    """Put what ends the gate here into its account."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        account.fault = f"{where}interrupted"
+        raise
+    except BaseException as error:
+        account.fault = f"{where}{type(error).__name__}: {error}"
+        raise
+
+
+def tell(account: Account, replay: str, options: argparse.Namespace) -> None:
+    """Print the account, and write it where it was asked for."""
+    text = markdown(account, replay)
     print(text)
     if options.summary is not None:
         with options.summary.open("a", encoding="utf-8") as file:  # CI adds to what is there
             file.write(text)
     if options.json is not None:
-        options.json.write_text(as_json(findings, replay), encoding="utf-8")
-    return int(exit_of(findings))
+        options.json.write_text(as_json(account, replay), encoding="utf-8")
 
 
 def lanes_of(options: argparse.Namespace) -> Sequence[int]:
@@ -82,18 +105,32 @@ def baselines() -> list[str]:
     return sorted(one.parent.name for one in BASELINES.glob(f"*/{FACTS}"))
 
 
+def revisions_of(options: argparse.Namespace) -> tuple[str, str]:
+    """Return the commits of base and head, before anything is run.
+
+    Raises
+    ------
+    HarnessError
+        There is no such revision.
+    """
+    return commit_of(ROOT, options.against), commit_of(ROOT, options.head or present(ROOT))
+
+
 def judge_suite(
-    name: str, lanes: Sequence[int], out: Path, data_root: Path | None
-) -> tuple[list[Finding], str]:
-    """Return the findings of lanes 1 and 2, and a note on what they were held against."""
+    name: str, lanes: Sequence[int], options: argparse.Namespace, account: Account
+) -> None:
+    """Add the findings of lanes 1 and 2 to the account, and what they were held against."""
     suite = read_suite(find_suite(name, suite_folders()))
     baseline = read_baseline(BASELINES / suite.name)
     _say(f"{suite.name}: taking the facts of {len(suite.cases)} cases")
-    taken = take_facts(first_trials(suite), exact_cases(suite), out / suite.name, data_root)
+    out = (options.out or RUNS) / suite.name
+    taken = take_facts(first_trials(suite), exact_cases(suite), out, options.data_root)
     here = arithmetic()
-    findings = compare_exact(baseline, taken, here) if 1 in lanes else []
-    findings += compare_accuracy(baseline, taken, here) if 2 in lanes else []
-    return findings, note_of(baseline, taken)
+    account.notes.append(note_of(baseline, taken))
+    if 1 in lanes:
+        account.findings += compare_exact(baseline, taken, here)
+    if 2 in lanes:
+        account.findings += compare_accuracy(baseline, taken, here)
 
 
 def note_of(baseline: Baseline, taken: Sequence[Taken]) -> str:
@@ -106,14 +143,14 @@ def note_of(baseline: Baseline, taken: Sequence[Taken]) -> str:
     )
 
 
-def judge_speed(options: argparse.Namespace) -> tuple[list[Finding], str]:
-    """Return the findings of lane 3."""
-    base = prepare(ROOT, options.against)
-    head = prepare(ROOT, options.head or present(ROOT))
+def judge_speed(base: str, head: str, options: argparse.Namespace, account: Account) -> None:
+    """Add the findings of lane 3 to the account, each as soon as it stands."""
+    old, new = prepare(ROOT, base), prepare(ROOT, head)
+    other = "" if old.python == new.python else "; each in an environment of its own"
+    account.notes.append(f"speed: {new.commit[:12]} against {old.commit[:12]}{other}")
     plan = Plan(options.pairs, options.aa_pairs, options.benchmarks)
-    findings = compare_speed(base, head, plan, _say)
-    other = "" if base.python == head.python else "; each in an environment of its own"
-    return findings, f"speed: {head.commit[:12]} against {base.commit[:12]}{other}"
+    for finding in compare_speed(old, new, plan, _say):
+        account.findings.append(finding)
 
 
 def first_trials(suite: Suite) -> list[TrialSpec]:

@@ -140,8 +140,12 @@ def _named(log: Log, spec: SplitSpec, dataset_id: str) -> tuple[SplitSpec, str, 
     """Return the protocol with nothing left open, its line, and the hash of log and line."""
     spec = spec.resolved(repeats_count=log.event_fields is not None)
     protocol = f"{dataset_id}/{spec.protocol()}"
-    digest = hashlib.sha256(f"{_VERSION}|{content_hash(log)}|{protocol}".encode()).hexdigest()
-    return spec, protocol, digest
+    return spec, protocol, hash_of_data(log, protocol)
+
+
+def hash_of_data(log: Log, protocol: str) -> str:
+    """Return the hash that names a log under a protocol's line, as it is or as a record has it."""
+    return hashlib.sha256(f"{_VERSION}|{content_hash(log)}|{protocol}".encode()).hexdigest()
 
 
 def _learning(

@@ -33,7 +33,7 @@ def prepare(root: Path, revision: str) -> Revision:
     HarnessError
         No such revision; git, or making the environment, failed.
     """
-    commit = git(root, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    commit = commit_of(root, revision)
     folder = root / FOLDER / commit[:16]
     if not (folder / ".git").exists():
         git(root, "worktree", "prune")
@@ -41,6 +41,17 @@ def prepare(root: Path, revision: str) -> Revision:
     if git(folder, "rev-parse", "HEAD") != commit or git(folder, "status", "--porcelain"):
         raise HarnessError(f"{folder}: is not {commit[:12]} as committed; remove it")
     return Revision(commit, folder, environment_of(root, folder))
+
+
+def commit_of(root: Path, revision: str) -> str:
+    """Return the commit that a revision names.
+
+    Raises
+    ------
+    HarnessError
+        There is none, or git failed.
+    """
+    return git(root, "rev-parse", "--verify", f"{revision}^{{commit}}")
 
 
 def present(root: Path) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from harness.gate.verdict import Exit, Finding, Verdict, exit_of
 
@@ -18,10 +18,32 @@ QUIET = (Verdict.SAME, Verdict.NOT_COMPARABLE)  # counted; speed is always shown
 TOP = 40  # rows that are shown
 
 
-def markdown(findings: Sequence[Finding], notes: Sequence[str], replay: str) -> str:
+@dataclass(slots=True)
+class Account:
+    """What a gate has found so far.
+
+    Attributes
+    ----------
+    notes : what the findings rest on, a line each.
+    fault : what ended the gate before everything was judged; None where nothing did.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    fault: str | None = None
+
+    @property
+    def status(self) -> Exit:
+        """Return what all of it comes to; a fault decides, since the rest was not judged."""
+        return exit_of(self.findings) if self.fault is None else Exit.FAULT
+
+
+def markdown(account: Account, replay: str) -> str:
     """Return the summary: what it came to, a table of what is worth a look, how to see it again."""
-    status = exit_of(findings)
+    findings, status = account.findings, account.status
     lines = [f"## matchbench gate: {WORDS[status]}", ""]
+    if account.fault is not None:
+        lines += [f"**Not finished.** {account.fault}", "", "Found before:" if findings else ""]
     lines += [_lane_line(lane, findings) for lane in LANES if any(f.lane == lane for f in findings)]
     shown = [one for one in findings if one.verdict not in QUIET]
     if shown:
@@ -37,7 +59,7 @@ def markdown(findings: Sequence[Finding], notes: Sequence[str], replay: str) -> 
     if elsewhere:
         reason = elsewhere[0].text
         lines += ["", f"{len(elsewhere)} facts are not comparable here ({reason}): lane 2 judges."]
-    lines += ["", *(f"- {note}" for note in notes)]
+    lines += ["", *(f"- {note}" for note in account.notes)]
     lines += [
         "",
         f"Run it again: `{replay}` (exit status {int(status)})",
@@ -47,17 +69,18 @@ def markdown(findings: Sequence[Finding], notes: Sequence[str], replay: str) -> 
     return "\n".join(lines) + "\n"
 
 
-def as_json(findings: Sequence[Finding], replay: str) -> str:
-    """Return every finding, the exit status and the command."""
+def as_json(account: Account, replay: str) -> str:
+    """Return every finding, the exit status, the fault or null, and the command."""
     table = {
-        "exit": int(exit_of(findings)),
-        "findings": [dataclasses.asdict(one) for one in findings],
+        "exit": int(account.status),
+        "fault": account.fault,
+        "findings": [dataclasses.asdict(one) for one in account.findings],
         "replay": replay,
     }
     return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
 
 
-def _lane_line(lane: int, findings: Sequence[Finding]) -> str:
+def _lane_line(lane: int, findings: list[Finding]) -> str:
     own = [one.verdict for one in findings if one.lane == lane]
     counts = ", ".join(f"{own.count(one)} {one.value}" for one in Verdict if one in own)
     return f"- lane {lane} ({LANES[lane]}): {counts}"

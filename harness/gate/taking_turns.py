@@ -103,6 +103,9 @@ def started(revision: Revision, benchmarks: Revision, pattern: str = "") -> Iter
         finally:
             limit.cancel()
             process.kill()
+            if process.stdin is not None:  # a question to one that is gone may be left in the pipe
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
 
 
 def names_of(revision: Revision, pattern: str) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """Lane 3: benchmarks of two revisions, in pairs of fresh processes; what they come to."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.gate.revisions import Revision
@@ -22,34 +22,52 @@ class Plan:
     pattern: str
 
 
-def compare_speed(base: Revision, head: Revision, plan: Plan, say: Say) -> list[Finding]:
-    """Return a finding for each benchmark of either revision.
+def compare_speed(base: Revision, head: Revision, plan: Plan, say: Say) -> Iterator[Finding]:
+    """Give a finding for each benchmark of either revision, as soon as it stands.
 
     The code of the benchmarks is head's for both, so that a ratio is of the code they call. A
     benchmark that only one revision has is not timed. A change that is found is looked for once
-    more, and stands only if it is found again.
+    more, and stands only if it is found again; where that is cut short it is inconclusive.
     """
     ours, theirs = (names_of(one, plan.pattern) for one in (head, base))
-    findings = [
-        _finding(one, Verdict.MISSING, f"in {base.commit[:12]}, gone in {head.commit[:12]}")
-        for one in theirs
-        if one not in ours
-    ]
-    findings += [
-        _finding(one, Verdict.NEW, f"not in {base.commit[:12]}")
-        for one in ours
-        if one not in theirs
-    ]
+    for one in theirs:
+        if one not in ours:
+            gone = f"in {base.commit[:12]}, gone in {head.commit[:12]}"
+            yield _finding(one, Verdict.MISSING, gone)
+    for one in ours:
+        if one not in theirs:
+            yield _finding(one, Verdict.NEW, f"not in {base.commit[:12]}")
     shared = [one for one in ours if one in theirs]
     if not shared:
-        return findings
-    found = measure(base, head, plan, shared, say)
-    changed = [name for name, one in found.items() if isinstance(one, Speed) and _is_change(one)]
-    again: Mapping[str, Speed | Finding] = {}
+        return
+    changed: dict[str, Speed] = {}
+    for name, found in measure(base, head, plan, shared, say).items():
+        if isinstance(found, Speed) and _is_change(found):
+            changed[name] = found
+        else:
+            yield found if isinstance(found, Finding) else _finding(name, found.verdict, str(found))
     if changed:
-        say(f"once more: {', '.join(changed)}")
-        again = measure(base, head, plan, changed, say)
-    return findings + [_judged(name, one, again.get(name)) for name, one in found.items()]
+        yield from _once_more(base, head, plan, changed, say)
+
+
+def _once_more(
+    base: Revision, head: Revision, plan: Plan, changed: Mapping[str, Speed], say: Say
+) -> Iterator[Finding]:
+    """Measure again what was found, and give what it comes to."""
+    say(f"once more: {', '.join(changed)}")
+    try:
+        again = measure(base, head, plan, list(changed), say)
+    except BaseException:
+        for name, first in changed.items():
+            text = f"{first.verdict}, not looked for once more: {first}"
+            yield _finding(name, Verdict.INCONCLUSIVE, text)
+        raise
+    for name, first in changed.items():
+        second = again[name]
+        if isinstance(second, Speed):
+            yield _finding(name, confirmed(first, second), f"{first}; once more: {second}")
+        else:
+            yield _finding(name, Verdict.INCONCLUSIVE, f"{first}; once more: {second.text}")
 
 
 def measure(
@@ -80,14 +98,6 @@ def _ratios(pair: Mapping[str, Pair]) -> str:
     return " ".join(
         "-" if isinstance(one, str) else f"{one[1] / one[0]:.3f}" for one in pair.values()
     )
-
-
-def _judged(name: str, first: Speed | Finding, again: Speed | Finding | None) -> Finding:
-    if isinstance(first, Finding):
-        return first
-    if not isinstance(again, Speed):
-        return _finding(name, first.verdict if again is None else Verdict.INCONCLUSIVE, str(first))
-    return _finding(name, confirmed(first, again), f"{first}; once more: {again}")
 
 
 def _is_change(one: Speed) -> bool:

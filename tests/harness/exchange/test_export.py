@@ -16,6 +16,8 @@ import ranx
 
 from harness.cli import EXPORTS, main
 from harness.commands.export import FORMATS
+from harness.data.catalog import load_log
+from harness.data.splits import hash_of_data
 from harness.exchange.ann_csv import COLUMNS
 from harness.exchange.ann_results import read_result
 from harness.exchange.asv_history import benchmark_name, write_asv
@@ -87,9 +89,42 @@ def test_figures_under_the_names_of_beir_and_mteb(run, tmp_path):
     assert beir["ndcg"] == {"NDCG@5": metrics["ndcg@5"], "NDCG@10": metrics["ndcg@10"]}
     assert beir["precision"] == {"P@5": metrics["precision@5"]}
     assert beir["mrr"] == {"MRR@10": metrics["mrr@10"]}
-    [entry] = json.loads((folder / "tied.mteb.json").read_text())["scores"]["test"]
+    [result, meta] = sorted((folder / "mteb").rglob("matchbench__tied/*/*.json"), key=is_meta)
+    place = ("results", "matchbench__tied", run.records[0].commit)
+    assert result.parent == meta.parent == folder.joinpath("mteb", *place)
+    told = json.loads(meta.read_text())
+    assert told == {"name": "matchbench/tied", "revision": run.records[0].commit}
+    table = json.loads(result.read_text())
+    assert table["task_name"] == result.stem
+    assert table["dataset_revision"] == run.records[0].data_hash
+    assert set(table) >= {"mteb_version", "evaluation_time"}  # without: a file of before 1.11
+    [entry] = table["scores"]["test"]
     assert entry["main_score"] == entry["ndcg_at_10"] == metrics["ndcg@10"]
-    assert entry["hf_subset"] == "default"
+    assert (entry["hf_subset"], entry["languages"]) == ("default", ["zxx-Zxxx"])
+
+
+def is_meta(path):
+    return path.name == "model_meta.json"
+
+
+def test_mteb_loads_the_results(run, tmp_path):
+    """Its own cache finds both models and reads our NDCG@10 as their score."""
+    mteb = pytest.importorskip("mteb")
+    folder = export(run, "beir", tmp_path)
+    found = mteb.ResultCache(folder / "mteb").load_results(validate_and_filter=False)
+    scores = {one.model_name: one.task_results[0].get_score() for one in found.model_results}
+    assert scores == {f"matchbench/{one.case}": one.metrics["ndcg@10"] for one in run.records}
+
+
+def test_a_point_without_ndcg_10_is_no_result_of_mteb(run, tmp_path, capsys):
+    """No other metric stands in for the main score: the file is left out, the reason told."""
+    record = json.loads(run.records[0].to_json())
+    record["metrics"] = {"ndcg@5": 0.5, "recall@10": 0.25}
+    (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
+    assert main(["export", str(tmp_path), "--to", "beir", "-o", str(tmp_path / "out")]) == 0
+    message = "has no ndcg@10, the main score of MTEB; it has ndcg@5, recall@10"
+    assert message in capsys.readouterr().err
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["tied.beir.json"]
 
 
 def test_a_result_file_of_ann_benchmarks(run, tmp_path):
@@ -243,6 +278,26 @@ def test_lists_are_exported_only_with_their_own_data(run, tmp_path, capsys, chan
     (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
     assert main(["export", str(tmp_path), "--to", "trec", "-o", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_records_older_than_a_key_of_splits_are_exported(run, tmp_path, capsys):
+    """Without `fields`, as schema 3 wrote splits: the same qrels and run as with it, and told."""
+    new = export(run, "trec", tmp_path / "new")
+    assert "older than" not in capsys.readouterr().err
+    record = json.loads(run.records[0].to_json()) | {"schema": 3}
+    assert ",fields=all," in record["split"]
+    record["split"] = record["split"].replace(",fields=all", "")
+    record["data_hash"] = hash_of_data(
+        load_log("planted_log", {"n_users": 60, "n_items": 80}), record["split"]
+    )
+    assert record["data_hash"] != run.parts.data_hash  # the line of the split is part of it
+    (tmp_path / "records.jsonl").write_text(json.dumps(record) + "\n")
+    (tmp_path / "per_query").symlink_to(run.folder / "per_query")
+    path = tmp_path / "old"
+    assert main(["export", str(tmp_path), "--to", "trec", "-o", str(path)]) == 0
+    assert "older than the key 'fields' of splits; taken as 'all'" in capsys.readouterr().err
+    for name in ("qrels.txt", "tied.run"):
+        assert (path / name).read_text() == (new / name).read_text()
 
 
 def test_faults_of_an_export_are_one_message(run, tmp_path, capsys):

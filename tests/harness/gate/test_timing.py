@@ -2,11 +2,13 @@
 
 import subprocess
 
+import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.gate import revisions, taking_turns
+from harness.gate import revisions, taking_turns, timing
 from harness.gate.revisions import git, lock_of, prepare, present
+from harness.gate.speed import judge
 from harness.gate.timing import Plan, compare_speed
 from harness.gate.verdict import Exit, Verdict, exit_of
 
@@ -17,6 +19,30 @@ import harness
 class Loop:
     def time_steps(self):
         for _ in range(harness.STEPS):
+            pass
+"""
+PLANTED = """
+import time
+import harness
+
+now = 0  # ns; a clock that only the benchmark moves, for the wall and for the processor
+time.perf_counter_ns = time.process_time_ns = lambda: now
+
+class Loop:
+    def time_steps(self):
+        global now
+        now += 1000 * harness.STEPS
+"""
+REAL = """
+import time
+
+class Wait:
+    def time_asleep(self):
+        time.sleep(0.004)
+
+    def time_busy(self):
+        until = time.perf_counter() + 0.004
+        while time.perf_counter() < until:
             pass
 """
 PROJECT = '[project]\nname = "x"\nrequires-python = ">=3.11"\ndependencies = ["numpy>=2"]\n'
@@ -51,23 +77,66 @@ def root(tmp_path):
     return tmp_path
 
 
-def findings(root, base, head, pattern=""):
-    plan = Plan(n_pairs=8, n_aa=2, pattern=pattern)
-    return compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
+def findings(root, base, head, n_pairs=8):
+    plan = Plan(n_pairs=n_pairs, n_aa=2, pattern="")
+    return list(compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None))
 
 
-def test_a_slower_revision_is_found_and_confirmed(root, monkeypatch):
-    """Half as many steps again take more seconds, which is found twice: a regression."""
+@pytest.mark.parametrize(
+    ("base", "head", "verdict", "ratio"),
+    [(FAST, SLOW, Verdict.REGRESSED, "1.500"), (SLOW, FAST, Verdict.IMPROVED, "0.667")],
+)
+def test_a_slower_revision_is_found_and_confirmed(root, monkeypatch, base, head, verdict, ratio):
+    """Half as many steps again take half as many seconds again: found, and found once more.
+
+    Checkouts, processes and turns are real, the clock in the processes is planted: so the ratio is
+    known, and no load of the machine can change the verdict.
+    """
     monkeypatch.setattr(taking_turns, "SETUPS", 1)
-    base = git(root, "rev-parse", "HEAD")
-    head = commit(root, {"harness/__init__.py": SLOW})
-    (found,) = findings(root, base, head)
+    name = "harness/__init__.py"
+    old = commit(root, {name: base, "suites/micro/tracked/loops.py": PLANTED})
+    new = commit(root, {name: head})
+    (found,) = findings(root, old, new)
     assert (found.lane, found.benchmark) == (3, "loops.Loop.time_steps")
-    # on a machine so busy that noise hides even this, the gate may say that it cannot tell
-    assert found.verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE), found.text
-    if found.verdict is Verdict.REGRESSED:
-        assert "once more" in found.text
-        assert float(found.text.split()[0]) > 1.2
+    assert found.verdict is verdict, found.text
+    first, again = found.text.split("; once more: ")
+    for text in (first, again):
+        assert text.startswith(f"{ratio} times the seconds [{ratio}, {ratio}], p 0.0078")
+
+
+def test_equal_revisions_are_unchanged(root, monkeypatch):
+    """With the planted clock two revisions of the same code have the ratio 1, measured once."""
+    monkeypatch.setattr(taking_turns, "SETUPS", 1)
+    base = commit(root, {"suites/micro/tracked/loops.py": PLANTED})
+    (found,) = findings(root, base, commit(root, {}))
+    assert (found.verdict, found.text.split()[0]) == (Verdict.UNCHANGED, "1.000")
+    assert "once more" not in found.text
+
+
+def test_samples_are_of_the_real_clock(root):
+    """A call of 4 ms takes 4 ms at least, asleep or busy; asleep, most of it is without a CPU."""
+    commit(root, {"suites/micro/tracked/loops.py": REAL})
+    with taking_turns.started(prepare(root, "HEAD"), prepare(root, "HEAD")) as timer:
+        for name in ("asleep", "busy"):
+            assert timer.ask(f"set loops.Wait.time_{name}") == {}
+            seconds, waited = timer.ask("take")
+            assert seconds >= 0.004
+            assert 0 <= waited <= 1
+            assert name == "busy" or waited > 0.5
+
+
+def test_a_process_that_is_gone_is_told(root):
+    """It died between two questions: the next one says so, and not that a pipe is broken."""
+    here = prepare(root, "HEAD")
+
+    def ask_one_that_is_gone():
+        with taking_turns.started(here, here) as timer:
+            timer.process.kill()
+            timer.process.wait()
+            timer.ask("take")
+
+    with pytest.raises(HarnessError, match=f"benchmarks of {here.commit[:12]} cannot run"):
+        ask_one_that_is_gone()
 
 
 def test_benchmarks_that_come_and_go_end_with_4(root):
@@ -87,7 +156,7 @@ def test_a_benchmark_that_fails_in_head_is_a_regression(root):
     """The error is told; no time stands for it."""
     base = git(root, "rev-parse", "HEAD")
     head = commit(root, {"harness/__init__.py": "COUNT = 1\n"})
-    (found,) = findings(root, base, head)
+    (found,) = findings(root, base, head, n_pairs=2)
     assert found.verdict is Verdict.REGRESSED
     assert "STEPS" in found.text
 
@@ -157,3 +226,31 @@ def test_waiting_does_not_stand_in_a_ratio():
     for rounds in (quiet + waited, quiet[:1] + waited):
         seconds, other = taking_turns._times(rounds)
         assert (seconds, other) == pytest.approx((1.0, 1.5), rel=0.02)
+
+
+def test_what_stands_is_given_before_a_fault(root, monkeypatch):
+    """The second measurement faults: what is gone and what changed were given before, in words."""
+    base = commit(root, {"suites/micro/tracked/more.py": BENCHMARKS.replace("Loop", "More")})
+    git(root, "rm", "--quiet", "suites/micro/tracked/more.py")
+    head = commit(root, {"suites/micro/tracked/other.py": BENCHMARKS.replace("Loop", "Other")})
+    slower = judge(np.tile([1.0, 1.2], (10, 1)), np.ones((5, 2)))
+    answers = iter([{"loops.Loop.time_steps": slower}])
+
+    def measured(*_):
+        try:
+            return next(answers)
+        except StopIteration:
+            raise HarnessError("a process is gone") from None
+
+    monkeypatch.setattr(timing, "measure", measured)
+    plan = Plan(n_pairs=10, n_aa=5, pattern="")
+    given = []
+    found = compare_speed(prepare(root, base), prepare(root, head), plan, lambda line: None)
+    with pytest.raises(HarnessError, match="is gone"):
+        given.extend(found)
+    assert [(one.benchmark, one.verdict) for one in given] == [
+        ("more.More.time_steps", Verdict.MISSING),
+        ("other.Other.time_steps", Verdict.NEW),
+        ("loops.Loop.time_steps", Verdict.INCONCLUSIVE),
+    ]
+    assert given[-1].text.startswith("regressed, not looked for once more: 1.200 times the seconds")
