@@ -282,7 +282,7 @@ class SparCode(Retriever):
         """Return the best of the candidates by their unquantised score."""
         self._work["rescored"] += int(np.count_nonzero(found.ids != PAD_ID))
         if self.search_params.rescore == "dot":
-            vectors = self._served.dot_vectors(tokens).cpu().numpy()
+            vectors = self._served.dot_vectors(tokens)
             scores = dot_scores(vectors, self._served.dot_items, found.ids)
         else:
             ids = torch.from_numpy(found.ids).to(self._served.bias.device)
@@ -301,7 +301,7 @@ class SparCode(Retriever):
         coded, params = self._coded(queries), self.search_params
         self.mark("encode")
         if params.rescore == "dot":
-            vectors = self._served.dot_vectors(coded.tokens).cpu().numpy()
+            vectors = self._served.dot_vectors(coded.tokens)
             return np.asarray(vectors @ self._served.dot_items[item_ids].T)
         if params.scoring == "unquantised" or params.rescore == "full":
             return self._served.unquantised_scores(coded)[:, item_ids]

@@ -31,9 +31,37 @@ def dot_scores(queries: FloatArray, items: FloatArray, candidates: IntArray) -> 
 
 
 def best_of(candidates: IntArray, scores: FloatArray, k: int) -> TopK:
-    """Return the k best candidates by new scores, ties to the smaller id; pads stay last."""
-    values = np.where(candidates == PAD_ID, np.float32(PAD_SCORE), scores)
-    ids = np.where(candidates == PAD_ID, np.iinfo(np.int64).max, candidates)
-    order = np.lexsort((ids, -values), axis=1)[:, :k]
-    found = np.take_along_axis(candidates, order, axis=1)
-    return TopK(found, np.take_along_axis(values, order, axis=1).astype(np.float32))
+    """Return the k best candidates by new scores, ties to the smaller id; pads stay last.
+
+    ``candidates`` int64 and ``scores`` float32, (n, R). Each candidate moves to its place among the
+    k best so far: about R + k^2 / 2 steps a query where candidates come with good ones first.
+    """
+    k = min(k, candidates.shape[1])
+    ids = np.full((len(candidates), k), PAD_ID, np.int64)
+    values = np.full((len(candidates), k), PAD_SCORE, np.float32)
+    _insert(candidates, scores, ids, values)
+    return TopK(ids, values)
+
+
+@numba.njit(f"({_I},{_M},{_I},{_M})", cache=True, nogil=True)
+def _insert(candidates: IntArray, scores: FloatArray, ids: IntArray, values: FloatArray) -> None:
+    """Fill ``ids`` and ``values`` (n, k), which hold pads."""
+    k = ids.shape[1]
+    for q in range(candidates.shape[0] if k else 0):
+        held = 0
+        for place in range(candidates.shape[1]):
+            item, score = candidates[q, place], scores[q, place]
+            if item == PAD_ID:
+                continue
+            last = values[q, k - 1]
+            if held == k and (score < last or (score == last and item > ids[q, k - 1])):
+                continue
+            at = min(held, k - 1)
+            held = min(held + 1, k)
+            while at > 0:
+                before = values[q, at - 1]
+                if before > score or (before == score and ids[q, at - 1] < item):
+                    break
+                ids[q, at], values[q, at] = ids[q, at - 1], before
+                at -= 1
+            ids[q, at], values[q, at] = item, score

@@ -196,17 +196,38 @@ class ServedModel:
         """Return the plain sum of s(token, i), float32 (n, n_items)."""
         return self._in_blocks(coded, self._unquantised)
 
-    def dot_vectors(self, tokens: Tokens) -> Tensor:
+    def dot_vectors(self, tokens: Tokens) -> FloatArray:
         """Return the query's vector in the interaction's inner product, float32 (n, dim).
+
+        It is P (sum of the query's tokens): the inner product is linear in the token.
 
         Raises
         ------
         MethodError
             The interaction has no inner product beside it.
         """
+        projection, fields = self._dot_query
+        total = tokens.quantisable.cpu().numpy().sum(axis=1)
+        if tokens.given.shape[1]:
+            first = self.encoder.quantizer.n_books
+            codes = (
+                tokens.given + (self.encoder.starts[first:-1] - self.encoder.starts[first])
+            ).cpu()
+            total += fields[codes.numpy()].sum(axis=1)
+        return np.asarray(total @ projection)
+
+    @cached_property
+    def _dot_query(self) -> tuple[FloatArray, FloatArray]:
+        """Return P transposed, float32 (D, dim), and the tokens of all fields' codes, (F, D)."""
+        encoder = self.encoder
         with torch.inference_mode():
-            rows = token_rows(self.encoder, tokens)
-            return rows.sum_of(self._dot_side(self.interaction.of_tokens(rows.vectors.float())))
+            unit = torch.eye(encoder.tokenizer.dim, device=self.bias.device)
+            projection = self._dot_side(self.interaction.of_tokens(unit))
+            codes = torch.arange(
+                int(encoder.starts[encoder.quantizer.n_books]), int(encoder.starts[-1])
+            )
+            fields = encoder.vectors(codes.to(unit.device)).float()
+            return projection.cpu().numpy(), fields.cpu().numpy()
 
     @cached_property
     def dot_items(self) -> FloatArray:

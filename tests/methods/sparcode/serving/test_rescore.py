@@ -5,16 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.errors import MethodError
 from harness.fields import Dense, Fields
 from harness.interactions import Queries
 from harness.testing import tiny_held_out, tiny_log
-from harness.topk import PAD_ID
+from harness.topk import PAD_ID, PAD_SCORE
 from methods.interactions.choice import INTERACTIONS
 from methods.interactions.mixture_of_logits import MixtureOfLogits
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.retriever import SparCode, SparCodeParams, SparCodeSearch
+from methods.sparcode.serving.rescore import best_of
 
 PARAMS = SparCodeParams(dim=4, hidden=8, n_heads=2, n_codewords=4)
 QUERIES = tiny_held_out(tiny_log()).queries
@@ -115,3 +118,20 @@ def test_a_query_whose_dense_field_is_not_finite_is_named():
         method.search_params = SparCodeSearch(scoring)
         with pytest.raises(ValueError, match="query 3: field 'vector' is nan at place 1"):
             method.search(asked, 5)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(0, 12), st.integers(1, 15), st.integers(1, 4))
+def test_the_best_are_those_of_a_full_sort(seed, n_candidates, k, n_levels):
+    """By score, ties to the smaller id, pads last and never between; also more asked than there."""
+    random = np.random.default_rng(seed)
+    ids = np.stack([random.permutation(20)[:n_candidates] for _ in range(3)]).astype(np.int64)
+    ids[random.random(ids.shape) < 0.2] = PAD_ID
+    scores = random.integers(n_levels, size=ids.shape).astype(np.float32)
+    found = best_of(ids, scores, k)
+    for row in range(3):
+        pairs = sorted((-s, i) for i, s in zip(ids[row], scores[row], strict=True) if i != PAD_ID)
+        kept = found.ids[row][found.ids[row] != PAD_ID]
+        assert list(kept) == [i for _, i in pairs[:k]]
+        assert list(found.scores[row][: kept.size]) == [-s for s, _ in pairs[:k]]
+        assert (found.scores[row][kept.size :] == PAD_SCORE).all()
