@@ -86,9 +86,9 @@ def _other_question(base: Facts, here: Facts) -> str | None:
         a, b = getattr(base, name), getattr(here, name)
         if a != b:
             return f"{name}: baseline {str(a)[:12]}, here {str(b)[:12]}"
-    if dict(base.build) != dict(here.build):
-        both = {**base.build, **here.build}
-        names = [one for one in both if base.build.get(one) != here.build.get(one)]
+    both = {**base.build, **here.build}  # one that an index does not read is null, or not there yet
+    names = [one for one in both if base.build.get(one) != here.build.get(one)]
+    if names:
         return f"build parameters differ: {', '.join(names)}"
     return None
 

@@ -78,6 +78,16 @@ def test_other_data_is_inconclusive(taken_of, baseline_of):
         assert exit_of(findings) == Exit.INCONCLUSIVE
 
 
+def test_a_parameter_that_is_not_read_is_no_difference(taken_of, baseline_of):
+    """A new one that is null here, for the index does not read it; one with a value is named."""
+    base = baseline_of(taken_of("a"))
+    same = compare_exact(base, [taken_of("a", build={"new": None})], HERE)
+    assert set(verdicts(same).values()) == {Verdict.SAME}
+    other = compare_exact(base, [taken_of("a", build={"new": 1})], HERE)
+    assert "build parameters differ: new" in [one.text for one in other]
+    assert exit_of(other) == Exit.INCONCLUSIVE
+
+
 def test_a_method_that_fails_now_is_a_regression(taken_of, baseline_of):
     """It had answers, now it raises: status 1, with the error."""
     broken = taken_of("a", lists="", fault="ValueError: no")
