@@ -1,4 +1,4 @@
-"""SeismicMerger: the sums of posting lists by Seismic, a learned sparse engine, behind the merge."""
+"""SeismicMerger: Seismic, an engine for learned sparse vectors, adds up posting lists."""
 
 import contextlib
 import importlib
@@ -246,7 +246,7 @@ class SeismicMerger:
 
     def save(self, folder: Path) -> None:
         """Write Seismic's file as an array of bytes, with a checksum, which it lacks."""
-        arrays = {FILE: self._content(), "items": self._items}
+        arrays: dict[str, npt.NDArray[Any]] = {FILE: self._content(), "items": self._items}
         save_arrays(folder, KIND, arrays, {"n_lists": self._n_lists, "scale": self._scale})
 
     @classmethod
