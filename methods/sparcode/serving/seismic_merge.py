@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -18,16 +17,15 @@ from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
 from harness.lists import FloatArray, IntArray, Lists
 from harness.topk import PAD_ID, PAD_SCORE, TopK
-from methods.ann.vector_index import order_ties
 from methods.ann.visible import first_visible
 from methods.sparcode.index.postings import Postings
 from methods.sparcode.serving.packed_merge import Found
+from methods.sparcode.serving.seismic_form import documents, settle, sort_codes
 
 KIND, FILE = "seismic", "index"
 SMALL_LISTS: Final = 1 << 16  # Seismic numbers lists in 16 bits, or in 32 in a class of its own
 TOP_EXPONENT: Final = 15  # stored scores are below 2^15: the largest half float is 65,504
 BLOCK: Final = 64  # queries whose answers are held before hidden items are dropped
-STEP: Final = 2.0**-22  # by which a list weighs less than an equal one before it
 _UNWEIGHTED = np.zeros((0, 0), np.float32)
 
 
@@ -124,7 +122,7 @@ class SeismicMerger:
             raise MethodError("no list has a posting, and Seismic takes no index without any")
         n_lists, longest = postings.lengths.size, int(postings.lengths.max())
         exponent = int(np.frexp(postings.scores.max())[1]) - TOP_EXPONENT
-        items, words = _documents(postings, np.ldexp(postings.scores, -exponent))
+        items, words = documents(postings, np.ldexp(postings.scores, -exponent))
         n_used = int(np.flatnonzero(postings.lengths)[-1]) + 1  # Seismic's number of lists
         mean = -(-postings.items.size // n_used)
         with tempfile.TemporaryDirectory() as written, _silence():
@@ -168,13 +166,17 @@ class SeismicMerger:
         if cut is not None:
             raise ValueError(f"cut = {cut}: Seismic's lists cannot be read in part")
         codes, values, counts = self._queries(lists, weights)
+        if hidden.ids.size == 0:
+            wanted = np.full(len(lists), min(k, self._items.size))
+            return *self._found(codes, values, counts, wanted, k), 0, 0
         ids, best = np.empty((len(lists), k), np.int64), np.empty((len(lists), k), np.float32)
         for first in range(0, len(lists), BLOCK):
             rows = np.arange(first, min(first + BLOCK, len(lists)))
-            theirs = hidden.take(rows) if hidden.ids.size else Lists.empty(len(rows))
+            theirs = hidden.take(rows)
             wanted = np.minimum(k + theirs.lengths, self._items.size)
-            found = self._found(codes[rows], values[rows], counts[rows], wanted, k)
-            kept = first_visible(found, theirs, k)
+            width = max(k, int(wanted.max()))
+            found = self._found(codes[rows], values[rows], counts[rows], wanted, width)
+            kept = first_visible(TopK(*found), theirs, k)
             ids[rows], best[rows] = kept.ids, kept.scores
         return ids, best, 0, 0
 
@@ -188,7 +190,7 @@ class SeismicMerger:
         asked = np.ascontiguousarray(lists, np.int64)
         codes, values = np.empty(asked.shape, np.int32), np.empty(asked.shape, np.float32)
         counts = np.empty(len(asked), np.int64)
-        wrong = _sort_codes(
+        wrong = sort_codes(
             asked, given, self._n_lists, self._dim, self.query_cut, codes, values, counts
         )
         if wrong >= 0:
@@ -204,22 +206,20 @@ class SeismicMerger:
         values: FloatArray,
         counts: IntArray,
         wanted: IntArray,
-        k: int,
-    ) -> TopK:
-        """Return what Seismic finds, in order, (n, the most wanted but k at least)."""
-        shape = (len(codes), max(k, int(wanted.max())))
+        width: int,
+    ) -> tuple[IntArray, FloatArray]:
+        """Return what Seismic finds, in order, (n, width)."""
+        shape = (len(codes), width)
         ids, scores = np.full(shape, PAD_ID, np.int64), np.full(shape, PAD_SCORE, np.float32)
         how = (self.query_cut, self.heap_factor, 0, True)
+        search = self._index.search
         for row, (count, most) in enumerate(zip(counts.tolist(), wanted.tolist(), strict=True)):
-            query = (codes[row, :count], values[row, :count])
-            found = self._index.search(*query, most, *how) if count else ()
+            found = search(codes[row, :count], values[row, :count], most, *how) if count else ()
             if found:
                 sums, places = zip(*found, strict=True)
-                ids[row, : len(places)], scores[row, : len(sums)] = self._items[list(places)], sums
-        scores *= np.float32(self._scale)
-        nothing = scores <= 0  # half floats do not reach so low
-        ids[nothing], scores[nothing] = PAD_ID, PAD_SCORE
-        return order_ties(ids, scores)
+                ids[row, : len(places)], scores[row, : len(sums)] = places, sums
+        settle(self._items, self._scale, ids, scores)
+        return ids, scores
 
     @property
     def covered(self) -> int:
@@ -277,28 +277,6 @@ def _class_for(n_lists: int) -> Any:
     return seismic.SeismicIndexRaw if n_lists <= SMALL_LISTS else seismic.SeismicIndexRawLV
 
 
-def _documents(
-    postings: Postings, scores: FloatArray
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]]:
-    """Return the items in a list, and for each its codes and scores in Seismic's file format.
-
-    In words of 4 bytes: the number of items; of each how many codes it has, these codes, ascending,
-    and as many float32 scores.
-    """
-    codes = np.repeat(np.arange(postings.lengths.size, dtype=np.uint32), postings.lengths)
-    order = np.argsort(postings.items, kind="stable")
-    items, counts = np.unique(postings.items, return_counts=True)
-    before = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
-    heads = 1 + 2 * before + np.arange(items.size)  # where each item's number of codes stands
-    words = np.empty(1 + items.size + 2 * order.size, np.uint32)
-    words[0], words[heads] = items.size, counts
-    within = np.arange(order.size) - np.repeat(before, counts)
-    places = np.repeat(heads, counts) + 1 + within
-    words[places] = codes[order]
-    words[places + np.repeat(counts, counts)] = scores[order].astype(np.float32).view(np.uint32)
-    return items.astype(np.int32), words
-
-
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Send what compiled code prints on standard output nowhere."""
@@ -311,44 +289,3 @@ def _silence() -> Iterator[None]:
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)
-
-
-@numba.njit(cache=True, nogil=True)
-def _sort_codes(
-    lists: IntArray,
-    weights: FloatArray,
-    n_lists: int,
-    dim: int,
-    query_cut: int,
-    codes: npt.NDArray[np.int32],
-    values: FloatArray,
-    counts: IntArray,
-) -> int:
-    """Fill in the queries, repeated lists as one; return a row that is wrong, or -1.
-
-    Lists from ``dim`` on are empty and lists of weight 0 count nothing: both are left out.
-    """
-    for row in range(lists.shape[0]):
-        count = 0
-        for column in range(lists.shape[1]):
-            one = lists[row, column]
-            weight = np.float32(1.0) if weights.size == 0 else weights[row, column]
-            if one < -1 or one >= n_lists or not weight >= 0.0:
-                return row
-            if one < 0 or one >= dim or weight == 0.0:
-                continue
-            if query_cut < lists.shape[1]:
-                weight = np.float32(weight * (1.0 - column * STEP))
-            place = count
-            while place > 0 and codes[row, place - 1] > one:
-                place -= 1
-            if place > 0 and codes[row, place - 1] == one:
-                values[row, place - 1] += weight
-                continue
-            for later in range(count, place, -1):
-                codes[row, later] = codes[row, later - 1]
-                values[row, later] = values[row, later - 1]
-            codes[row, place], values[row, place] = one, weight
-            count += 1
-        counts[row] = count
-    return -1
