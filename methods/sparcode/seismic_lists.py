@@ -78,9 +78,10 @@ class SeismicLists(CodewordLists):
     """The lists of `PostingLists`, of the same codewords and scores, in Seismic's index.
 
     What differs is who adds up: `SeismicMerger` says how Seismic does, what it leaves out and in
-    which precision. `score` is the inner product of the original vectors here too, so the two
-    methods have one ``ann_recall``, and what Seismic leaves out shows as the difference at equal
-    ``n_codes``, ``postings`` and ``lists``. It counts no work.
+    which precision. `score` is the inner product of the original vectors here too, so that the two
+    methods have one ``ann_recall``: agreement with exact vector search, not with the sums. Leaving
+    out what a sum would put first may raise it, above all with few lists opened; how much of the
+    best sums Seismic keeps, `suites/micro/sparse_engines.py` prints. It counts no work.
 
     Cost: as `PostingLists` to build, and Seismic's clustering of each list; 8 bytes a posting in
     a temporary file. Not to be searched by two threads at a time.
@@ -121,6 +122,8 @@ class SeismicLists(CodewordLists):
             params.doc_cut,
         )
         self._merger = SeismicMerger.of(postings, blocks)
+        assert self._vectors is not None, "fit came before"
+        self._n_items = len(self._vectors)
         self.mark("index_build")
 
     def search_encoded(self, encoded: IntArray, hidden: Lists, k: int) -> TopK:
@@ -132,24 +135,28 @@ class SeismicLists(CodewordLists):
         return TopK(ids, scores)
 
     def footprint(self) -> Footprint:
-        """Return the bytes of Seismic's index as it writes it, and of the codewords."""
+        """Return the bytes of Seismic's index and of the codewords; the share of items in a list.
+
+        Seismic's are those of the file that it writes: it tells nothing of its memory.
+        """
         return Footprint(
             self._merger.nbytes + self._codewords.nbytes,
             {
                 "codes_in_use": len(self._codewords),
                 "postings": self._merger.n_postings,
-                "items_in_lists": self._merger.covered,
+                "mean_list": self._merger.n_postings / len(self._codewords),
+                "covered_items": self._merger.covered / self._n_items,
             },
         )
 
     def save(self, folder: Path) -> None:
         """Write codewords, and Seismic's index into a folder of its own."""
-        save_arrays(folder, KIND, {"codewords": self._codewords})
+        save_arrays(folder, KIND, {"codewords": self._codewords}, {"n_items": self._n_items})
         (folder / ENGINE).mkdir()
         self._merger.save(folder / ENGINE)
 
     def load(self, folder: Path) -> None:
         """Read codewords and Seismic's index."""
-        arrays, _ = load_arrays(folder, KIND)
-        self._codewords = arrays["codewords"]
+        arrays, facts = load_arrays(folder, KIND)
+        self._codewords, self._n_items = arrays["codewords"], int(facts["n_items"])
         self._merger = SeismicMerger.load(folder / ENGINE)
