@@ -37,5 +37,6 @@ CATALOG = {
     "cagra": "methods.ann.retriever:Cagra",
     "ann_class": "methods.ann.ann_class:AnnClass",
     "posting_lists": "methods.sparcode.posting_lists:PostingLists",
+    "seismic_lists": "methods.sparcode.seismic_lists:SeismicLists",
     "counted_lists": "methods.sparcode.counted_lists:CountedLists",
 }

@@ -18,7 +18,8 @@ from harness.measure.cpus import parse_cpus
 PACKAGES = ("harness", "methods")
 CODE = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
 LIBRARIES = (
-    "numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "hnswlib", "scann", "pandas",
+    "numpy", "numba", "scipy", "torch", "faiss-cpu", "faiss-gpu", "hnswlib", "scann",
+    "pyseismic-lsr", "pandas",
 )  # fmt: skip
 # What cannot change a measurement does not make a measurement stale.
 PRESENTATION = (

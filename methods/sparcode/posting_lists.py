@@ -9,17 +9,15 @@ import numpy as np
 
 from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
-from harness.interactions import HeldOut, Interactions, Queries
-from harness.lists import FloatArray, IntArray, Lists
-from harness.retriever import Capability, Footprint, Retriever
+from harness.interactions import Queries
+from harness.lists import IntArray, Lists
+from harness.retriever import Capability, Footprint
 from harness.topk import TopK
-from methods.ann.given_vectors import inner_products, item_vectors, query_vectors
-from methods.sparcode.index.code_postings import best_postings, nearest_codes
+from methods.sparcode.codeword_lists import CodewordLists
 from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed, write_lists
 from methods.sparcode.index.packed import pack
 from methods.sparcode.serving.cost_model import CostModel
 from methods.sparcode.serving.packed_merge import PackedMerger
-from methods.sparcode.spherical_kmeans import spherical_kmeans
 
 KIND = "posting_lists"
 
@@ -60,7 +58,7 @@ class PostingListsSearch:
             raise ValueError(f"lists = {self.lists} must be at least 1")
 
 
-class PostingLists(Retriever):
+class PostingLists(CodewordLists):
     """SparCode's index and merge over given vectors: a query adds up the lists of its K codewords.
 
     Codewords are a k-means of the item vectors; a codeword's list holds the items of the largest
@@ -91,34 +89,11 @@ class PostingLists(Retriever):
 
     build_params: PostingListsParams
     search_params: PostingListsSearch
-    _vectors: FloatArray | None = None
-
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Find the codewords by k-means over a sample of the item vectors.
-
-        Raises
-        ------
-        MethodError
-            No vectors, or more codes than items.
-        """
-        params, self._vectors = self.build_params, item_vectors(train)
-        if params.n_codes > train.n_items:
-            raise MethodError(
-                f"n_codes = {params.n_codes} exceeds the catalogue of {train.n_items} items"
-            )
-        self._codewords = spherical_kmeans(
-            self._vectors, params.n_codes, params.train_per_code, params.iterations, self.seed
-        )
 
     def build(self) -> None:
         """Score every codeword with every item and keep the best of each."""
         assert self._vectors is not None, "fit came before"
-        postings = best_postings(
-            self._codewords,
-            self._vectors,
-            self.build_params.postings,
-            lambda done, total: self.progress("postings", done, total),
-        )
+        postings = self._lists()
         self.mark("precompute")
         listed = np.bincount(postings.items, minlength=len(self._vectors))
         packed = pack(postings, listed, self.build_params.most_lists)
@@ -144,8 +119,7 @@ class PostingLists(Retriever):
         n_lists = min(n_lists, len(self._codewords))
         if n_lists > most:
             raise MethodError(f"lists = {n_lists} exceeds most_lists = {most} of the index")
-        vectors = np.ascontiguousarray(query_vectors(queries))
-        return np.asarray(nearest_codes(vectors, self._codewords, n_lists))
+        return super().encode(queries)
 
     def search_encoded(self, encoded: IntArray, hidden: Lists, k: int) -> TopK:
         """Add up the lists of each query."""
@@ -154,24 +128,6 @@ class PostingLists(Retriever):
         self._work["candidates"] += n_candidates
         self.mark("scoring")
         return TopK(ids, scores)
-
-    def search(self, queries: Queries, k: int) -> TopK:
-        """Find the codewords, then add up their lists."""
-        encoded = self.encode(queries)
-        self.mark("encode")
-        return self.search_encoded(encoded, queries.hidden, k)
-
-    def score(self, queries: Queries, item_ids: IntArray) -> FloatArray:
-        """Return the inner products of the original vectors, float32 (n, n_item_ids).
-
-        Raises
-        ------
-        MethodError
-            After `load`: search does not need the vectors, so they are not saved.
-        """
-        if self._vectors is None:
-            raise MethodError("a loaded index holds no item vectors to score exhaustively")
-        return inner_products(query_vectors(queries), self._vectors, item_ids)
 
     def counters(self) -> Mapping[str, int]:
         """Return postings read and items touched by searches."""

@@ -48,6 +48,7 @@ SMALL = {
         "dim": 8, "epochs": 12, "batch_size": 64, "learning_rate": 0.05, "n_layers": 2,
     },
     "posting_lists": {"n_codes": 24, "postings": 20},
+    "seismic_lists": {"n_codes": 24, "postings": 20},
     "ivf_pq": {"bits": 4, "dims_per_block": 2},
     "ivf_pq_refine": {"bits": 4, "dims_per_block": 2},
 }  # fmt: skip
@@ -139,12 +140,14 @@ UNMARKED = {
 }
 # Agreement with exact vector search needs the vectors, which lists and codes do not hold; counts
 # have no score beside the packed one.
-NO_SCORES_WHEN_LOADED = {"posting_lists", "counted_lists", "ivf_pq", "ivf_pq_fast_scan", "sq8"}
+NO_SCORES_WHEN_LOADED = {
+    "posting_lists", "seismic_lists", "counted_lists", "ivf_pq", "ivf_pq_fast_scan", "sq8",
+}  # fmt: skip
 NO_SCORES_WHEN_LOADED_FORMS = {("two_tower", "codes")}
 # Methods that know nothing of the user.
 IMPERSONAL = {"random", "popularity", "recent_popularity"}
 # A method of an optional package: its tests are skipped where the package is not installed.
-NEEDS = {"scann": "scann", "hnswlib": "hnswlib"}
+NEEDS = {"scann": "scann", "hnswlib": "hnswlib", "seismic_lists": "seismic"}
 # Of faiss on a GPU: the GPU, and a faiss that can use it.
 NEEDS_GPU_BUILD = {"faiss_flat", "ivf", "ivf_pq", "cagra"}
 
