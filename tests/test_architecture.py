@@ -28,7 +28,7 @@ LAYERS = {
     "methods": ["contract"],
 }  # fmt: skip
 STAGES = ("data", "metrics", "measure", "compare", "store", "run", "report", "exchange", "gate")
-CLI = ("cli", "console", "__main__", "commands")
+CLI = ("arguments", "cli", "console", "__main__", "commands")
 
 # Where a heavy package may be imported; a name ending in a slash is a folder.
 HOMES = {

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.cli import COMMANDS, make_parser
+from harness.arguments import make_parser
+from harness.cli import COMMANDS
 from harness.compare.published import parse_published
 from harness.data.catalog import DATASETS
 from harness.run.suite import read_suite, shipped_suites

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli import FORMS, main
+from harness.arguments.comparing import FORMS
+from harness.cli import main
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "record-schema-3.json"
 N_QUERIES = 1_000

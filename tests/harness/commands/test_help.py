@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.cli import COMMANDS, make_parser
+from harness.arguments import make_parser
+from harness.cli import COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from harness.cli import main, make_parser
+from harness.arguments import make_parser
+from harness.cli import main
 from harness.store.journal import read_records
 
 SUITE = """

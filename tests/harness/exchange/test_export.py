@@ -14,7 +14,8 @@ import pyarrow.parquet
 import pytest
 import ranx
 
-from harness.cli import EXPORTS, main
+from harness.arguments.comparing import EXPORTS
+from harness.cli import main
 from harness.commands.export import FORMATS
 from harness.data.catalog import load_log
 from harness.data.splits import hash_of_data

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import make_parser
+from harness.arguments import make_parser
 from harness.errors import SuiteError
 from harness.run.plan import Choice, plan_trials
 from harness.run.suite import read_suite
