@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import MethodError
-from methods.ann.euclidean import GraphSpace
+from methods.ann.euclidean import VectorSpace
 from methods.ann.flat import exact_index
 from methods.ann.hnsw import FaissHNSW
 from methods.ann.ivf import FaissIVF
@@ -19,20 +19,21 @@ class IndexChoice:
     Attributes
     ----------
     index : ``flat``, exact, on any device; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
-    nlist, train_per_list : of ``ivf``, see `methods.ann.params.IVFParams`.
+    nlist, train_per_list, cell_space : of ``ivf``, see `methods.ann.params.IVFParams`.
     m, ef_construction, graph_space : of ``hnsw``, see `methods.ann.params.HNSWParams`.
     """
 
     index: Literal["flat", "ivf", "hnsw"] = "flat"
     nlist: int = 0
     train_per_list: int = 40
+    cell_space: VectorSpace = "euclidean"
     m: int = 16
     ef_construction: int = 40
-    graph_space: GraphSpace = "euclidean"
+    graph_space: VectorSpace = "euclidean"
 
     def check_index(self) -> None:
         """Raise ValueError for what the indexes refuse."""
-        IVFParams(self.nlist, self.train_per_list)
+        IVFParams(self.nlist, self.train_per_list, self.cell_space)
         HNSWParams(self.m, self.ef_construction, self.graph_space)
 
     def new_index(self, device: str, seed: int) -> VectorIndex:
@@ -50,7 +51,7 @@ class IndexChoice:
                 f"index = {self.index!r} runs on the CPU, not on {device}; 'flat' does"
             )
         if self.index == "ivf":
-            return FaissIVF(self.nlist, self.train_per_list, seed=seed)
+            return FaissIVF(self.nlist, self.train_per_list, self.cell_space, seed=seed)
         return FaissHNSW(self.m, self.ef_construction, self.graph_space)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.lists import FloatArray
 
-GraphSpace = Literal["euclidean", "inner_product"]
+VectorSpace = Literal["euclidean", "inner_product"]
 
 
 def of_equal_length(vectors: FloatArray) -> FloatArray:

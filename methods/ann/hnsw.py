@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from harness.lists import FloatArray
-from methods.ann.euclidean import GraphSpace, of_equal_length
+from methods.ann.euclidean import VectorSpace, of_equal_length
 from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 
 GRAPH = ("levels", "offsets", "neighbors", "entry_point", "max_level")  # of faiss's HNSW
@@ -24,7 +24,9 @@ class FaissHNSW(FaissIndex):
     ef_search : candidates kept while walking; faiss takes k where k is larger.
     """
 
-    def __init__(self, m: int, ef_construction: int, graph_space: GraphSpace = "euclidean") -> None:
+    def __init__(
+        self, m: int, ef_construction: int, graph_space: VectorSpace = "euclidean"
+    ) -> None:
         """Take M, neighbours of a vector in an upper layer (2 M at the bottom), efC, and whose."""
         super().__init__()
         self._graph_space = graph_space

@@ -13,7 +13,7 @@ from harness.errors import MethodError
 from harness.lists import FloatArray
 from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK
-from methods.ann.euclidean import GraphSpace, of_equal_length
+from methods.ann.euclidean import VectorSpace, of_equal_length
 from methods.ann.vector_index import VectorIndex, order_ties
 
 KIND, FILE = "hnswlib", "index"
@@ -50,7 +50,7 @@ class HnswlibIndex(VectorIndex):
         m: int,
         ef_construction: int,
         seed: int = 0,
-        graph_space: GraphSpace = "euclidean",
+        graph_space: VectorSpace = "euclidean",
     ) -> None:
         """Take M, efConstruction and the space as `FaissHNSW` does, and the seed of the layers."""
         self._graph_space = graph_space

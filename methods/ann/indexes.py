@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from harness.errors import MethodError
 from methods.ann.cagra import FaissCagra
-from methods.ann.euclidean import GraphSpace
+from methods.ann.euclidean import VectorSpace
 from methods.ann.flat import FaissFlat, FaissSQ8, exact_index
 from methods.ann.hnsw import FaissHNSW
 from methods.ann.hnswlib_index import HnswlibIndex
@@ -56,13 +56,16 @@ class IndexKind:
 
 
 def _ivf(params: IVFParams, device: str, seed: int) -> VectorIndex:
-    return FaissIVF(params.nlist, params.train_per_list, device=device, seed=seed)
+    return FaissIVF(
+        params.nlist, params.train_per_list, params.cell_space, device=device, seed=seed
+    )
 
 
 def _ivf_pq(refined: bool) -> Callable[[IVFPQParams, str, int], VectorIndex]:
     def make(params: IVFPQParams, device: str, seed: int) -> VectorIndex:
         return FaissIVFPQ(
             params.nlist, params.train_per_list, params.dims_per_block, params.bits,
+            params.cell_space,
             device=device, seed=seed, refined=refined,
         )  # fmt: skip
 
@@ -72,7 +75,12 @@ def _ivf_pq(refined: bool) -> Callable[[IVFPQParams, str, int], VectorIndex]:
 def _fast_scan(refined: bool) -> Callable[[FastScanParams, str, int], VectorIndex]:
     def make(params: FastScanParams, device: str, seed: int) -> VectorIndex:
         return FaissFastScan(
-            params.nlist, params.train_per_list, params.dims_per_block, seed=seed, refined=refined
+            params.nlist,
+            params.train_per_list,
+            params.dims_per_block,
+            cell_space=params.cell_space,
+            seed=seed,
+            refined=refined,
         )
 
     return make
@@ -161,19 +169,20 @@ class IndexParams:
     ----------
     index : its name in `methods.ann.indexes.INDEXES`. Only what it takes may be given; what is
         left out gets the index's default, and what it does not take stays none.
-    nlist, train_per_list, dims_per_block, bits, m, ef_construction, graph_space, leaves,
-    anisotropic_threshold, soar_lambda, index_precision, graph_degree, intermediate_graph_degree :
-        see `methods.ann.params`.
+    nlist, train_per_list, cell_space, dims_per_block, bits, m, ef_construction, graph_space,
+    leaves, anisotropic_threshold, soar_lambda, index_precision, graph_degree,
+    intermediate_graph_degree : see `methods.ann.params`.
     """
 
     index: IndexName = "flat"
     nlist: int | None = None
     train_per_list: int | None = None
+    cell_space: VectorSpace | None = None
     dims_per_block: int | None = None
     bits: int | None = None
     m: int | None = None
     ef_construction: int | None = None
-    graph_space: GraphSpace | None = None
+    graph_space: VectorSpace | None = None
     leaves: int | None = None
     anisotropic_threshold: float | None = None
     soar_lambda: float | None = None

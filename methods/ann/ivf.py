@@ -8,7 +8,8 @@ import numpy as np
 from harness.errors import MethodError
 from harness.lists import FloatArray
 from methods.ann.device import is_gpu, to_device
-from methods.ann.faiss_index import FaissIndex, load_faiss
+from methods.ann.euclidean import VectorSpace
+from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 
 BLOCK = 32  # codes that fast scan packs together; what a cell lacks to a whole block is filled up
 
@@ -20,6 +21,10 @@ def default_nlist(n_items: int) -> int:
 
 class FaissIVF(FaissIndex):
     """Inverted lists of faiss over whole vectors (``IndexIVFFlat``), on the CPU or a GPU.
+
+    Euclidean cells are made on the CPU: the vectors near a centroid are in its cell, and what was
+    taken for codes is what they differ by from it. Then the centroids are compared with queries by
+    inner product, as vectors are.
 
     ``distances`` counts the vectors of the cells, as faiss counts them, and the centroids. On a GPU
     faiss counts nothing: cells of mean size stand for those looked into.
@@ -33,14 +38,19 @@ class FaissIVF(FaissIndex):
         self,
         nlist: int,
         train_per_list: int,
+        cell_space: VectorSpace = "euclidean",
         *,
         device: str = "cpu",
         seed: int = 0,
         refined: bool = False,
     ) -> None:
-        """Take the number of cells (0: `default_nlist`) and the training vectors for each."""
+        """Take the number of cells (0: `default_nlist`), the training vectors for each, and whose.
+
+        ``cell_space`` : see `methods.ann.params.IVFParams`.
+        """
         super().__init__(device, refined=refined)
         self._nlist, self._train_per_list = nlist, train_per_list
+        self._is_euclidean = cell_space == "euclidean"
         self._seed = seed % (1 << 31)
         self.nprobe = 1
 
@@ -57,13 +67,25 @@ class FaissIVF(FaissIndex):
         if nlist > n_items:
             raise MethodError(f"nlist = {nlist} exceeds the catalogue of {n_items} items")
         faiss = load_faiss()
-        index = self._empty(faiss, faiss.IndexFlatIP(dim), nlist, n_items)
+        cells = faiss.IndexFlatL2(dim) if self._is_euclidean else faiss.IndexFlatIP(dim)
+        index = self._empty(faiss, cells, nlist, n_items)
+        index.cp.spherical = not self._is_euclidean
         index.cp.seed = self._seed
         index.cp.max_points_per_centroid = self._train_per_list
         index.cp.min_points_per_centroid = 1  # else faiss complains on standard error
-        self._index = to_device(self._with_vectors(index), self._device)
+        self._index = self._with_vectors(index)
+        if not self._is_euclidean:
+            self._index = to_device(self._index, self._device)
         self._index.train(np.ascontiguousarray(vectors))
         self.nprobe = self._nprobe
+
+    def add(self, vectors: FloatArray) -> None:
+        """Put every vector into its cell; from then on cells are probed by inner product."""
+        super().add(vectors)
+        if self._is_euclidean:
+            _probe_by_product(self._base)
+            self._index = to_device(self._index, self._device)
+            self.nprobe = self._nprobe
 
     def _empty(self, faiss: Any, cells: Any, nlist: int, n_items: int) -> Any:
         """Return an untrained index of faiss over ``n_items`` vectors to come."""
@@ -118,6 +140,19 @@ class FaissIVF(FaissIndex):
         return vectors
 
 
+def _probe_by_product(index: Any) -> None:
+    """Give an index of faiss that holds its vectors its centroids anew, under inner product."""
+    faiss = load_faiss()
+    old = faiss.downcast_index(index.quantizer)
+    centroids = faiss.IndexFlatIP(old.d)
+    centroids.add(flat_vectors(old))
+    if index.own_fields:  # the old ones are the index's own: nothing else frees them
+        old.this.own(True)
+    index.quantizer = centroids
+    centroids.this.disown()
+    index.own_fields = True
+
+
 class FaissIVFPQ(FaissIVF):
     """Inverted lists over product-quantised residuals (``IndexIVFPQ``), on the CPU or a GPU.
 
@@ -133,13 +168,16 @@ class FaissIVFPQ(FaissIVF):
         train_per_list: int,
         dims_per_block: int,
         bits: int = 4,
+        cell_space: VectorSpace = "euclidean",
         *,
         device: str = "cpu",
         seed: int = 0,
         refined: bool = False,
     ) -> None:
         """Take the cells as `FaissIVF` does, and the codes: dimensions and bits of each."""
-        super().__init__(nlist, train_per_list, device=device, seed=seed, refined=refined)
+        super().__init__(
+            nlist, train_per_list, cell_space, device=device, seed=seed, refined=refined
+        )
         self._dims_per_block, self._bits = dims_per_block, bits
 
     def _empty(self, faiss: Any, cells: Any, nlist: int, n_items: int) -> Any:

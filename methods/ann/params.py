@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from harness.retriever import NoParams
-from methods.ann.euclidean import GraphSpace
+from methods.ann.euclidean import VectorSpace
 
 __all__ = ["NoParams"]
 
@@ -17,10 +17,15 @@ class IVFParams:
     ----------
     nlist : cells; 0 stands for 4 * sqrt(n_items), rounded.
     train_per_list : vectors per cell in the sample that k-means sees.
+    cell_space : by what a vector's cell is chosen; queries always choose cells by inner product.
+        ``euclidean``: by distance to the centroid. ``inner_product``: by the product with centroids
+        of length 1, which puts vectors together by direction alone; where lengths vary, short
+        vectors then cost as much as the long ones that are found.
     """
 
     nlist: int = 0
     train_per_list: int = 40
+    cell_space: VectorSpace = "euclidean"
 
     def __post_init__(self) -> None:
         if self.nlist < 0 or self.train_per_list < 1:
@@ -105,7 +110,7 @@ class HNSWParams:
 
     m: int = 16
     ef_construction: int = 40
-    graph_space: GraphSpace = "euclidean"
+    graph_space: VectorSpace = "euclidean"
 
     def __post_init__(self) -> None:
         if self.m < 2 or self.ef_construction < 1:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from methods.ann.euclidean import GraphSpace
+from methods.ann.euclidean import VectorSpace
 from methods.ann.params import HNSWParams, HNSWSearch, IVFParams, IVFSearch
 from methods.encoders.params import EncoderParams
 
@@ -20,7 +20,7 @@ class PolyEncoderParams(EncoderParams):
         inner product.
     index : ``exact``: every item is scored. ``flat``, ``ivf`` and ``hnsw`` search the items'
         vectors with each of the m vectors for candidates; for the CPU.
-    nlist, train_per_list : of ``ivf``, see `methods.ann.params.IVFParams`.
+    nlist, train_per_list, cell_space : of ``ivf``, see `methods.ann.params.IVFParams`.
     m, ef_construction, graph_space : of ``hnsw``, see `methods.ann.params.HNSWParams`.
     """
 
@@ -30,15 +30,18 @@ class PolyEncoderParams(EncoderParams):
     index: Literal["exact", "flat", "ivf", "hnsw"] = "exact"
     nlist: int = 0
     train_per_list: int = 40
+    cell_space: VectorSpace = "euclidean"
     m: int = 16
     ef_construction: int = 40
-    graph_space: GraphSpace = "euclidean"
+    graph_space: VectorSpace = "euclidean"
 
     def __post_init__(self) -> None:
         self.check_positive("nlist", "dropout")
         self.check_encoder(self.dim)
         self.check_scores("poly_encoder")
-        IVFParams(self.nlist, self.train_per_list)  # refuse what the indexes refuse
+        IVFParams(
+            self.nlist, self.train_per_list, self.cell_space
+        )  # refuse what the indexes refuse
         HNSWParams(self.m, self.ef_construction, self.graph_space)
 
 

@@ -32,7 +32,7 @@ def new_index(params: PolyEncoderParams, *, device: str, seed: int) -> VectorInd
     if params.index == "flat":
         return FaissFlat()
     if params.index == "ivf":
-        return FaissIVF(params.nlist, params.train_per_list, seed=seed)
+        return FaissIVF(params.nlist, params.train_per_list, params.cell_space, seed=seed)
     return FaissHNSW(params.m, params.ef_construction, params.graph_space)
 
 

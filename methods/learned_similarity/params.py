@@ -21,8 +21,8 @@ class MoLParams(InteractionParams, IndexChoice):
     temperature : inner products are divided by it; below 1 for they are cosines.
     algorithm : ``exhaustive`` scores every item; ``two_pass`` finds the same by the bound that
         components give; ``candidates`` scores what ``index`` finds for components: approximate.
-    index, nlist, train_per_list, m, ef_construction, graph_space : of ``candidates``, see
-        `IndexChoice`; an exact index does not make the candidates complete.
+    index, nlist, train_per_list, cell_space, m, ef_construction, graph_space : of ``candidates``,
+        see `IndexChoice`; an exact index does not make the candidates complete.
     """
 
     component_dim: int = 32

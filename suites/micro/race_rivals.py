@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import MethodError
 from harness.measure.threads import set_threads
-from methods.ann.euclidean import GraphSpace
+from methods.ann.euclidean import VectorSpace
 from methods.ann.hnsw import FaissHNSW
 from methods.ann.scann_index import ScannIndex
 
@@ -168,7 +168,7 @@ def hnsw(arena):
 
     efSearch starts at k, for faiss takes at least that.
     """
-    for m, space in product(arena.hnsw_m, get_args(GraphSpace)):
+    for m, space in product(arena.hnsw_m, get_args(VectorSpace)):
 
         def make(m=m, space=space):
             index = FaissHNSW(m, EF_CONSTRUCTION, space)
