@@ -15,7 +15,7 @@ from harness.retriever import Capability, Footprint, Retriever
 from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.encoders.serving import history_limit
-from methods.encoders.serving_kernel import COMPILE_S, number_lists
+from methods.encoders.serving_kernel.write import COMPILE_S, number_lists
 from methods.encoders.state import load_state, state_arrays
 from methods.sparcode.index.building import build_lists
 from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed, write_lists
