@@ -30,7 +30,7 @@ from methods.sparcode.serving.cost_model import CostModel
 from methods.sparcode.serving.device_merger import DeviceMerger
 from methods.sparcode.serving.fallback import PopularityFallback
 from methods.sparcode.serving.lists_of_codes import CodesInUse
-from methods.sparcode.serving.packed_kernel import COMPILE_S as MERGE_COMPILE_S
+from methods.sparcode.serving.packed_kernel.merge import COMPILE_S as MERGE_COMPILE_S
 from methods.sparcode.serving.packed_merge import PackedMerger
 from methods.sparcode.serving.rescore import best_of, dot_scores
 from methods.sparcode.serving.served_model import ServedModel, codes_of_log
