@@ -6,11 +6,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
-from harness.fields import describe_fields, empty_fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
@@ -19,10 +17,7 @@ from harness.spaces import Range, Space
 from harness.topk import TopK
 from methods.ann.indexes import INDEX_PARAMS, IndexSearch, new_index
 from methods.ann.torch_flat import Found, Placed, TorchFlat
-from methods.batches import serving_history
 from methods.encoders.query import Inputs
-from methods.encoders.query_tower import QueryTower
-from methods.encoders.serving import CompiledTower, history_limit
 from methods.encoders.state import load_state, state_arrays
 from methods.training import (
     Checkpointing,
@@ -32,7 +27,8 @@ from methods.training import (
     train_model,
 )
 from methods.two_tower.params import TwoTowerParams
-from methods.two_tower.towers import TwoTowerModel, as_compared
+from methods.two_tower.query_encoder import QueryEncoder
+from methods.two_tower.towers import TwoTowerModel
 
 KIND = "two_tower"  # of what is saved
 FIT = "two_tower_fit"
@@ -158,9 +154,15 @@ class TwoTower(Retriever):
         model = self._model
         with torch.inference_mode():
             vectors = model.catalogue_vectors().cpu().numpy()
-            self._item_table = model.items.history_table()
-        self._query_tower = model.query_tower
-        self._compile()
+            item_table = model.items.history_table()
+        self._encoder = QueryEncoder(
+            model.query_tower,
+            item_table,
+            self._query_schema,
+            self.build_params,
+            ordered=self._ordered,
+            device=self.device,
+        )
         self.mark("item_vectors")
         self._index.train(vectors)
         self._index.add(vectors)
@@ -168,36 +170,11 @@ class TwoTower(Retriever):
         self._tuned = None
         self.mark("index_build")
 
-    def _compile(self) -> None:
-        """Make the encoder of the CPU, which holds the item table from here on.
-
-        Of an encoder other than the mean, without a tower, or for cosines, torch's modules serve
-        there too.
-        """
-        params = self.build_params
-        self._limit = history_limit(self._ordered, params.max_history)
-        self._compiled: CompiledTower | None = None
-        plain = (params.encoder, params.tower, params.similarity) == ("mean", "mlp", "inner")
-        if self.device == "cpu" and plain:
-            tower = CompiledTower(self._query_tower, self._query_schema, self._item_table)
-            self._item_table, self._compiled = torch.from_numpy(tower.table), tower
-
     def encode(self, queries: Queries) -> FloatArray:
         """Return query vectors, float32 (n, dim)."""
-        if self._compiled is not None:
-            vectors = self._compiled.vectors(queries.history, queries.fields, self._limit)
-            self.mark("encode")
-            return vectors
-        history = serving_history(queries, self._ordered, self.build_params.max_history)
-        with torch.inference_mode():
-            inputs = self._query_tower.features.inputs(history, queries.fields)
-            encoded = self._vectors_of(inputs).cpu().numpy()
+        vectors = self._encoder.vectors(queries)
         self.mark("encode")
-        return np.asarray(encoded)
-
-    def _vectors_of(self, inputs: Inputs) -> Tensor:
-        vectors = self._query_tower.of_inputs(inputs, self._item_table)
-        return as_compared(vectors, self.build_params.similarity)
+        return vectors
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
@@ -222,8 +199,7 @@ class TwoTower(Retriever):
 
     def to_device(self, queries: Queries) -> PlacedQueries:
         """Copy histories, fields and hidden items to the device."""
-        history = serving_history(queries, self._ordered, self.build_params.max_history)
-        inputs = self._query_tower.features.inputs(history, queries.fields)
+        inputs = self._encoder.inputs(queries)
         nothing = torch.empty((len(queries), 0), device=self.device)
         return PlacedQueries(inputs, Placed.of(nothing, queries.hidden, self.device))
 
@@ -240,7 +216,7 @@ class TwoTower(Retriever):
             raise MethodError(f"index = {index!r} takes queries from the host; torch_flat does not")
         self._tune()
         with torch.inference_mode():
-            vectors = self._vectors_of(placed.inputs)
+            vectors = self._encoder.vectors_of(placed.inputs)
         self.mark("encode")
         return self._index.search_placed(placed.hidden._replace(vectors=vectors), k, self.mark)
 
@@ -269,33 +245,16 @@ class TwoTower(Retriever):
 
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
-        arrays = {
-            "item_table": self._item_table.detach().cpu().numpy(),
-            **state_arrays(self._query_tower, "query_tower"),
-        }
         (folder / INDEX).mkdir()
         self._index.save(folder / INDEX)
-        schema = describe_fields(self._query_schema)
-        facts = {
-            "fields": schema,
-            "ordered": self._ordered,
-            "epochs": self._epochs,
-            "history": histories(self._trainings),
-        }
-        save_arrays(folder, KIND, arrays, facts)
+        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
+        save_arrays(folder, KIND, self._encoder.arrays(), {**self._encoder.facts(), **facts})
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the item tower and the training log are not needed."""
         arrays, facts = load_arrays(folder, KIND)
-        params, self._query_schema = self.build_params, empty_fields(facts["fields"])
-        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
-        self._query_tower = QueryTower(
-            self._query_schema, params.dim, params.hidden, self.device, params, params.tower
-        )
-        load_state(self._query_tower, "query_tower", arrays, self.device)
-        self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
-        self._compile()
+        self._epochs, self._trainings = int(facts["epochs"]), Trained.of_histories(facts["history"])
+        self._encoder = QueryEncoder.of_arrays(arrays, facts, self.build_params, self.device)
         self._index.load(folder / INDEX)
         self._vectors = self._tuned = None
 
@@ -305,10 +264,8 @@ class TwoTower(Retriever):
 
     def footprint(self) -> Footprint:
         """Return the bytes of the index and of the weights that encode a query."""
-        encoder = [self._item_table, *self._query_tower.parameters()]
-        weights = sum(one.numel() * 4 for one in encoder)
         return Footprint(
-            self._index.nbytes + weights,
+            self._index.nbytes + self._encoder.nbytes,
             {"epochs": float(self._epochs), **self._index.details},
             histories(self._trainings),
             seconds_taken_over(self._trainings),
