@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from harness.arrays import load_arrays, save_arrays
-from harness.interactions import HeldOut, Interactions, Queries
+from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
-from harness.retriever import Capability, Footprint, Retriever
+from harness.retriever import Capability, Footprint
 from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.encoders.serving import history_limit
@@ -29,7 +29,7 @@ from methods.sparcode.serving.packed_kernel.merge import COMPILE_S as MERGE_COMP
 from methods.sparcode.serving.rescore import best_of, dot_scores
 from methods.sparcode.serving.served_lists import ServedLists
 from methods.sparcode.serving.served_model import ServedModel
-from methods.training import Checkpointing, Trained, histories, seconds_taken_over, train_model
+from methods.training import LearnedRetriever
 
 FIT = "sparcode_fit"  # of what is saved of a training
 
@@ -46,7 +46,7 @@ class EncodedQueries(NamedTuple):
     tokens: Tokens | None
 
 
-class SparCode(Retriever):
+class SparCode(LearnedRetriever[SparCodeModel]):
     """Score an item by the posting lists of the query's codes: y = sum of w * ReLU(s(code, i) + b).
 
     A tokenizer turns history and fields into tokens, a product quantiser each token into its
@@ -82,17 +82,13 @@ class SparCode(Retriever):
         "n_nearest": (2, 4, 8),
         "density": Range(0.05, 0.5, log=True),
     }
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.SCORE,
-            Capability.ENCODE,
-            Capability.SAVE,
-            Capability.COUNTERS,
-            Capability.VALIDATION,
-            Capability.REFIT,
-            Capability.SAVE_FIT,
-        }
-    )
+    capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
+        Capability.SCORE,
+        Capability.ENCODE,
+        Capability.SAVE,
+        Capability.COUNTERS,
+        Capability.SAVE_FIT,
+    }
     index_params: frozenset[str] = INDEX_PARAMS
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     exact: bool = False
@@ -119,37 +115,10 @@ class SparCode(Retriever):
         super().__init__(build_params, device=device, seed=seed, progress=progress)
         self.index_params = self.build_params.of_index
 
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Train until the validation score of the quantised model no longer rises."""
-        self._train(train, validation)
-
-    def refit(self, train: Interactions) -> None:
-        """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, stop_after=self._epochs)
-
-    def _train(
-        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
-    ) -> None:
-        params = self.build_params
-        torch.manual_seed(self.seed)
+    def new_model(self, train: Interactions) -> SparCodeModel:
+        """See `LearnedRetriever`; training stops by the score of the quantised model."""
         self._log = train
-        self._model = SparCodeModel(train, params.model, self.device)
-        phase = "fit" if stop_after is None else "refit"
-        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
-        trained = train_model(
-            self._model,
-            train,
-            validation,
-            params,
-            self.seed,
-            self.progress,
-            stop_after,
-            checkpoints,
-        )
-        self._epochs = trained.epochs
-        if stop_after is None:
-            self._trainings: dict[str, Trained] = {}
-        self._trainings[phase] = trained
+        return SparCodeModel(train, self.build_params.model, self.device)
 
     def build(self) -> None:
         """Make a posting list for each code that a training query uses."""
@@ -249,17 +218,14 @@ class SparCode(Retriever):
 
     def save_fit(self, folder: Path) -> None:
         """Write the weights of the model and how they were trained."""
-        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
-        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), self.training_facts())
 
     def load_fit(self, folder: Path, train: Interactions) -> None:
         """Make the model for a training log, and give it the weights."""
         arrays, facts = load_arrays(folder, FIT)
-        self._log = train
-        self._model = SparCodeModel(train, self.build_params.model, self.device)
+        self._model = self.new_model(train)
         load_state(self._model, "model", arrays, self.device)
-        self._epochs = int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
+        self.take_training_facts(facts)
 
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place, and all that encodes and scores."""
@@ -292,7 +258,7 @@ class SparCode(Retriever):
 
     def footprint(self) -> Footprint:
         """Return the bytes that the setting may touch; and the health of the codes."""
-        return Footprint(
+        return self.account(
             self._bytes_touched(),
             {
                 "epochs": self._epochs,
@@ -305,8 +271,6 @@ class SparCode(Retriever):
                 "encode_compile_s": COMPILE_S if self.device == "cpu" else 0.0,
                 "merge_compile_s": MERGE_COMPILE_S if self.device == "cpu" else 0.0,
             },
-            histories(self._trainings),
-            seconds_taken_over(self._trainings),
         )
 
     def _bytes_touched(self) -> int:

@@ -9,23 +9,17 @@ import torch
 
 from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
-from harness.interactions import HeldOut, Interactions, Queries
+from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
-from harness.retriever import Capability, Footprint, Retriever
+from harness.retriever import Capability, Footprint
 from harness.spaces import Range, Space
 from harness.topk import TopK
 from methods.ann.indexes import INDEX_PARAMS, IndexSearch, new_index
 from methods.ann.torch_flat import Found, Placed, TorchFlat
 from methods.encoders.query import Inputs
 from methods.encoders.state import load_state, state_arrays
-from methods.training import (
-    Checkpointing,
-    Trained,
-    histories,
-    seconds_taken_over,
-    train_model,
-)
+from methods.training import LearnedRetriever
 from methods.two_tower.params import TwoTowerParams
 from methods.two_tower.query_encoder import QueryEncoder
 from methods.two_tower.towers import TwoTowerModel
@@ -42,7 +36,7 @@ class PlacedQueries(NamedTuple):
     hidden: Placed
 
 
-class TwoTower(Retriever):
+class TwoTower(LearnedRetriever[TwoTowerModel]):
     """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
     The query vector comes from the history's item vectors (their mean, or what ``encoder`` names)
@@ -70,18 +64,14 @@ class TwoTower(Retriever):
         "n_negatives": (64, 256, 1024),
         "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
     }
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.SCORE,
-            Capability.ENCODE,
-            Capability.SAVE,
-            Capability.COUNTERS,
-            Capability.VALIDATION,
-            Capability.REFIT,
-            Capability.RESIDENT,
-            Capability.SAVE_FIT,
-        }
-    )
+    capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
+        Capability.SCORE,
+        Capability.ENCODE,
+        Capability.SAVE,
+        Capability.COUNTERS,
+        Capability.RESIDENT,
+        Capability.SAVE_FIT,
+    }
     index_params: frozenset[str] = INDEX_PARAMS | {"index"}
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
@@ -111,39 +101,9 @@ class TwoTower(Retriever):
         """Fill in the defaults of the index; refuse what it does not take."""
         return search_params.settled(build_params.index)
 
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Train until the validation score has not risen for ``patience`` epochs."""
-        self._train(train, validation)
-
-    def refit(self, train: Interactions) -> None:
-        """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, stop_after=self._epochs)
-
-    def _train(
-        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
-    ) -> None:
-        params = self.build_params
-        torch.manual_seed(self.seed)
+    def new_model(self, train: Interactions) -> TwoTowerModel:
+        """See `LearnedRetriever`."""
         self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = self._new_model(train)
-        phase = "fit" if stop_after is None else "refit"
-        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
-        trained = train_model(
-            self._model,
-            train,
-            validation,
-            params,
-            self.seed,
-            self.progress,
-            stop_after,
-            checkpoints,
-        )
-        self._epochs = trained.epochs
-        if stop_after is None:
-            self._trainings: dict[str, Trained] = {}
-        self._trainings[phase] = trained
-
-    def _new_model(self, train: Interactions) -> TwoTowerModel:
         params = self.build_params
         return TwoTowerModel(
             train, params.dim, params.hidden, self.device, params, params.tower, params.similarity
@@ -231,29 +191,26 @@ class TwoTower(Retriever):
 
     def save_fit(self, folder: Path) -> None:
         """Write the weights of both towers and how they were trained."""
-        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
-        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), self.training_facts())
 
     def load_fit(self, folder: Path, train: Interactions) -> None:
         """Make the model for a training log, and give it the weights."""
         arrays, facts = load_arrays(folder, FIT)
-        self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = self._new_model(train)
+        self._model = self.new_model(train)
         load_state(self._model, "model", arrays, self.device)
-        self._epochs = int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
+        self.take_training_facts(facts)
 
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
         (folder / INDEX).mkdir()
         self._index.save(folder / INDEX)
-        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
-        save_arrays(folder, KIND, self._encoder.arrays(), {**self._encoder.facts(), **facts})
+        facts = {**self._encoder.facts(), **self.training_facts()}
+        save_arrays(folder, KIND, self._encoder.arrays(), facts)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the item tower and the training log are not needed."""
         arrays, facts = load_arrays(folder, KIND)
-        self._epochs, self._trainings = int(facts["epochs"]), Trained.of_histories(facts["history"])
+        self.take_training_facts(facts)
         self._encoder = QueryEncoder.of_arrays(arrays, facts, self.build_params, self.device)
         self._index.load(folder / INDEX)
         self._vectors = self._tuned = None
@@ -264,9 +221,4 @@ class TwoTower(Retriever):
 
     def footprint(self) -> Footprint:
         """Return the bytes of the index and of the weights that encode a query."""
-        return Footprint(
-            self._index.nbytes + self._encoder.nbytes,
-            {"epochs": float(self._epochs), **self._index.details},
-            histories(self._trainings),
-            seconds_taken_over(self._trainings),
-        )
+        return self.account(self._index.nbytes + self._encoder.nbytes, self._index.details)
