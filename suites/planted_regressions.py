@@ -59,7 +59,7 @@ EXTRA_PASS = """        for at in range(n_spans):  # planted: one pass over the 
                 idle += u64(totals[u64(entries[posting]) >> bits])
         if idle == u64(1):
             n_postings += 1
-        cleared = _hide("""
+        cleared = hide("""
 DOCS: Edits = (
     ("README.md", "How candidate retrieval in", "How the retrieval of candidates in"),
     ("methods/sparcode/serving/packed_merge.py", "Adds up the lists of queries and", "Sums lists,"),
@@ -120,13 +120,13 @@ PLANTS = (
         "one pass over the postings too many",
         (
             (
-                "methods/sparcode/serving/packed_kernel.py",
+                "methods/sparcode/serving/packed_kernel/merge.py",
                 "    for row in range(first, last):\n        n_spans",
                 "    idle = u64(0)\n    for row in range(first, last):\n        n_spans",
             ),
             (
-                "methods/sparcode/serving/packed_kernel.py",
-                "        cleared = _hide(",
+                "methods/sparcode/serving/packed_kernel/merge.py",
+                "        cleared = hide(",
                 EXTRA_PASS,
             ),
         ),

@@ -36,7 +36,7 @@ HOMES = {
     "faiss": ("methods/ann/",),
     "scann": ("methods/ann/",),
     "hnswlib": ("methods/ann/",),
-    "seismic": ("methods/sparcode/serving/seismic_merge.py",),
+    "seismic": ("methods/sparcode/serving/seismic_engine.py",),
     "pandas": ("harness/compare/", "harness/report/", "harness/exchange/table_file.py"),
     "h5py": ("harness/exchange/ann_results.py", "harness/data/ann_benchmarks.py"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),

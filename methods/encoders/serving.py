@@ -11,10 +11,8 @@ from harness.fields import Categorical, Dense, Fields, MultiValued
 from harness.lists import FloatArray, IntArray, Lists
 from methods.encoders.fields import FieldEmbeddings
 from methods.encoders.query_tower import QueryTower
-from methods.encoders.serving_kernel import (
-    FINE,
-    N_PLAN,
-    Plan,
+from methods.encoders.serving_kernel.plan import FINE, N_PLAN, Plan
+from methods.encoders.serving_kernel.write import (
     write_means,
     write_projections,
     write_rows,

@@ -6,12 +6,10 @@ import numpy as np
 from harness.lists import FloatArray, IntArray, Lists
 from harness.stages import Mark
 from harness.topk import PAD_ID, TopK, concatenate
-from methods.late_interaction.candidate_kernels import (
-    N_WORK,
-    exact_scores,
-    ivf_candidates,
-    plaid_candidates,
-)
+from methods.late_interaction.candidate_kernels.exact import exact_scores
+from methods.late_interaction.candidate_kernels.ivf import ivf_candidates
+from methods.late_interaction.candidate_kernels.matching import N_WORK
+from methods.late_interaction.candidate_kernels.plaid import plaid_candidates
 from methods.late_interaction.cells import Int32Array, TokenCells
 from methods.late_interaction.maxsim_params import MaxSimSearch
 

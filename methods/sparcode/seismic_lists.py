@@ -9,7 +9,8 @@ from harness.lists import IntArray, Lists
 from harness.retriever import Capability, Footprint
 from harness.topk import TopK
 from methods.sparcode.codeword_lists import CodewordLists
-from methods.sparcode.serving.seismic_merge import SeismicBlocks, SeismicMerger, load_seismic
+from methods.sparcode.serving.seismic_engine import SeismicBlocks, load_seismic
+from methods.sparcode.serving.seismic_merge import SeismicMerger
 
 KIND, ENGINE = "seismic_lists", "seismic"
 

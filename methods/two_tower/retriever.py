@@ -6,33 +6,23 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
-from harness.fields import describe_fields, empty_fields
-from harness.interactions import HeldOut, Interactions, Queries
+from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
-from harness.retriever import Capability, Footprint, Retriever
+from harness.retriever import Capability, Footprint
 from harness.spaces import Range, Space
 from harness.topk import TopK
 from methods.ann.indexes import INDEX_PARAMS, IndexSearch, new_index
 from methods.ann.torch_flat import Found, Placed, TorchFlat
-from methods.batches import serving_history
 from methods.encoders.query import Inputs
-from methods.encoders.query_tower import QueryTower
-from methods.encoders.serving import CompiledTower, history_limit
 from methods.encoders.state import load_state, state_arrays
-from methods.training import (
-    Checkpointing,
-    Trained,
-    histories,
-    seconds_taken_over,
-    train_model,
-)
+from methods.training import LearnedRetriever
 from methods.two_tower.params import TwoTowerParams
-from methods.two_tower.towers import TwoTowerModel, as_compared
+from methods.two_tower.query_encoder import QueryEncoder
+from methods.two_tower.towers import TwoTowerModel
 
 KIND = "two_tower"  # of what is saved
 FIT = "two_tower_fit"
@@ -46,7 +36,7 @@ class PlacedQueries(NamedTuple):
     hidden: Placed
 
 
-class TwoTower(Retriever):
+class TwoTower(LearnedRetriever[TwoTowerModel]):
     """Rank items by the inner product of a query's and an item's vector, searched exactly or not.
 
     The query vector comes from the history's item vectors (their mean, or what ``encoder`` names)
@@ -74,18 +64,14 @@ class TwoTower(Retriever):
         "n_negatives": (64, 256, 1024),
         "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
     }
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.SCORE,
-            Capability.ENCODE,
-            Capability.SAVE,
-            Capability.COUNTERS,
-            Capability.VALIDATION,
-            Capability.REFIT,
-            Capability.RESIDENT,
-            Capability.SAVE_FIT,
-        }
-    )
+    capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
+        Capability.SCORE,
+        Capability.ENCODE,
+        Capability.SAVE,
+        Capability.COUNTERS,
+        Capability.RESIDENT,
+        Capability.SAVE_FIT,
+    }
     index_params: frozenset[str] = INDEX_PARAMS | {"index"}
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
@@ -115,39 +101,9 @@ class TwoTower(Retriever):
         """Fill in the defaults of the index; refuse what it does not take."""
         return search_params.settled(build_params.index)
 
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Train until the validation score has not risen for ``patience`` epochs."""
-        self._train(train, validation)
-
-    def refit(self, train: Interactions) -> None:
-        """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, stop_after=self._epochs)
-
-    def _train(
-        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
-    ) -> None:
-        params = self.build_params
-        torch.manual_seed(self.seed)
+    def new_model(self, train: Interactions) -> TwoTowerModel:
+        """See `LearnedRetriever`."""
         self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = self._new_model(train)
-        phase = "fit" if stop_after is None else "refit"
-        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
-        trained = train_model(
-            self._model,
-            train,
-            validation,
-            params,
-            self.seed,
-            self.progress,
-            stop_after,
-            checkpoints,
-        )
-        self._epochs = trained.epochs
-        if stop_after is None:
-            self._trainings: dict[str, Trained] = {}
-        self._trainings[phase] = trained
-
-    def _new_model(self, train: Interactions) -> TwoTowerModel:
         params = self.build_params
         return TwoTowerModel(
             train, params.dim, params.hidden, self.device, params, params.tower, params.similarity
@@ -158,9 +114,15 @@ class TwoTower(Retriever):
         model = self._model
         with torch.inference_mode():
             vectors = model.catalogue_vectors().cpu().numpy()
-            self._item_table = model.items.history_table()
-        self._query_tower = model.query_tower
-        self._compile()
+            item_table = model.items.history_table()
+        self._encoder = QueryEncoder(
+            model.query_tower,
+            item_table,
+            self._query_schema,
+            self.build_params,
+            ordered=self._ordered,
+            device=self.device,
+        )
         self.mark("item_vectors")
         self._index.train(vectors)
         self._index.add(vectors)
@@ -168,36 +130,11 @@ class TwoTower(Retriever):
         self._tuned = None
         self.mark("index_build")
 
-    def _compile(self) -> None:
-        """Make the encoder of the CPU, which holds the item table from here on.
-
-        Of an encoder other than the mean, without a tower, or for cosines, torch's modules serve
-        there too.
-        """
-        params = self.build_params
-        self._limit = history_limit(self._ordered, params.max_history)
-        self._compiled: CompiledTower | None = None
-        plain = (params.encoder, params.tower, params.similarity) == ("mean", "mlp", "inner")
-        if self.device == "cpu" and plain:
-            tower = CompiledTower(self._query_tower, self._query_schema, self._item_table)
-            self._item_table, self._compiled = torch.from_numpy(tower.table), tower
-
     def encode(self, queries: Queries) -> FloatArray:
         """Return query vectors, float32 (n, dim)."""
-        if self._compiled is not None:
-            vectors = self._compiled.vectors(queries.history, queries.fields, self._limit)
-            self.mark("encode")
-            return vectors
-        history = serving_history(queries, self._ordered, self.build_params.max_history)
-        with torch.inference_mode():
-            inputs = self._query_tower.features.inputs(history, queries.fields)
-            encoded = self._vectors_of(inputs).cpu().numpy()
+        vectors = self._encoder.vectors(queries)
         self.mark("encode")
-        return np.asarray(encoded)
-
-    def _vectors_of(self, inputs: Inputs) -> Tensor:
-        vectors = self._query_tower.of_inputs(inputs, self._item_table)
-        return as_compared(vectors, self.build_params.similarity)
+        return vectors
 
     def search_encoded(self, encoded: FloatArray, hidden: Lists, k: int) -> TopK:
         """Return the k best items for query vectors, float32 (n, dim)."""
@@ -222,8 +159,7 @@ class TwoTower(Retriever):
 
     def to_device(self, queries: Queries) -> PlacedQueries:
         """Copy histories, fields and hidden items to the device."""
-        history = serving_history(queries, self._ordered, self.build_params.max_history)
-        inputs = self._query_tower.features.inputs(history, queries.fields)
+        inputs = self._encoder.inputs(queries)
         nothing = torch.empty((len(queries), 0), device=self.device)
         return PlacedQueries(inputs, Placed.of(nothing, queries.hidden, self.device))
 
@@ -240,7 +176,7 @@ class TwoTower(Retriever):
             raise MethodError(f"index = {index!r} takes queries from the host; torch_flat does not")
         self._tune()
         with torch.inference_mode():
-            vectors = self._vectors_of(placed.inputs)
+            vectors = self._encoder.vectors_of(placed.inputs)
         self.mark("encode")
         return self._index.search_placed(placed.hidden._replace(vectors=vectors), k, self.mark)
 
@@ -255,47 +191,27 @@ class TwoTower(Retriever):
 
     def save_fit(self, folder: Path) -> None:
         """Write the weights of both towers and how they were trained."""
-        facts = {"epochs": self._epochs, "history": histories(self._trainings)}
-        save_arrays(folder, FIT, state_arrays(self._model, "model"), facts)
+        save_arrays(folder, FIT, state_arrays(self._model, "model"), self.training_facts())
 
     def load_fit(self, folder: Path, train: Interactions) -> None:
         """Make the model for a training log, and give it the weights."""
         arrays, facts = load_arrays(folder, FIT)
-        self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = self._new_model(train)
+        self._model = self.new_model(train)
         load_state(self._model, "model", arrays, self.device)
-        self._epochs = int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
+        self.take_training_facts(facts)
 
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
-        arrays = {
-            "item_table": self._item_table.detach().cpu().numpy(),
-            **state_arrays(self._query_tower, "query_tower"),
-        }
         (folder / INDEX).mkdir()
         self._index.save(folder / INDEX)
-        schema = describe_fields(self._query_schema)
-        facts = {
-            "fields": schema,
-            "ordered": self._ordered,
-            "epochs": self._epochs,
-            "history": histories(self._trainings),
-        }
-        save_arrays(folder, KIND, arrays, facts)
+        facts = {**self._encoder.facts(), **self.training_facts()}
+        save_arrays(folder, KIND, self._encoder.arrays(), facts)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the item tower and the training log are not needed."""
         arrays, facts = load_arrays(folder, KIND)
-        params, self._query_schema = self.build_params, empty_fields(facts["fields"])
-        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
-        self._query_tower = QueryTower(
-            self._query_schema, params.dim, params.hidden, self.device, params, params.tower
-        )
-        load_state(self._query_tower, "query_tower", arrays, self.device)
-        self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
-        self._compile()
+        self.take_training_facts(facts)
+        self._encoder = QueryEncoder.of_arrays(arrays, facts, self.build_params, self.device)
         self._index.load(folder / INDEX)
         self._vectors = self._tuned = None
 
@@ -305,11 +221,4 @@ class TwoTower(Retriever):
 
     def footprint(self) -> Footprint:
         """Return the bytes of the index and of the weights that encode a query."""
-        encoder = [self._item_table, *self._query_tower.parameters()]
-        weights = sum(one.numel() * 4 for one in encoder)
-        return Footprint(
-            self._index.nbytes + weights,
-            {"epochs": float(self._epochs), **self._index.details},
-            histories(self._trainings),
-            seconds_taken_over(self._trainings),
-        )
+        return self.account(self._index.nbytes + self._encoder.nbytes, self._index.details)

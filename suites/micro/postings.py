@@ -21,7 +21,7 @@ compiled without the lines that do it.
 """
 
 import argparse
-import importlib.util
+import importlib
 import os
 import statistics
 import subprocess
@@ -48,10 +48,10 @@ SHAPES = (
     "4x64", "8x64", "4x256", "8x256", "16x256", "4x1024", "8x1024", "16x1024", "16x4096",
 )  # fmt: skip
 POSTINGS_A_TURN = 100_000  # short, so that what the machine does meanwhile falls on all
-PARTS = {"counting": ("touched += ", 3), "fetching": ("_fetch(", 1)}  # lines of the kernel
+PARTS = {"counting": ("touched += ", 3), "fetching": ("fetch(", 1)}  # lines of the kernel
 COMPILING = (
     "import time, methods.sparcode.index.packed; begun = time.perf_counter(); "
-    "from methods.sparcode.serving import packed_kernel as k; "
+    "from methods.sparcode.serving.packed_kernel import merge as k; "
     "print(time.perf_counter() - begun, k.COMPILE_S > 0)"
 )
 
@@ -242,20 +242,25 @@ def compare_without(part, data, n_lists, turns):
 
 
 def kernel_without(part):
-    """Return the kernel's module, compiled from its source with some lines made empty."""
+    """Return the kernel's entry points, compiled from its sources with some lines made empty."""
     begins, expected = PARTS[part]
-    lines = Path(packed_kernel.__file__).read_text(encoding="utf-8").splitlines()
-    found = [number for number, line in enumerate(lines) if line.strip().startswith(begins)]
-    assert len(found) == expected, f"expected {expected} lines that begin with {begins!r}"
-    for number in found:
-        lines[number] = lines[number].partition(begins)[0] + "pass"
+    name, found = f"kernel_without_{part}", 0
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"kernel_without_{part}.py"
-        path.write_text("\n".join(lines), encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        (Path(folder) / name).mkdir()
+        for path in Path(packed_kernel.__file__).parent.glob("*.py"):
+            text = path.read_text(encoding="utf-8").replace(packed_kernel.__name__, name)
+            lines = text.splitlines()
+            for number, line in enumerate(lines):
+                if line.strip().startswith(begins):
+                    found += 1
+                    lines[number] = line.partition(begins)[0] + "pass"
+            (Path(folder) / name / path.name).write_text("\n".join(lines), encoding="utf-8")
+        assert found == expected, f"expected {expected} lines that begin with {begins!r}"
+        sys.path.insert(0, folder)
+        try:
+            return importlib.import_module(f"{name}.merge")
+        finally:
+            sys.path.remove(folder)
 
 
 def compiling():

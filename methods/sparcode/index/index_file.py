@@ -14,62 +14,30 @@ longer for it; it comes with a `Check`, and whoever reads from it asks that firs
 read: an altered block is refused when it is first touched. A checksum finds accidents, no forgery.
 """
 
-import json
 import math
 import os
 import secrets
-import struct
-import sys
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.arrays import Array
 from harness.errors import MethodError
+from methods.sparcode.index.checksums import Bytes, Check, blocks_of, sums_of
+from methods.sparcode.index.index_header import (
+    ALIGNMENT,
+    PREAMBLE_BYTES,
+    SUMS,
+    aligned,
+    head_of,
+    read_header,
+)
 
-MAGIC = b"MBINDEX\x1a"  # the last byte ends a text file where such an end is known
-VERSION = 2  # 1 had one checksum a section, so that a large one was not checked at all
-PREAMBLE = struct.Struct("<8sI4sQQI")  # the header's checksum is the last, over all before it
-PREAMBLE_BYTES = ALIGNMENT = 64
-ORDER_MARK = 0x01020304
 VERIFIED_BYTES = 64_000_000
-BLOCK_BYTES = 1 << 16  # that have a checksum of their own
-SUMS = "sums"
 KINDS = "biuf"  # of dtypes: truth values, whole numbers, floats
-Bytes = npt.NDArray[np.uint8]
-
-
-class Check:
-    """Compares the blocks of one section with their checksums, each at most once."""
-
-    def __init__(self, path: Path, name: str, data: Bytes, sums: npt.NDArray[np.uint32]) -> None:
-        """Take the bytes of a section, which are not read yet."""
-        self._path, self._name, self._data, self._sums = path, name, data, sums
-        self._waiting = np.ones(sums.size, np.bool_)
-
-    def verify(self, first: int = 0, after: int | None = None) -> None:
-        """Read the blocks that hold bytes [first, after) of the section, None: to its end.
-
-        Raises
-        ------
-        MethodError
-            One was altered; names file, section and block.
-        """
-        end = self._data.size if after is None else after
-        blocks = slice(first // BLOCK_BYTES, -(-end // BLOCK_BYTES))
-        for block in (np.flatnonzero(self._waiting[blocks]) + blocks.start).tolist():
-            found = zlib.crc32(self._data[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES].data)
-            if found != self._sums[block]:
-                raise MethodError(
-                    f"{self._path}: section {self._name!r} was altered since it was written: the "
-                    f"checksum of its block {block} of {BLOCK_BYTES} bytes is {found:#010x}, "
-                    f"expected {self._sums[block]:#010x}"
-                )
-            self._waiting[block] = False
 
 
 class IndexFile(NamedTuple):
@@ -98,8 +66,8 @@ def write_index(path: Path, arrays: Mapping[str, Array], facts: Any = None) -> N
                 f"{path}: array {name!r} has dtype {array.dtype}, expected numbers or truth values "
                 "in this machine's byte order"
             )
-    sums = np.concatenate([np.zeros(0, np.uint32), *(_sums_of(one) for one in whole.values())])
-    head, offsets, length = _head_of(whole, sums, facts)
+    sums = np.concatenate([np.zeros(0, np.uint32), *(sums_of(one) for one in whole.values())])
+    head, offsets, length = head_of(whole, sums, facts)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with unfinished.open("xb") as file:
@@ -135,7 +103,7 @@ def open_index(path: Path, *, verify: bool | None = None, copy_on_write: bool = 
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            header = _read_header(path, file.read(PREAMBLE_BYTES), file, size)
+            header = read_header(path, file.read(PREAMBLE_BYTES), file, size)
         mapped = np.memmap(path, np.uint8, mode="c" if copy_on_write else "r")
     except OSError as error:
         raise MethodError(f"{path}: cannot be opened: {error}") from error
@@ -149,79 +117,6 @@ def open_index(path: Path, *, verify: bool | None = None, copy_on_write: bool = 
         if verify is not False and limit >= 0:
             unread.pop(section["name"]).verify()
     return IndexFile(arrays, header["facts"], unread)
-
-
-def _blocks_of(n_bytes: int) -> int:
-    return -(-n_bytes // BLOCK_BYTES)
-
-
-def _sums_of(array: Array) -> npt.NDArray[np.uint32]:
-    """Return the checksum of each block."""
-    data = array.reshape(-1).view(np.uint8)
-    starts = range(0, data.size, BLOCK_BYTES)
-    return np.array([zlib.crc32(data[at : at + BLOCK_BYTES].data) for at in starts], np.uint32)
-
-
-def _head_of(arrays: Mapping[str, Array], sums: Array, facts: Any) -> tuple[bytes, list[int], int]:
-    """Return preamble and header, the offsets of sections and sums, and the length of the file.
-
-    Offsets are counted from the end of the header in the table, so that its length does not depend
-    on them.
-    """
-    sections: list[dict[str, Any]] = []
-    offsets, after = [], 0
-    for name, array in (*arrays.items(), (SUMS, sums)):
-        sections.append(
-            {
-                "name": name,
-                "dtype": array.dtype.str,
-                "shape": list(array.shape),
-                "offset": after,
-                "bytes": array.nbytes,
-            }
-        )
-        offsets.append(after)
-        after = _aligned(after + array.nbytes)
-    of_sums = {**sections.pop(), "crc32": zlib.crc32(sums.view(np.uint8).data)}
-    header = json.dumps({"facts": facts, "sections": sections, SUMS: of_sums}).encode()
-    base = _aligned(PREAMBLE_BYTES + len(header))
-    mark = ORDER_MARK.to_bytes(4, sys.byteorder)
-    fixed = struct.pack("<8sI4sQQ", MAGIC, VERSION, mark, len(header), base + after)
-    crc = zlib.crc32(header, zlib.crc32(fixed))
-    head = (fixed + struct.pack("<I", crc)).ljust(PREAMBLE_BYTES, b"\0") + header
-    return head, [base + offset for offset in offsets], base + after
-
-
-def _read_header(path: Path, preamble: bytes, file: Any, size: int) -> dict[str, Any]:
-    """Return the header, with offsets from the start of the file, once all of it is as it was."""
-    if len(preamble) < PREAMBLE_BYTES:
-        raise MethodError(f"{path}: has {size} bytes, an index file has {PREAMBLE_BYTES} or more")
-    magic, version, mark, header_bytes, length, crc = PREAMBLE.unpack_from(preamble)
-    if magic != MAGIC:
-        raise MethodError(f"{path}: begins with {magic!r}, an index file with {MAGIC!r}")
-    if version != VERSION:
-        raise MethodError(f"{path}: has version {version}; this program reads version {VERSION}")
-    native = ORDER_MARK.to_bytes(4, sys.byteorder)
-    if mark != native:
-        raise MethodError(
-            f"{path}: has the byte order mark {mark.hex()}, expected {native.hex()}: it was "
-            "written on a machine of the other byte order, or altered"
-        )
-    if length != size:
-        raise MethodError(f"{path}: has {size} bytes, expected {length} as its preamble says")
-    base = _aligned(PREAMBLE_BYTES + header_bytes)
-    header = file.read(min(base, size) - PREAMBLE_BYTES)  # with the zeros that follow it
-    zeros = preamble[PREAMBLE.size :] + header[header_bytes:]
-    found = zlib.crc32(header[:header_bytes], zlib.crc32(preamble[: PREAMBLE.size - 4]))
-    if len(header) != base - PREAMBLE_BYTES or found != crc or any(zeros):
-        raise MethodError(
-            f"{path}: preamble or header was altered since it was written: their checksum is "
-            f"{found:#010x}, expected {crc:#010x} and zeros behind each"
-        )
-    described: dict[str, Any] = json.loads(header[:header_bytes])
-    for section in (*described["sections"], described[SUMS]):
-        section["offset"] += base
-    return described
 
 
 def _section(path: Path, section: Mapping[str, Any], mapped: Bytes) -> Array:
@@ -242,7 +137,7 @@ def _checks(path: Path, header: Mapping[str, Any], mapped: Bytes) -> dict[str, C
     """Return what checks each section, once the sums are as they were written."""
     sums, of_sums = _section(path, header[SUMS], mapped), header[SUMS]
     found = zlib.crc32(sums.view(np.uint8).data)
-    n_blocks = sum(_blocks_of(one["bytes"]) for one in header["sections"])
+    n_blocks = sum(blocks_of(one["bytes"]) for one in header["sections"])
     if found != of_sums["crc32"] or sums.size != n_blocks:
         raise MethodError(
             f"{path}: its {sums.size} checksums, expected {n_blocks}, were altered since they were "
@@ -251,7 +146,7 @@ def _checks(path: Path, header: Mapping[str, Any], mapped: Bytes) -> dict[str, C
     checks, place = {}, 0
     for one in header["sections"]:
         first, after = one["offset"], one["offset"] + one["bytes"]
-        own = sums[place : place + _blocks_of(one["bytes"])]
+        own = sums[place : place + blocks_of(one["bytes"])]
         checks[one["name"]] = Check(path, one["name"], np.asarray(mapped)[first:after], own)
         place += own.size
     return checks
@@ -261,11 +156,7 @@ def _refuse_between(path: Path, sections: Iterable[Mapping[str, Any]], mapped: B
     """See that there are zeros behind each section."""
     for section in sections:
         after = section["offset"] + section["bytes"]
-        if mapped[after : _aligned(after)].any():
+        if mapped[after : aligned(after)].any():
             raise MethodError(
                 f"{path}: holds bytes after section {section['name']!r} that are not 0"
             )
-
-
-def _aligned(offset: int) -> int:
-    return -(-offset // ALIGNMENT) * ALIGNMENT

@@ -7,7 +7,8 @@ import numpy as np
 
 from harness.errors import MethodError
 from harness.lists import IntArray
-from methods.sparcode.index.index_file import Check, IndexFile, open_index, write_index
+from methods.sparcode.index.checksums import Check
+from methods.sparcode.index.index_file import IndexFile, open_index, write_index
 from methods.sparcode.index.packed import SUM_BITS, PackedPostings, UInt32Array
 from methods.sparcode.index.postings import Postings
 

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from harness.errors import MethodError
 from harness.lists import IntArray
 from methods.sparcode.index.building import MEMORY_BUDGET_MB
-from methods.sparcode.model.quantizer import FAR
+from methods.sparcode.model.codebooks import FAR
 
 CODES_AT_ONCE = 1024
 ROW_BYTES = 32  # of a pair of codewords: distance, difference, and the order of the distances
@@ -25,7 +25,7 @@ def neighbours_of(
 
     Near is by squared L2 of the vectors that codes stand for, which adds up over the parts; a code
     has neighbours of its own token only. Codewords that are retired (see
-    `methods.sparcode.model.quantizer.Quantizer.retire_duplicates`) are in no neighbour.
+    `methods.sparcode.model.codebooks.Codebooks.retire_duplicates`) are in no neighbour.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from methods.sparcode.model.final_lists import FinalLists
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.sparsity import quantile_bias
+from methods.sparcode.model.upkeep import fit_codebooks, restart_dead
 from methods.summed_softmax import SummedScores
 from methods.training import RankingModel, loss_of_scores
 
@@ -113,13 +114,13 @@ class SparCodeModel(RankingModel):
             tokens = [self.tokens(one) for one in recent]
             vectors = torch.cat([one.quantisable for one in tokens])
             if not self.phase[0]:
-                self.encoder.quantizer.fit_codebooks(vectors, len(recent))
+                fit_codebooks(self.encoder.quantizer, vectors, len(recent))
                 self.quantised.fill_(True)
                 self._known = None
                 if self.settings.bias == "learned":
                     self._set_bias(Tokens(vectors, torch.cat([one.given for one in tokens])))
             else:
-                self.restarts += self.encoder.quantizer.restart_dead(vectors)
+                self.restarts += restart_dead(self.encoder.quantizer, vectors)
             if 0 <= self.settings.finish_from <= epoch:
                 self._store_lists(tokens)
             self.train()

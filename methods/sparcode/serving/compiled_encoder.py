@@ -18,14 +18,8 @@ from methods.encoders.serving import (
     refuse_history,
     table_of,
 )
-from methods.encoders.serving_kernel import (
-    ATTENTION,
-    FINE,
-    HEADS,
-    RESIDUAL,
-    Plan,
-    write_codes,
-)
+from methods.encoders.serving_kernel.plan import ATTENTION, FINE, HEADS, RESIDUAL, Plan
+from methods.encoders.serving_kernel.write import write_codes
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.quantizer import Quantizer
 from methods.sparcode.model.tokenizer import Tokenizer

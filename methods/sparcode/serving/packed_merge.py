@@ -10,16 +10,10 @@ from harness.lists import FloatArray, IntArray, Lists
 from methods.sparcode.index.lists_file import UnreadLists
 from methods.sparcode.index.packed import PackedPostings
 from methods.sparcode.serving.cost_model import NEVER_DENSE, CostModel, fit_cost_model
-from methods.sparcode.serving.packed_kernel import (
-    FINE,
-    LANES,
-    MOST,
-    TOO_LARGE,
-    UNREAD,
-    State,
-    merge_blocks,
-    merge_rows,
-)
+from methods.sparcode.serving.packed_kernel.intrinsics import LANES
+from methods.sparcode.serving.packed_kernel.merge import merge_blocks, merge_rows
+from methods.sparcode.serving.packed_kernel.spans import MOST
+from methods.sparcode.serving.packed_kernel.state import FINE, TOO_LARGE, UNREAD, State
 
 NO_CUT: Final = 1 << 40
 QUERIES_A_THREAD: Final = 8  # at least: fewer do not pay for waking another thread

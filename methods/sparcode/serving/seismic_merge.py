@@ -1,12 +1,5 @@
 """SeismicMerger: Seismic, an engine for learned sparse vectors, adds up posting lists."""
 
-import contextlib
-import importlib
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,39 +13,19 @@ from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.ann.visible import first_visible
 from methods.sparcode.index.postings import Postings
 from methods.sparcode.serving.packed_merge import Found
+from methods.sparcode.serving.seismic_engine import (
+    FILE,
+    SeismicBlocks,
+    build_index,
+    content_of,
+    read_index,
+)
 from methods.sparcode.serving.seismic_form import documents, settle, sort_codes
 
-KIND, FILE = "seismic", "index"
-SMALL_LISTS: Final = 1 << 16  # Seismic numbers lists in 16 bits, or in 32 in a class of its own
+KIND: Final = "seismic"  # of what is saved
 TOP_EXPONENT: Final = 15  # stored scores are below 2^15: the largest half float is 65,504
 BLOCK: Final = 64  # queries whose answers are held before hidden items are dropped
 _UNWEIGHTED = np.zeros((0, 0), np.float32)
-
-
-def load_seismic() -> Any:
-    """Return Seismic's module, or say which extra brings it."""
-    try:
-        return importlib.import_module("seismic")
-    except ImportError as error:
-        raise MethodError("seismic is not installed: install the extra `seismic`") from error
-
-
-@dataclass(frozen=True, slots=True)
-class SeismicBlocks:
-    """How Seismic parts each list into blocks of similar items, and what it keeps of a block.
-
-    Attributes
-    ----------
-    centroid_fraction : blocks of a list, as a share of its postings.
-    min_cluster_size : items of a block, at least.
-    summary_energy : share of the sum of a block's largest scores that its summary keeps.
-    doc_cut : codes of an item, those of its largest scores, that tell which items are similar.
-    """
-
-    centroid_fraction: float = 0.1
-    min_cluster_size: int = 2
-    summary_energy: float = 0.4
-    doc_cut: int = 15
 
 
 class SeismicMerger:
@@ -125,15 +98,9 @@ class SeismicMerger:
         items, words = documents(postings, np.ldexp(postings.scores, -exponent))
         n_used = int(np.flatnonzero(postings.lengths)[-1]) + 1  # Seismic's number of lists
         mean = -(-postings.items.size // n_used)
-        with tempfile.TemporaryDirectory() as written, _silence():
-            path = Path(written) / FILE
-            words.tofile(path)
-            index = _class_for(n_lists).build(
-                str(path),
-                n_postings=mean,  # a list, on average: all of them
-                max_fraction=(longest + 1) / mean,  # of that, in one list: the longest whole
-                **asdict(blocks or SeismicBlocks()),
-            )
+        index = build_index(
+            words, n_lists, blocks or SeismicBlocks(), n_postings=mean, longest=longest
+        )
         return cls(index, items, n_lists, float(np.ldexp(1.0, exponent)))
 
     def merge(
@@ -235,18 +202,12 @@ class SeismicMerger:
     def nbytes(self) -> int:
         """Return the bytes that Seismic writes, and those of the items' numbers."""
         if self._nbytes is None:
-            self._nbytes = self._content().nbytes
+            self._nbytes = content_of(self._index).nbytes
         return self._nbytes + self._items.nbytes
-
-    def _content(self) -> npt.NDArray[np.uint8]:
-        with tempfile.TemporaryDirectory() as written, _silence():
-            path = Path(written) / FILE
-            self._index.save(str(path))
-            return np.fromfile(path, np.uint8)
 
     def save(self, folder: Path) -> None:
         """Write Seismic's file as an array of bytes, with a checksum, which it lacks."""
-        arrays: dict[str, npt.NDArray[Any]] = {FILE: self._content(), "items": self._items}
+        arrays: dict[str, npt.NDArray[Any]] = {FILE: content_of(self._index), "items": self._items}
         save_arrays(folder, KIND, arrays, {"n_lists": self._n_lists, "scale": self._scale})
 
     @classmethod
@@ -260,32 +221,5 @@ class SeismicMerger:
         """
         arrays, facts = load_arrays(folder, KIND)
         n_lists = int(facts["n_lists"])
-        with tempfile.TemporaryDirectory() as written, _silence():
-            path = Path(written) / FILE
-            arrays[FILE].tofile(path)
-            try:
-                index = _class_for(n_lists).load(str(path))
-            except OSError as error:
-                raise MethodError(
-                    f"{folder / FILE}.npy: Seismic cannot read it: {error}"
-                ) from error
+        index = read_index(arrays[FILE], n_lists, folder / f"{FILE}.npy")
         return cls(index, arrays["items"], n_lists, float(facts["scale"]), arrays[FILE].nbytes)
-
-
-def _class_for(n_lists: int) -> Any:
-    seismic = load_seismic()
-    return seismic.SeismicIndexRaw if n_lists <= SMALL_LISTS else seismic.SeismicIndexRawLV
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Send what compiled code prints on standard output nowhere."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)

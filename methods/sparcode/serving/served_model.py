@@ -1,8 +1,7 @@
 """ServedModel: what a trained model leaves for serving, without its training log."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -10,26 +9,17 @@ import torch
 from torch import Tensor
 
 from harness.arrays import Array
-from harness.errors import MethodError
 from harness.fields import Dense, Fields, describe_fields, empty_fields
-from harness.interactions import Interactions
-from harness.lists import FloatArray, IntArray, Lists
-from methods.encoders.serving import history_limit
+from harness.lists import Lists
 from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Interaction, Sides
-from methods.interactions.mlp import MLP
-from methods.sparcode.index.scorer import SidesScorer
-from methods.sparcode.model.encoder import Encoder, Tokens
+from methods.sparcode.model.encoder import Encoder
 from methods.sparcode.model.model import SparCodeModel
-from methods.sparcode.model.scored_rows import rows_of, token_rows
 from methods.sparcode.model.settings import ModelSettings
-from methods.sparcode.model.sparsity import quantile_bias
 from methods.sparcode.serving.compiled_encoder import Coded, CompiledEncoder
-
-ENCODED_AT_ONCE = 1024
-BIAS_BYTES = 1 << 26  # held at once while biases are found
-SCORED_AT_ONCE = 64  # queries whose codes are scored with every item at a time
+from methods.sparcode.serving.dot_side import DotSide
+from methods.sparcode.serving.item_scores import ItemScores
 
 
 class ServedModel:
@@ -40,6 +30,11 @@ class ServedModel:
     fixed order. On a device torch encodes in float64: its rounding differs between one query and
     many, and in float32 would now and then send the same query to another code. The two agree but
     for codes at nearly equal distances. Scores are float32.
+
+    Attributes
+    ----------
+    scores : what scores items exhaustively, or anew.
+    dot : the inner product beside the interaction, by which candidates may be scored again.
     """
 
     def __init__(
@@ -55,6 +50,8 @@ class ServedModel:
         """Keep the parts, on ``device``; ``item_table`` (n_items, dim) is what histories add up."""
         self.schema, self.encoder, self.interaction = schema, encoder, interaction
         self.item_sides, self.bias = item_sides, bias
+        self.scores = ItemScores(encoder, interaction, item_sides, bias)
+        self.dot = DotSide(encoder, interaction, item_sides)
         self._compiled: CompiledEncoder | None = None
         if device == "cpu":
             self._compiled = CompiledEncoder(encoder, schema, item_table)
@@ -169,147 +166,6 @@ class ServedModel:
             codes, weights = self.encoder.numbered(self.encoder.assign(tokens), tokens.given)
             return Coded(codes.cpu().numpy(), weights.float().cpu().numpy(), *tokens)
 
-    def scorer_of(self, codes: IntArray) -> SidesScorer:
-        """Return what scores codes (n,) with every item, b included.
-
-        It has no upper bounds: those of `methods.sparcode.index.bounds` are for whoever makes a
-        `SidesScorer`. What they skip depends on the data, and asking costs small blocks.
-        """
-        with torch.inference_mode():
-            at = torch.from_numpy(codes).to(self.bias.device)
-            sides = self.interaction.of_tokens(self.encoder.vectors(at).float())
-            bias = self._bias_of_codes(at, sides)
-        held = pair_bytes(self.interaction, self.bias.device.type)
-        return SidesScorer(  # the interaction takes tuples, and is given some
-            self.interaction.pairs,  # type: ignore[arg-type]
-            sides,
-            self.item_sides,
-            bias,
-            pair_bytes=held,
-        )
-
-    def quantised_scores(self, coded: Coded) -> FloatArray:
-        """Return the weighted sum of ReLU(s(code, i) + b), float32 (n, n_items)."""
-        return self._in_blocks(coded, self._quantised)
-
-    def unquantised_scores(self, coded: Coded) -> FloatArray:
-        """Return the plain sum of s(token, i), float32 (n, n_items)."""
-        return self._in_blocks(coded, self._unquantised)
-
-    def dot_vectors(self, tokens: Tokens) -> FloatArray:
-        """Return the query's vector in the interaction's inner product, float32 (n, dim).
-
-        It is P (sum of the query's tokens): the inner product is linear in the token.
-
-        Raises
-        ------
-        MethodError
-            The interaction has no inner product beside it.
-        """
-        projection, fields = self._dot_query
-        total = tokens.quantisable.cpu().numpy().sum(axis=1)
-        if tokens.given.shape[1]:
-            first = self.encoder.quantizer.n_books
-            codes = (
-                tokens.given + (self.encoder.starts[first:-1] - self.encoder.starts[first])
-            ).cpu()
-            total += fields[codes.numpy()].sum(axis=1)
-        return np.asarray(total @ projection)
-
-    @cached_property
-    def _dot_query(self) -> tuple[FloatArray, FloatArray]:
-        """Return P transposed, float32 (D, dim), and the tokens of all fields' codes, (F, D)."""
-        encoder = self.encoder
-        with torch.inference_mode():
-            unit = torch.eye(encoder.tokenizer.dim, device=self.bias.device)
-            projection = self._dot_side(self.interaction.of_tokens(unit))
-            codes = torch.arange(
-                int(encoder.starts[encoder.quantizer.n_books]), int(encoder.starts[-1])
-            )
-            fields = encoder.vectors(codes.to(unit.device)).float()
-            return projection.cpu().numpy(), fields.cpu().numpy()
-
-    @cached_property
-    def dot_items(self) -> FloatArray:
-        """Return the items' vectors in it, float32 (n_items, dim); raises as `dot_vectors` does."""
-        with torch.inference_mode():
-            return self._dot_side(self.item_sides).contiguous().cpu().numpy()
-
-    def _dot_side(self, side: Sides) -> Tensor:
-        found = self.interaction.dot_side(side)
-        if found is None:
-            raise MethodError(
-                f"rescore = 'dot' needs an inner product beside the interaction, and "
-                f"{type(self.interaction).__name__} has none: use rescore = 'full'"
-            )
-        return found
-
-    def full_scores(self, tokens: Tokens, candidates: Tensor) -> Tensor:
-        """Return the unquantised scores of each query's own candidates, (n, R); ids may be -1."""
-        with torch.inference_mode():
-            rows = token_rows(self.encoder, tokens)
-            sides = self.interaction.of_tokens(rows.vectors.float())
-            items = candidates.clamp_min(0).flatten()
-            own = tuple(one[items] for one in self.item_sides)
-            total = torch.zeros(candidates.shape, device=candidates.device)
-            for column in range(rows.places.shape[1]):
-                at = rows.places[:, column].repeat_interleave(candidates.shape[1])
-                scores = self.interaction.own(tuple(one[at] for one in sides), own)
-                total += scores.view(candidates.shape)
-            return total
-
-    def _quantised(self, coded: Coded) -> Tensor:
-        device = self.bias.device
-        codes, weights = (torch.from_numpy(one).to(device) for one in (coded.codes, coded.weights))
-        rows = rows_of(self.encoder, codes, weights)
-        sides = self.interaction.of_tokens(rows.vectors.float())
-        scores = self.interaction.pairs(sides, self.item_sides)
-        return rows.sum_of(torch.relu(scores + self._bias_of(rows.groups, scores)[:, None]))
-
-    def _bias_of(self, groups: Tensor, scores: Tensor) -> Tensor:
-        """Return b of codes (n,) of these groups, whose scores with all items are (n, n_items)."""
-        settings = self.encoder.quantizer.settings
-        if settings.bias == "learned":
-            return self.bias[groups]
-        return quantile_bias(scores, settings.density)
-
-    def _bias_of_codes(self, codes: Tensor, sides: Sides) -> Tensor:
-        """Return b of codes (n,); a quantile asks for all their scores, some codes at a time."""
-        groups = self.encoder.groups_of(codes)
-        held = pair_bytes(self.interaction, self.bias.device.type)
-        step = max(1, BIAS_BYTES // (held * self.n_items))
-        if self.encoder.quantizer.settings.bias == "learned":
-            return self.bias[groups]
-        found = self.bias.new_empty(len(codes))
-        for start in range(0, len(codes), step):
-            block = slice(start, start + step)
-            scores = self.interaction.pairs(tuple(one[block] for one in sides), self.item_sides)
-            found[block] = self._bias_of(groups[block], scores.float())
-        return found
-
-    def _unquantised(self, coded: Coded) -> Tensor:
-        rows = token_rows(self.encoder, coded.tokens)
-        sides = self.interaction.of_tokens(rows.vectors.float())
-        return rows.sum_of(self.interaction.pairs(sides, self.item_sides))
-
-    def _in_blocks(self, coded: Coded, scores_of: Callable[[Coded], Tensor]) -> FloatArray:
-        out = np.empty((len(coded.codes), self.n_items), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(out), SCORED_AT_ONCE):
-                block = slice(start, start + SCORED_AT_ONCE)
-                out[block] = scores_of(coded.rows(block)).float().cpu().numpy()
-        return out
-
-
-def pair_bytes(interaction: Interaction, device_type: str) -> int:
-    """Return the bytes that `Interaction.pairs` takes for a pair, its score included.
-
-    Two terms and their sum; on a device the perceptron's hidden units too, before and after ReLU.
-    Interactions that work in blocks of their own size hold one more, whatever the pairs.
-    """
-    hidden = interaction.weights.numel() if isinstance(interaction, MLP) else 0
-    return 12 + (0 if device_type == "cpu" else 8 * hidden)
-
 
 def _refuse_not_finite(fields: Fields | None) -> None:
     """Say which query has a dense field whose values are not finite."""
@@ -320,20 +176,3 @@ def _refuse_not_finite(fields: Fields | None) -> None:
                 f"query {row}: field {name!r} is {column.values[row, place]} at place {place}, "
                 "expected finite values"
             )
-
-
-def codes_of_log(
-    served: ServedModel, log: Interactions, max_history: int
-) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Yield codes and weights of all training queries, some at a time."""
-    limit = history_limit(log.ordered, max_history)
-    if log.event_fields is None:  # a query per user
-        users, first = np.flatnonzero(log.events.lengths), log.events.indptr
-        events = first[users]
-    else:  # a query per event: the context is part of it
-        users, events = log.user_ids, np.arange(log.n_events)
-    for start in range(0, len(users), ENCODED_AT_ONCE):
-        rows = slice(start, start + ENCODED_AT_ONCE)
-        history = log.events.take(users[rows])
-        coded = served.encode(history, log.query_fields(events[rows]), limit)
-        yield coded.codes, coded.weights

@@ -121,7 +121,7 @@ def assert_served_is_brute_force(method, queries):
     expected, twice = brute_force(method, queries)
     found = method.search(queries, expected.shape[1])  # k is larger than any list of candidates
     length = len(method._used.starts) * method.build_params.n_nearest
-    bound = (length + 1) * method._packed.scale + 1e-5
+    bound = (length + 1) * method._lists.packed.scale + 1e-5
     served = np.zeros_like(expected)
     rows, places = np.nonzero(found.ids != PAD_ID)
     served[rows, found.ids[rows, places]] = found.scores[rows, places]

@@ -64,7 +64,7 @@ def assert_served_is_dense(method, queries, lists_a_query):
     method.search_params = SparCodeSearch()
     found = method.search(queries, n_items)
     dense = method.score(queries, np.arange(n_items))
-    bound = (lists_a_query + 1) * method._packed.scale
+    bound = (lists_a_query + 1) * method._lists.packed.scale
     for row, (ids, scores) in enumerate(zip(found.ids, found.scores, strict=True)):
         kept = ids != PAD_ID
         np.testing.assert_allclose(scores[kept], dense[row, ids[kept]], atol=bound, rtol=1e-4)
@@ -81,7 +81,7 @@ def test_a_trained_model_serves_its_dense_scores():
 def test_a_quantile_bias_stores_its_share_and_serves_its_dense_scores():
     """Every list holds 6 of 30 items, and what lists add up to is the exhaustive score."""
     method = trained("quantile", 0.2)
-    assert set(method._packed.lengths.tolist()) == {6}
+    assert set(method._lists.packed.lengths.tolist()) == {6}
     assert method.footprint().details["density"] == pytest.approx(0.2)
     assert_served_is_dense(method, tiny_held_out(tiny_log()).queries, 10)
 
@@ -130,14 +130,14 @@ def test_loading_fits_no_costs(tmp_path, monkeypatch):
     loaded = SparCode(SMALL)
     loaded.load(tmp_path)
     assert fits == []
-    for ours, theirs in zip(loaded._merger.costs, method._merger.costs, strict=True):
+    for ours, theirs in zip(loaded._lists.merger.costs, method._lists.merger.costs, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     for name in ("encode_compile_s", "merge_compile_s"):
         assert loaded.footprint().details[name] >= 0
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
     SparCode(SMALL).load(tmp_path)
     assert fits == [1]
-    write_lists(tmp_path / FILE, method._packed)
+    write_lists(tmp_path / FILE, method._lists.packed)
     SparCode(SMALL).load(tmp_path)
     assert fits == [1, 1]
 
@@ -152,7 +152,7 @@ def test_threads_change_no_answer(monkeypatch):
         for module in (packed_merge, compiled_encoder):
             monkeypatch.setattr(module.numba, "get_num_threads", lambda threads=threads: threads)
         found.append((method.search(queries, 9), method.encode(queries)))
-        workers.append(len(method._merger._workers))
+        workers.append(len(method._lists.merger._workers))
     assert workers == [1, 2]
     (first, coded), (second, other) = found
     np.testing.assert_array_equal(first.ids, second.ids)
@@ -193,8 +193,8 @@ def test_candidates_are_put_in_the_order_of_the_other_score(rescore):
 def test_cuts_shorten_lists():
     """At most the postings asked for, per list and over all."""
     cut = random_model(tiny_log(), dataclasses.replace(SMALL, top_per_code=3, budget=20), 1)
-    assert cut._packed.lengths.max() <= 3
-    assert cut._packed.lengths.sum() <= 20
+    assert cut._lists.packed.lengths.max() <= 3
+    assert cut._lists.packed.lengths.sum() <= 20
 
 
 def test_a_fit_serves_any_cut(tmp_path):
@@ -211,9 +211,9 @@ def test_a_fit_serves_any_cut(tmp_path):
     other.load_fit(tmp_path, tiny_log())
     other.build()
     assert set(rules) < first.index_params == SparCode.index_params
-    for one, two in zip(other._packed, own._packed, strict=True):
+    for one, two in zip(other._lists.packed, own._lists.packed, strict=True):
         np.testing.assert_array_equal(one, two)
-    assert 0 < other._packed.entries.size <= 60
+    assert 0 < other._lists.packed.entries.size <= 60
     assert other.footprint().history == own.footprint().history
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as stnp
 
 from harness.errors import MethodError
 from harness.lists import Lists
-from methods.sparcode.index import index_file
+from methods.sparcode.index import checksums, index_file
 from methods.sparcode.index.index_file import open_index, write_index
 from methods.sparcode.index.lists_file import open_lists, open_packed, write_lists
 from methods.sparcode.index.packed import pack
@@ -100,7 +100,7 @@ def test_a_large_section_is_checked_when_it_is_read(path, monkeypatch):
     """Above the limit opening reads the smaller sections alone; the check knows each byte."""
     limit = sum(one.nbytes for name, one in ARRAYS.items() if name != "starts")
     monkeypatch.setattr(index_file, "VERIFIED_BYTES", limit)
-    monkeypatch.setattr(index_file, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(checksums, "BLOCK_BYTES", 8)
     write_index(path, ARRAYS)
     whole = path.read_bytes()
     assert list(open_index(path).unread) == ["starts"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.errors import MethodError
 from methods.sparcode.index.neighbours import neighbours_of
-from methods.sparcode.model.quantizer import FAR
+from methods.sparcode.model.codebooks import FAR
 
 
 def brute_force(used, books, how_many):

@@ -59,7 +59,7 @@ def postings_of(method):
     for number, code in enumerate(method._used.codes.tolist()):
         lists = np.array([[number]])
         weights = np.ones((1, 1), np.float32)
-        ids = method._merger.merge(lists, weights, Lists.empty(1), 30)[0]
+        ids = method._lists.merger.merge(lists, weights, Lists.empty(1), 30)[0]
         held |= {(code, item) for item in ids[0].tolist() if item >= 0}
     return held
 
@@ -92,7 +92,7 @@ def test_training_saw_what_serving_does(place):
         served = np.zeros_like(forward)
         rows, places = np.nonzero(found.ids >= 0)
         served[rows, found.ids[rows, places]] = found.scores[rows, places]
-        np.testing.assert_allclose(served, forward, rtol=1e-3, atol=8 * method._packed.scale)
+        np.testing.assert_allclose(served, forward, rtol=1e-3, atol=8 * method._lists.packed.scale)
 
 
 def test_marks_are_the_lists_that_would_be_built_now():

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from methods.sparcode.model.kmeans import kmeans
-from methods.sparcode.model.quantizer import Quantizer, nearest_codes
+from methods.sparcode.model.nearest import nearest_codes
+from methods.sparcode.model.quantizer import Quantizer
 from methods.sparcode.model.straight_through import rotated
+from methods.sparcode.model.upkeep import fit_codebooks, restart_dead
 from methods.sparcode.params import SparCodeParams
 
 HARD = SparCodeParams(n_nearest=1, gradient="straight_through", codebooks="averages")
@@ -104,7 +106,7 @@ def test_the_averages_go_on_from_the_k_means_start_by_hand():
     torch.manual_seed(0)
     quantizer = quantizer_of([[0.0], [1.0]], decay=0.9).train()
     tokens = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 10.0, 10.0, 10.0])[:, None, None]
-    quantizer.fit_codebooks(tokens, 2)
+    fit_codebooks(quantizer, tokens, 2)
     low = int(quantizer.codebooks.argmin())
     counts = quantizer.counts.flatten()[[low, 1 - low]]
     torch.testing.assert_close(counts, torch.tensor([2.5, 1.5]))
@@ -121,7 +123,7 @@ def test_a_steady_stream_leaves_the_start_where_it_is():
     for shared in (False, True):
         quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2, shared_codebooks=shared).train()
         step = torch.tensor([[[0.0], [0.0]], [[0.0], [9.0]], [[9.0], [9.0]], [[0.0], [0.0]]])
-        quantizer.fit_codebooks(torch.cat([step] * 3), 3)
+        fit_codebooks(quantizer, torch.cat([step] * 3), 3)
         before = quantizer.counts.clone(), quantizer.codebooks.clone(), quantizer.health()
         for _ in range(5):
             quantizer(step)
@@ -138,7 +140,7 @@ def test_a_restarted_word_follows_like_any_other_by_hand():
     quantizer = quantizer_of([[0.0], [10.0]], decay=0.9).train()
     quantizer.counts.copy_(torch.tensor([[[4.0, 0.0]]]))
     quantizer.sums.zero_()
-    quantizer.restart_dead(torch.full((3, 1, 1), 7.0))
+    restart_dead(quantizer, torch.full((3, 1, 1), 7.0))
     quantizer(torch.full((4, 1, 1), 8.0))
     torch.testing.assert_close(quantizer.counts, torch.tensor([[[3.6, 2.2]]]))
     torch.testing.assert_close(quantizer.codebooks.flatten(), torch.tensor([0.0, 15.8 / 2.2]))
@@ -166,7 +168,7 @@ def test_a_dead_word_restarts_at_a_token():
     torch.manual_seed(0)
     quantizer = quantizer_of([[0.0], [10.0]])
     quantizer.counts.copy_(torch.tensor([[[4.0, 0.0]]]))
-    assert quantizer.restart_dead(torch.tensor([[[7.0]], [[7.0]]])) == 1
+    assert restart_dead(quantizer, torch.tensor([[[7.0]], [[7.0]]])) == 1
     assert quantizer.codebooks.flatten().tolist() == [0, 7]
     assert quantizer.counts.flatten().tolist() == [4, 2]
     assert quantizer.sums.flatten().tolist() == [0, 14]
@@ -174,7 +176,7 @@ def test_a_dead_word_restarts_at_a_token():
 
 def test_words_in_use_do_not_restart():
     """Even use of all words: nothing is dead."""
-    assert quantizer_of([[0.0], [10.0]]).restart_dead(torch.zeros(3, 1, 1)) == 0
+    assert restart_dead(quantizer_of([[0.0], [10.0]]), torch.zeros(3, 1, 1)) == 0
 
 
 def test_k_means_finds_separate_clusters():
@@ -217,7 +219,7 @@ def test_the_words_of_a_residual_level_restart_at_what_is_left():
     tokens = torch.tensor([[[5.0]], [[3.5]]])
     quantizer = quantizer_of([[0.0], [4.0]], n_tokens=2, tokenizer="residual", n_heads=2)
     quantizer.counts[1, 0] = torch.tensor([0.0, 6.0])
-    assert quantizer.restart_dead(tokens) == 1
+    assert restart_dead(quantizer, tokens) == 1
     assert quantizer.codebooks[0].flatten().tolist() == [0.0, 4.0]
     fresh, other = quantizer.codebooks[1].flatten().tolist()
     assert fresh in (1.0, -0.5)
@@ -225,7 +227,7 @@ def test_the_words_of_a_residual_level_restart_at_what_is_left():
     assert quantizer.counts[1].flatten().tolist() == [3.0, 6.0]
     assert quantizer.counts[0].flatten().tolist() == [1.0, 1.0]  # nothing was assigned
     quantizer.counts.zero_()
-    assert quantizer.restart_dead(tokens[:1]) == 4
+    assert restart_dead(quantizer, tokens[:1]) == 4
     assert quantizer.codebooks.flatten().tolist() == [5.0, 5.0, 0.0, 0.0]
 
 
@@ -234,7 +236,7 @@ def test_residual_levels_start_by_k_means_of_what_is_left():
     torch.manual_seed(0)
     quantizer = quantizer_of([[0.0], [1.0]], n_tokens=2, tokenizer="residual", n_heads=2).eval()
     tokens = torch.tensor([20.0, 22.0, 30.0, 32.0])[:, None, None]
-    quantizer.fit_codebooks(tokens, 1)
+    fit_codebooks(quantizer, tokens, 1)
     assert sorted(quantizer.codebooks[0].flatten().tolist()) == [21.0, 31.0]
     assert sorted(quantizer.codebooks[1].flatten().tolist()) == [-1.0, 1.0]
     torch.testing.assert_close(quantizer(tokens).vectors.sum(1)[:, 0], tokens[:, 0])

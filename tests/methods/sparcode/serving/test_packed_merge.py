@@ -13,9 +13,10 @@ from harness.lists import Lists
 from methods.compiling import compiled_s
 from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.index.postings import Postings
-from methods.sparcode.serving import packed_kernel, packed_merge
+from methods.sparcode.serving import packed_merge
 from methods.sparcode.serving.cost_model import NEVER, NEVER_DENSE, CostModel, fit_cost_model
 from methods.sparcode.serving.merge import merge_lists
+from methods.sparcode.serving.packed_kernel.merge import COMPILE_S, merge_rows
 from methods.sparcode.serving.packed_merge import PackedMerger
 
 WAYS = {"sparse": NEVER, "dense": 0}
@@ -356,4 +357,4 @@ def test_what_compiling_cost_is_told():
     begun = time.perf_counter() - 5
     assert compiled_s(begun, warm, warm) == 0
     assert 5 <= compiled_s(begun, warm, cold) < 60
-    assert (packed_kernel.COMPILE_S > 0) == bool(packed_kernel.merge_rows.stats.cache_misses)
+    assert (COMPILE_S > 0) == bool(merge_rows.stats.cache_misses)

@@ -86,7 +86,7 @@ def test_without_an_inner_product_dot_is_refused():
     """A plain mixture of logits has none: the error names it, and what to use."""
     method = random_method({"interaction": "mixture_of_logits"})
     width = method._model.items.width
-    method._served.interaction = MixtureOfLogits(4, width, 8, plain=True)
+    method._served.dot.interaction = MixtureOfLogits(4, width, 8, plain=True)
     method.search_params = SparCodeSearch(rescore="dot")
     with pytest.raises(MethodError, match="MixtureOfLogits has none: use rescore = 'full'"):
         method.search(QUERIES, 5)

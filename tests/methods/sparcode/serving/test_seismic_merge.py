@@ -10,9 +10,10 @@ from harness.lists import Lists
 from harness.topk import select_top_k
 from methods.sparcode.index.packed import pack
 from methods.sparcode.index.postings import Postings
-from methods.sparcode.serving import seismic_merge
+from methods.sparcode.serving import seismic_engine, seismic_merge
 from methods.sparcode.serving.packed_merge import PackedMerger
-from methods.sparcode.serving.seismic_merge import SeismicBlocks, SeismicMerger
+from methods.sparcode.serving.seismic_engine import SeismicBlocks
+from methods.sparcode.serving.seismic_merge import SeismicMerger
 
 N_ITEMS, N_LISTS, WIDTH, N, K = 400, 30, 6, 24, 20
 HALF = 2.0**-11  # a half float's relative error
@@ -116,7 +117,7 @@ def test_lists_beyond_16_bits(monkeypatch):
     """The class for more lists gives the same answers, and is what a file is read with."""
     lists, weights, hidden = asked()
     small = generous(drawn()).merge(lists, weights, hidden, K)
-    monkeypatch.setattr(seismic_merge, "SMALL_LISTS", N_LISTS - 1)
+    monkeypatch.setattr(seismic_engine, "SMALL_LISTS", N_LISTS - 1)
     large = generous(drawn())
     assert type(large._index).__name__ == "SeismicIndexRawLV"
     for one, other in zip(small, large.merge(lists, weights, hidden, K), strict=True):
@@ -190,7 +191,8 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
 def test_a_file_that_is_no_index_is_refused(monkeypatch, tmp_path):
     """Whole bytes that Seismic cannot read: an error of ours that names the file."""
     made = generous(drawn())
-    monkeypatch.setattr(made, "_content", lambda: np.frombuffer(b"no index", np.uint8))
+    wrong = np.frombuffer(b"no index", np.uint8)
+    monkeypatch.setattr(seismic_merge, "content_of", lambda index: wrong)
     made.save(tmp_path)
     with pytest.raises(MethodError, match=r"index\.npy: Seismic cannot read it"):
         SeismicMerger.load(tmp_path)
@@ -237,6 +239,6 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("methods.sparcode.serving.seismic_merge.importlib.import_module", missing)
+    monkeypatch.setattr("methods.sparcode.serving.seismic_engine.importlib.import_module", missing)
     with pytest.raises(MethodError, match="install the extra `seismic`"):
         SeismicMerger.of(drawn())

@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from methods.interactions.choice import make_interaction
-from methods.sparcode.serving.served_model import pair_bytes
+from methods.sparcode.serving.item_scores import pair_bytes
 
 N, M = 200, 300
 
