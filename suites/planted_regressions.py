@@ -8,7 +8,7 @@ harmless changes (``noise``: none at all, ``docs``: words of the README and of a
 
 ``--log FILE`` keeps each run of a harmless change as a line of JSON as soon as it is over. Those
 that an earlier sitting left there count, so that twenty runs of the speed lane can be had over
-days: ``--only "noise, speed" "docs, speed" --log results/runs/alarms.jsonl``. Runs of another gate,
+days: ``--only "noise, speed" "docs, speed" --log results/alarms.jsonl``. Runs of another gate,
 which is known by the SHA-256 of harness/gate, do not count.
 """
 
