@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.errors import MethodError
 from harness.lists import FloatArray
-from methods.ann.device import is_gpu, to_device
+from methods.ann.device import gpu_faiss, is_gpu, to_device
 from methods.ann.euclidean import VectorSpace
 from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 
@@ -66,7 +66,7 @@ class FaissIVF(FaissIndex):
         nlist = self._nlist or default_nlist(n_items)
         if nlist > n_items:
             raise MethodError(f"nlist = {nlist} exceeds the catalogue of {n_items} items")
-        faiss = load_faiss()
+        faiss = gpu_faiss(self._device) if is_gpu(self._device) else load_faiss()
         cells = faiss.IndexFlatL2(dim) if self._is_euclidean else faiss.IndexFlatIP(dim)
         index = self._empty(faiss, cells, nlist, n_items)
         index.cp.spherical = not self._is_euclidean
@@ -145,9 +145,7 @@ def _probe_by_product(index: Any) -> None:
     faiss = load_faiss()
     old = faiss.downcast_index(index.quantizer)
     centroids = faiss.IndexFlatIP(old.d)
-    centroids.add(flat_vectors(old))
-    if index.own_fields:  # the old ones are the index's own: nothing else frees them
-        old.this.own(True)
+    centroids.add(flat_vectors(old))  # the old ones are kept, and freed, by who gave them
     index.quantizer = centroids
     centroids.this.disown()
     index.own_fields = True

@@ -52,7 +52,7 @@ def packed_lists(
     mark: Mark,
 ) -> PackedPostings:
     """Return the posting list of each code, cut by the rules of ``params``, packed."""
-    scorer: CodeScorer = served.scores.scorer_of(used.codes)
+    scorer: CodeScorer = served.scores.scorer_of(used.codes, bounded=params.bounds)
     if stored:
         scorer = stored.only(scorer, used.codes)
     postings = build_lists(

@@ -17,8 +17,9 @@ from methods.sparcode.model.settings import (
 from methods.training import TrainingParams
 
 MOST_CODES = 1 << 20
+BOUNDED = ("dot", "mlp")  # interactions whose scores have upper bounds
 INDEX_PARAMS = frozenset(
-    {"top_per_code", "budget", "max_per_item", "neighbours", "memory_budget_mb"}
+    {"top_per_code", "budget", "max_per_item", "neighbours", "bounds", "memory_budget_mb"}
 )
 
 
@@ -71,6 +72,10 @@ class SparCodeParams(TrainingParams):
     budget : postings of all lists, at most, the best by score; 0 for no limit.
     max_per_item : lists that an item may be in, its best; 0 for no limit.
     neighbours : near codes of each code in use that get a list too, where codes have parts.
+    bounds : whether building leaves out blocks of items that cannot enter a list, by exact upper
+        bounds (`methods.sparcode.index.bounds`); of ``dot`` and ``mlp``. The lists are the same, to
+        the rounding of scores. It pays where items cluster and lists are short; where it leaves out
+        little it is given up.
     memory_budget_mb : megabytes that building the lists may take.
     """
 
@@ -101,12 +106,20 @@ class SparCodeParams(TrainingParams):
     budget: int = 0
     max_per_item: int = 0
     neighbours: int = 0
+    bounds: bool = False
     memory_budget_mb: float = 2000.0
 
     def __post_init__(self) -> None:
         zero = ("anneal", "finish", "gumbel", "commitment", "unquantised_weight", "neighbours")
         limits = ("top_per_code", "budget", "max_per_item")
-        flags = ("shared_codebooks", "tokenizer", "field_tokens", "interaction", "gradient")
+        flags = (
+            "bounds",
+            "shared_codebooks",
+            "tokenizer",
+            "field_tokens",
+            "interaction",
+            "gradient",
+        )
         self.check_positive(*zero, *limits, *flags, "codebooks", "bias", "head_start")
         self.check_scores("sparcode", own=False)
         for name in (*zero, *limits):
@@ -131,6 +144,10 @@ class SparCodeParams(TrainingParams):
                 f"bias = 'quantile' finds density = {self.density} among the {n_uniform} uniform "
                 f"ones of n_negatives = {m}, negatives = {self.negatives!r}: their product must be "
                 "at least 1"
+            )
+        if self.bounds and self.interaction not in BOUNDED:
+            raise ValueError(
+                f"bounds = true needs an interaction of {BOUNDED}, which is {self.interaction!r}"
             )
         self._check_codes()
 
@@ -167,7 +184,7 @@ class SparCodeParams(TrainingParams):
     @property
     def of_index(self) -> frozenset[str]:
         """Return the names of what only building reads; with ``finish`` training cuts too."""
-        return frozenset({"memory_budget_mb"}) if self.finish else INDEX_PARAMS
+        return frozenset({"bounds", "memory_budget_mb"}) if self.finish else INDEX_PARAMS
 
     @property
     def cut(self) -> CutRules:

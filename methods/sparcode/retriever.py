@@ -80,7 +80,7 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         "n_heads": (1, 2, 4),
         "n_codewords": (64, 256, 1024),
         "n_nearest": (2, 4, 8),
-        "density": Range(0.05, 0.5, log=True),
+        "density": Range(0.05, 0.9, log=True),
     }
     capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
         Capability.SCORE,

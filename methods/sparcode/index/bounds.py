@@ -15,7 +15,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from harness.errors import MethodError
 from harness.lists import IntArray
+from methods.interactions.interaction import Interaction, Sides
+from methods.interactions.mlp import MLP
 from methods.interactions.split_mlp import split_mlp
 from methods.sparcode.index.scorer import BlockBounds, MakeBounds
 
@@ -69,6 +72,26 @@ def split_mlp_bounds(a: Tensor, b: Tensor, w: Tensor, bias: Tensor) -> MakeBound
     a, b, w, bias : float32 (n_codes, H), (n_items, H), (H,), (n_codes,).
     """
     return lambda edges: _BoxBounds.of(a, b, w, bias, edges)
+
+
+def bounds_of(interaction: Interaction, codes: Sides, items: Sides, bias: Tensor) -> MakeBounds:
+    """Bound s(code, i) + b of an inner product, or of the perceptron with one beside it.
+
+    Parameters
+    ----------
+    codes, items, bias : what codes and items bring to the interaction, float32; (n_codes,).
+
+    Raises
+    ------
+    MethodError
+        The interaction has no bounds.
+    """
+    if interaction.is_product:
+        return dot_bounds(codes[0], items[0], bias)
+    if isinstance(interaction, MLP):
+        hidden = split_mlp_bounds(codes[0], items[0], interaction.weights.detach(), bias)
+        return sum_of_bounds(hidden, dot_bounds(codes[1], items[1], torch.zeros_like(bias)))
+    raise MethodError(f"{type(interaction).__name__} has no bounds: only inner products and `mlp`")
 
 
 def sum_of_bounds(*parts: MakeBounds) -> MakeBounds:

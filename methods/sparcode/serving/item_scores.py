@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from harness.lists import FloatArray, IntArray
-from methods.interactions.interaction import Interaction, Sides
+from methods.interactions.interaction import Interaction, Sides, take
 from methods.interactions.mlp import MLP
+from methods.sparcode.index.bounds import alike_order, bounds_of
 from methods.sparcode.index.scorer import SidesScorer
 from methods.sparcode.model.encoder import Encoder, Tokens
 from methods.sparcode.model.scored_rows import rows_of, token_rows
@@ -29,23 +30,34 @@ class ItemScores:
         self.encoder, self.interaction = encoder, interaction
         self.item_sides, self.bias = item_sides, bias
 
-    def scorer_of(self, codes: IntArray) -> SidesScorer:
+    def scorer_of(self, codes: IntArray, *, bounded: bool = False) -> SidesScorer:
         """Return what scores codes (n,) with every item, b included.
 
-        It has no upper bounds: those of `methods.sparcode.index.bounds` are for whoever makes a
-        `SidesScorer`. What they skip depends on the data, and asking costs small blocks.
+        A bounded one has its items in `alike_order`, and upper bounds of their blocks.
+
+        Raises
+        ------
+        MethodError
+            Bounds are asked of an interaction that has none.
         """
         with torch.inference_mode():
             at = torch.from_numpy(codes).to(self.bias.device)
             sides = self.interaction.of_tokens(self.encoder.vectors(at).float())
             bias = self._bias_of_codes(at, sides)
+            items, ids, bounds = self.item_sides, None, None
+            if bounded:
+                order = alike_order(torch.cat(items, dim=1))
+                items, ids = take(items, order), order.cpu().numpy().astype(np.int32)
+                bounds = bounds_of(self.interaction, sides, items, bias)
         held = pair_bytes(self.interaction, self.bias.device.type)
         return SidesScorer(  # the interaction takes tuples, and is given some
             self.interaction.pairs,  # type: ignore[arg-type]
             sides,
-            self.item_sides,
+            items,
             bias,
+            item_ids=ids,
             pair_bytes=held,
+            make_bounds=bounds,
         )
 
     def quantised(self, coded: Coded) -> FloatArray:

@@ -225,7 +225,7 @@ def test_with_a_finish_lists_are_cut_in_training():
     ]
     for method in methods:
         method.fit(tiny_log(), tiny_held_out(tiny_log()))
-        assert method.index_params == {"memory_budget_mb"}
+        assert method.index_params == {"bounds", "memory_budget_mb"}
     books = [one._model.encoder.quantizer.codebooks for one in methods]
     assert not torch.equal(*books)
 
