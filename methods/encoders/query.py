@@ -30,6 +30,8 @@ class QueryFeatures(nn.Module):
     The history's part is made by the encoder that ``encoder`` names (by default the mean) of its
     items' vectors, from `ItemFeatures.history_table`. No user id is used, so a user unknown in
     training is served like any other.
+
+    ``is_mean`` says whether the history's part is the mean of its items' vectors.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class QueryFeatures(nn.Module):
         super().__init__()
         self.fields = FieldEmbeddings(schema, dim)
         self.history = make_history_encoder(encoder, dim, hidden)
+        self.is_mean = encoder.encoder == "mean"
         self.n_parts = 1 + len(self.fields)
         self._device = device
 

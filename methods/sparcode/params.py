@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.encoders.params import EncoderParams
 from methods.interactions.choice import InteractionName
 from methods.sparcode.index.cut import CutRules
 from methods.sparcode.model.settings import (
@@ -14,7 +15,6 @@ from methods.sparcode.model.settings import (
     ModelSettings,
     TokenizerName,
 )
-from methods.training import TrainingParams
 
 MOST_CODES = 1 << 20
 BOUNDED = ("dot", "mlp")  # interactions whose scores have upper bounds
@@ -24,14 +24,15 @@ INDEX_PARAMS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class SparCodeParams(TrainingParams):
-    """Model, sparsity and index; and how to train, see `methods.training.TrainingParams`.
+class SparCodeParams(EncoderParams):
+    """Model, sparsity and index; the query's encoder and how to train, see `EncoderParams`.
 
     Attributes
     ----------
     dim : D, length of a token and of every embedding before it.
     hidden : units of the hidden layer of tokenizer and interaction.
-    tokenizer : how the history becomes tokens: ``heads``, ``attention`` or ``residual``.
+    tokenizer : how the history becomes tokens: ``heads`` and ``residual`` of the vector that the
+        ``encoder`` makes of it, ``attention`` of the vectors of its items.
     n_heads : tokens that are learned of the history (K); of a residual tokenizer its levels.
     head_start : what a head's projection starts as: the ``identity``, so that the sum over tokens
         starts as the two towers' inner product, or a random ``orthogonal`` matrix of its own. A
@@ -114,6 +115,7 @@ class SparCodeParams(TrainingParams):
         limits = ("top_per_code", "budget", "max_per_item")
         flags = (
             "bounds",
+            "dropout",
             "shared_codebooks",
             "tokenizer",
             "field_tokens",
@@ -121,6 +123,7 @@ class SparCodeParams(TrainingParams):
             "gradient",
         )
         self.check_positive(*zero, *limits, *flags, "codebooks", "bias", "head_start")
+        self.check_encoder(self.dim)
         self.check_scores("sparcode", own=False)
         for name in (*zero, *limits):
             if getattr(self, name) < 0:
@@ -166,6 +169,11 @@ class SparCodeParams(TrainingParams):
                 "codebooks = 'gradient' needs n_nearest above 1: past one code the gradient goes "
                 "to the token, and codewords would stay; use 'averages'"
             )
+        if self.tokenizer == "attention" and self.encoder != "mean":
+            raise ValueError(
+                f"tokenizer = 'attention' needs encoder = 'mean', which is {self.encoder!r}: it "
+                "weighs the items of a history anew for each token"
+            )
         if self.tokenizer == "residual" and self.shared_codebooks:
             raise ValueError(
                 "tokenizer = 'residual' needs shared_codebooks = false: each level encodes what is "
@@ -194,9 +202,10 @@ class SparCodeParams(TrainingParams):
     @property
     def model(self) -> ModelSettings:
         """Return what the model takes."""
-        own = [name for name in ModelSettings.__slots__ if name != "finish_from"]
+        own = [one for one in ModelSettings.__slots__ if one not in ("encoder", "finish_from")]
         finish_from = self.epochs - self.finish if self.finish else -1
-        return ModelSettings(**{name: getattr(self, name) for name in own}, finish_from=finish_from)
+        given = {name: getattr(self, name) for name in own}
+        return ModelSettings(encoder=self, finish_from=finish_from, **given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,11 @@ FORMS = {
             "windows": "all", "max_history": 4, "batch_size": 16, "dropout": 0.0,
         },
     },
+    "sparcode": {
+        "attention": {"encoder": "attention", "n_attention_heads": 2},
+        "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
+        "sasrec": {"encoder": "sasrec", "batch_size": 16, "dropout": 0.0},
+    },
     "all_to_all": {
         "attention": {"encoder": "attention"},
         "gru4rec": {"encoder": "gru4rec", "batch_size": 16},

@@ -31,7 +31,7 @@ class Encoder(nn.Module):
         """Take the query side's fields, without rows, and the settings."""
         super().__init__()
         columns = {} if schema is None else schema.columns
-        self.query = QueryFeatures(schema, settings.dim, device)
+        self.query = QueryFeatures(schema, settings.dim, device, settings.encoder, settings.hidden)
         self.fields = FieldCodes(schema, settings.field_tokens, self.query.fields, settings.dim)
         own = [
             place

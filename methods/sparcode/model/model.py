@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.interactions import Interactions
-from methods.batches import Batch
+from methods.batches import Batch, Batches
 from methods.encoders.item import ItemFeatures
 from methods.encoders.tensors import placed
 from methods.interactions.choice import make_interaction
@@ -23,7 +24,7 @@ from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.sparsity import quantile_bias
 from methods.sparcode.model.upkeep import fit_codebooks, restart_dead
 from methods.summed_softmax import SummedScores
-from methods.training import RankingModel, loss_of_scores
+from methods.training import RankingModel, TrainingParams, loss_of_scores
 
 QUANTILE_SAMPLE = 1 << 22  # scores per group that the bias is set by, about
 BIAS_SCORES = 1 << 25  # scores held at once while biases of final lists are found
@@ -57,8 +58,15 @@ class SparCodeModel(RankingModel):
     restarts: Tensor
 
     def __init__(self, train: Interactions, settings: ModelSettings, device: str) -> None:
-        """Take sizes and fields from a training log."""
+        """Take sizes and fields from a training log.
+
+        Raises
+        ------
+        MethodError
+            The encoder reads histories in order, and the log has none.
+        """
         super().__init__()
+        settings.encoder.check_order(train)
         self.settings, one = settings, settings
         self.items = ItemFeatures(train, one.dim, device)
         self.encoder = Encoder(train.query_schema, one, device)
@@ -85,9 +93,15 @@ class SparCodeModel(RankingModel):
         self._known = None
         return super().load_state_dict(*given, **named)
 
+    def draw_batches(
+        self, train: Interactions, params: TrainingParams, random: np.random.Generator
+    ) -> Batches:
+        """See `RankingModel`; sequences where the encoder reads them."""
+        return self.settings.encoder.draw_batches(train, params, random)
+
     def tokens(self, batch: Batch) -> Tokens:
         """Return the tokens of a batch, before quantisation."""
-        inputs = self.encoder.query.inputs(batch.history, batch.fields)
+        inputs = self.encoder.query.inputs(batch.history, batch.fields, batch.positions)
         return self.encoder.tokens(inputs, self.items.history_table())
 
     def item_sides(self) -> Sides:

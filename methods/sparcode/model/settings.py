@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.encoders.params import EncoderParams
 from methods.interactions.choice import InteractionName
 
 TokenizerName = Literal["heads", "attention", "residual"]
@@ -15,8 +16,12 @@ BiasName = Literal["learned", "quantile"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """The words are those of `methods.sparcode.params.SparCodeParams`."""
+    """The words are those of `methods.sparcode.params.SparCodeParams`.
 
+    ``encoder`` is what makes one vector of a history.
+    """
+
+    encoder: EncoderParams
     dim: int
     hidden: int
     tokenizer: TokenizerName

@@ -13,13 +13,13 @@ from methods.sparcode.model.settings import ModelSettings
 class Tokenizer(nn.Module):
     """K tokens of ``dim`` from the history and, mixed in, fields.
 
-    *heads*: a head is a projection of the history's mean, which starts as the identity, plus its
+    *heads*: a head is a projection of the history's vector, which starts as the identity, plus its
     part of a perceptron, by which heads differ from the first step. (Projections that start as
     rotations of their own, ``head_start = "orthogonal"``, keep tokens further apart, but then the
     sum over tokens does not begin as the two towers' inner product, and every data set tried was
     learned less well.) *attention*: a
     learned query per head weighs the items of the history before they are projected. *residual*:
-    one vector, the history's mean plus a perceptron's part, of which the quantiser makes K levels,
+    one vector, the history's plus a perceptron's part, of which the quantiser makes K levels,
     each for what the levels before left over.
 
     Without field tokens the perceptron sees the fields too. With them a categorical field is a
@@ -55,7 +55,7 @@ class Tokenizer(nn.Module):
     def forward(self, parts: Tensor, history: Bags, item_table: Tensor) -> Tensor:
         """Return tokens (n, K, dim), (n, 1, dim) of a residual tokenizer.
 
-        ``parts`` (n, 1 + n_fields, dim) are those of `QueryFeatures`, the history's mean first.
+        ``parts`` (n, 1 + n_fields, dim) are those of `QueryFeatures`, the history's first.
         """
         mixed = self.mixture(parts[:, : self.n_mixed].flatten(1)).unflatten(1, (-1, self.dim))
         if self.kind == "residual":

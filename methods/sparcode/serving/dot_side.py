@@ -30,7 +30,7 @@ class DotSide:
             The interaction has no inner product beside it.
         """
         projection, fields = self._query
-        total = tokens.quantisable.cpu().numpy().sum(axis=1)
+        total = tokens.quantisable.float().cpu().numpy().sum(axis=1)
         if tokens.given.shape[1]:
             first = self.encoder.quantizer.n_books
             codes = (

@@ -27,9 +27,10 @@ class ServedModel:
 
     What encodes queries decides their codes wherever they are asked for: in a search, a score, the
     count of codes in use. On the CPU it is a `CompiledEncoder`, in float32 with additions in a
-    fixed order. On a device torch encodes in float64: its rounding differs between one query and
-    many, and in float32 would now and then send the same query to another code. The two agree but
-    for codes at nearly equal distances. Scores are float32.
+    fixed order, where the history's vector is a mean. On a device, and of any other encoder, torch
+    encodes in float64: its rounding differs between one query and many, and in float32 would now
+    and then send the same query to another code. The two agree but for codes at nearly equal
+    distances. Scores are float32.
 
     Attributes
     ----------
@@ -53,7 +54,7 @@ class ServedModel:
         self.scores = ItemScores(encoder, interaction, item_sides, bias)
         self.dot = DotSide(encoder, interaction, item_sides)
         self._compiled: CompiledEncoder | None = None
-        if device == "cpu":
+        if device == "cpu" and encoder.query.is_mean:
             self._compiled = CompiledEncoder(encoder, schema, item_table)
             self.item_table = torch.from_numpy(self._compiled.table)
         else:
