@@ -69,6 +69,8 @@ class SparCodeParams(EncoderParams):
         max_per_item or budget, and neighbours = 0. Which postings these are is decided when such an
         epoch begins, by the rules below; the lists that are built hold no others.
     unquantised_weight : of the loss of the unquantised score once there are codes.
+    towers : whether two towers of their own are trained beside, by the same batches, for
+        ``rescore = "towers"``. They take a model's training and memory once more.
     top_per_code : postings of a list, at most; 0 for no limit.
     budget : postings of all lists, at most, the best by score; 0 for no limit.
     max_per_item : lists that an item may be in, its best; 0 for no limit.
@@ -103,6 +105,7 @@ class SparCodeParams(EncoderParams):
     anneal: int = 2
     finish: int = 0
     unquantised_weight: float = 0.5
+    towers: bool = False
     top_per_code: int = 0
     budget: int = 0
     max_per_item: int = 0
@@ -117,6 +120,7 @@ class SparCodeParams(EncoderParams):
             "bounds",
             "dropout",
             "shared_codebooks",
+            "towers",
             "tokenizer",
             "field_tokens",
             "interaction",
@@ -217,14 +221,14 @@ class SparCodeSearch:
     scoring : ``served``: the inverted index. ``quantised``: the same model's score of every item,
         from the codes. ``unquantised``: the plain sum over the tokens before they became codes.
     rescore : what orders the candidates of the index anew: nothing, the inner ``dot`` product of
-        the interaction, or the ``full`` unquantised score.
+        the interaction, the ``full`` unquantised score, or the ``towers`` that were trained beside.
     candidates : R, how many candidates are scored again.
     cut : postings read of each list, at most, its best first; 0 for all.
     fallback : what fills a list with fewer than k positive scores: nothing, or popular items.
     """
 
     scoring: Literal["served", "quantised", "unquantised"] = "served"
-    rescore: Literal["none", "dot", "full"] = "none"
+    rescore: Literal["none", "dot", "full", "towers"] = "none"
     candidates: int = 300
     cut: int = 0
     fallback: Literal["none", "popularity"] = "none"

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from harness.arrays import load_arrays, save_arrays
+from harness.errors import MethodError
 from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
@@ -29,6 +30,7 @@ from methods.sparcode.serving.packed_kernel.merge import COMPILE_S as MERGE_COMP
 from methods.sparcode.serving.rescore import best_of, dot_scores
 from methods.sparcode.serving.served_lists import ServedLists
 from methods.sparcode.serving.served_model import ServedModel
+from methods.sparcode.serving.tower_side import TowerSide
 from methods.training import LearnedRetriever
 
 FIT = "sparcode_fit"  # of what is saved of a training
@@ -38,12 +40,14 @@ class EncodedQueries(NamedTuple):
     """Which posting lists each query adds up.
 
     ``lists`` int64 (n, L), -1 where a code has no list. ``weights`` float32 (n, L), or None where
-    all are 1. ``tokens`` are there where candidates are to be scored again.
+    all are 1. Where candidates are to be scored again there are ``tokens``, or of towers the
+    queries' ``vectors``, float32 (n, dim).
     """
 
     lists: IntArray
     weights: FloatArray | None
-    tokens: Tokens | None
+    tokens: Tokens | None = None
+    vectors: FloatArray | None = None
 
 
 class SparCode(LearnedRetriever[SparCodeModel]):
@@ -159,10 +163,12 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         coded = self._coded(queries)
         lists = coded.codes
         self._work["codes_without_list"] += number_lists(lists, self._list_of)  # in place
-        again = coded.tokens if self.search_params.rescore != "none" else None
+        rescore = self.search_params.rescore
+        tokens = coded.tokens if rescore in ("dot", "full") else None
+        vectors = self._tower_vectors(queries) if rescore == "towers" else None
         self.mark("encode")
         one_each = self.build_params.n_nearest == 1
-        return EncodedQueries(lists, None if one_each else coded.weights, again)
+        return EncodedQueries(lists, None if one_each else coded.weights, tokens, vectors)
 
     def search_encoded(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
         """Add up the lists of each query; score the best again, and fill up, where asked to."""
@@ -175,8 +181,8 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         )
         self._work["postings"] += n_postings
         self._work["candidates"] += n_candidates
-        if encoded.tokens is not None:
-            found = self._again(encoded.tokens, found, k)
+        if params.rescore != "none":
+            found = self._again(encoded, found, k)
         if params.fallback == "none":
             return found
         self._work["filled"] += int((found.ids == PAD_ID).sum())
@@ -184,15 +190,20 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         self.mark("top_k")
         return filled
 
-    def _again(self, tokens: Tokens, found: TopK, k: int) -> TopK:
-        """Return the best of the candidates by their unquantised score."""
+    def _again(self, encoded: EncodedQueries, found: TopK, k: int) -> TopK:
+        """Return the best of the candidates by the score that ``rescore`` names."""
         self._work["rescored"] += int(np.count_nonzero(found.ids != PAD_ID))
-        if self.search_params.rescore == "dot":
-            vectors = self._served.dot.query_vectors(tokens)
-            scores = dot_scores(vectors, self._served.dot.items, found.ids)
+        served, tokens = self._served, encoded.tokens
+        if encoded.vectors is not None:
+            scores = dot_scores(encoded.vectors, self._towers().items, found.ids)
+        elif self.search_params.rescore == "dot":
+            assert tokens is not None, "`encode` keeps them"
+            vectors = served.dot.query_vectors(tokens)
+            scores = dot_scores(vectors, served.dot.items, found.ids)
         else:
-            ids = torch.from_numpy(found.ids).to(self._served.bias.device)
-            scores = self._served.scores.of_candidates(tokens, ids).cpu().numpy()
+            assert tokens is not None, "`encode` keeps them"
+            ids = torch.from_numpy(found.ids).to(served.bias.device)
+            scores = served.scores.of_candidates(tokens, ids).cpu().numpy()
         best = best_of(found.ids, scores, k)
         self.mark("scoring")
         return best
@@ -204,7 +215,10 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         where it is 0 the item has -inf, or the fallback's score. Where candidates are scored again
         it is the score that they then get.
         """
-        coded, params = self._coded(queries), self.search_params
+        params = self.search_params
+        if params.rescore == "towers":
+            return np.asarray(self._tower_vectors(queries) @ self._towers().items[item_ids].T)
+        coded = self._coded(queries)
         self.mark("encode")
         if params.rescore == "dot":
             vectors = self._served.dot.query_vectors(coded.tokens)
@@ -284,8 +298,20 @@ class SparCode(LearnedRetriever[SparCodeModel]):
             total += self._list_of.nbytes + self._lists.nbytes
         if params.fallback != "none":
             total += self._fallback.nbytes
+        if params.rescore == "towers":
+            total += self._towers().nbytes
         return total
 
     def _coded(self, queries: Queries) -> Coded:
-        limit = history_limit(self._ordered, self.build_params.max_history)
-        return self._served.encode(queries.history, queries.fields, limit)
+        return self._served.encode(queries.history, queries.fields, self._limit())
+
+    def _tower_vectors(self, queries: Queries) -> FloatArray:
+        return self._towers().vectors(queries.history, queries.fields, self._limit())
+
+    def _towers(self) -> TowerSide:
+        if self._served.towers is None:
+            raise MethodError("rescore = 'towers' needs the build parameter towers = true")
+        return self._served.towers
+
+    def _limit(self) -> int:
+        return history_limit(self._ordered, self.build_params.max_history)

@@ -76,7 +76,9 @@ FORMS = {
     "sparcode": {
         "attention": {"encoder": "attention", "n_attention_heads": 2},
         "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
-        "sasrec": {"encoder": "sasrec", "batch_size": 16, "dropout": 0.0},
+        "sasrec": {
+            "encoder": "sasrec", "batch_size": 16, "dropout": 0.0, "towers": True,
+        },
     },
     "all_to_all": {
         "attention": {"encoder": "attention"},

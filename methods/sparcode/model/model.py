@@ -22,6 +22,7 @@ from methods.sparcode.model.final_lists import FinalLists
 from methods.sparcode.model.scored_rows import Rows, code_rows, passed_rows, token_rows
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.model.sparsity import quantile_bias
+from methods.sparcode.model.towers import Towers
 from methods.sparcode.model.upkeep import fit_codebooks, restart_dead
 from methods.summed_softmax import SummedScores
 from methods.training import RankingModel, TrainingParams, loss_of_scores
@@ -50,7 +51,7 @@ class SparCodeModel(RankingModel):
     then raise the scores of all items without end, to no effect.
 
     The unquantised score, the plain sum of s(token, i), stays part of the loss with a weight, for
-    it is what candidates are scored again by.
+    it is what candidates are scored again by. With ``towers`` so do the scores of `Towers`.
     """
 
     slope: Tensor
@@ -76,6 +77,7 @@ class SparCodeModel(RankingModel):
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
         self.stored = FinalLists()
+        self.towers = Towers(train, one, device) if one.towers else None
         self.register_buffer("restarts", torch.zeros((), dtype=torch.int64))
         self._all = torch.arange(train.n_items, device=device)
         self._known: tuple[bool, float] | None = None
@@ -142,7 +144,7 @@ class SparCodeModel(RankingModel):
     def batch_scores(
         self, batch: Batch, negatives: Negatives
     ) -> tuple[Tensor, SummedScores | ProductScores, Tensor]:
-        """See `RankingModel`; added are the commitment loss and that of the unquantised score."""
+        """See `RankingModel`; added are the losses of commitment, unquantised score and towers."""
         device = self._all.device
         targets, others = placed(batch.targets, device), placed(negatives.items, device)
         both = self.interaction.of_items(self.items(torch.cat((targets, others))))
@@ -150,14 +152,19 @@ class SparCodeModel(RankingModel):
         target_sides, other_sides = take(both, slice(0, n)), take(both, slice(n, None))
         tokens = self.tokens(batch)
         rows = token_rows(self.encoder, tokens)
+        beside = tokens.quantisable.new_zeros(())
+        if self.towers is not None:
+            beside = loss_of_scores(
+                self.ranking_loss, *self.towers.batch_scores(batch, negatives), negatives
+            )
         if not self.phase[0]:
             own, negative = self._scores(rows, target_sides, other_sides)
-            return own, negative, own.new_zeros(())
-        extra = tokens.quantisable.new_zeros(())
+            return own, negative, beside
+        extra = beside
         if self.settings.unquantised_weight > 0:
             own, negative = self._scores(rows, target_sides, other_sides)
             plain = loss_of_scores(self.ranking_loss, own, negative, negatives)
-            extra = self.settings.unquantised_weight * plain
+            extra = extra + self.settings.unquantised_weight * plain
         assigned = self.encoder.assign(tokens)
         if self.settings.codebooks == "averages" or self.settings.gradient != "weights":
             extra = extra + self.settings.commitment * assigned.commitment

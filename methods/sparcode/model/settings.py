@@ -45,6 +45,7 @@ class ModelSettings:
     anneal: int
     finish_from: int
     unquantised_weight: float
+    towers: bool
     top_per_code: int
     max_per_item: int
     budget: int

@@ -20,6 +20,7 @@ from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.serving.compiled_encoder import Coded, CompiledEncoder
 from methods.sparcode.serving.dot_side import DotSide
 from methods.sparcode.serving.item_scores import ItemScores
+from methods.sparcode.serving.tower_side import TowerSide
 
 
 class ServedModel:
@@ -36,6 +37,7 @@ class ServedModel:
     ----------
     scores : what scores items exhaustively, or anew.
     dot : the inner product beside the interaction, by which candidates may be scored again.
+    towers : the two towers that were trained beside, or None.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class ServedModel:
         item_sides: Sides,
         bias: Tensor,
         device: str,
+        towers: TowerSide | None = None,
     ) -> None:
         """Keep the parts, on ``device``; ``item_table`` (n_items, dim) is what histories add up."""
         self.schema, self.encoder, self.interaction = schema, encoder, interaction
         self.item_sides, self.bias = item_sides, bias
         self.scores = ItemScores(encoder, interaction, item_sides, bias)
         self.dot = DotSide(encoder, interaction, item_sides)
+        self.towers = towers
         self._compiled: CompiledEncoder | None = None
         if device == "cpu" and encoder.query.is_mean:
             self._compiled = CompiledEncoder(encoder, schema, item_table)
@@ -75,6 +79,7 @@ class ServedModel:
             tuple(one.detach().float().contiguous() for one in sides),
             model.bias.detach().clone(),
             device,
+            None if model.towers is None else TowerSide.of(model.towers, schema, device),
         )
 
     @classmethod
@@ -104,6 +109,7 @@ class ServedModel:
             sides,
             torch.from_numpy(arrays["bias"]).to(device, copy=True),
             device,
+            TowerSide.of_arrays(arrays, schema, settings, device) if settings.towers else None,
         )
 
     def arrays(self) -> dict[str, Array]:
@@ -114,6 +120,7 @@ class ServedModel:
             **state_arrays(copy.deepcopy(self.encoder).float(), "encoder"),
             **state_arrays(self.interaction, "interaction"),
             **{f"item_side.{at}": one.cpu().numpy() for at, one in enumerate(self.item_sides)},
+            **({} if self.towers is None else self.towers.arrays()),
         }
 
     def facts(self, item_width: int) -> dict[str, Any]:
