@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Timer:
     process: "subprocess.Popen[str]"
     log: Path
     names: Sequence[str] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def ask(self, line: str) -> Any:
         """Return the answer to a line.
@@ -96,7 +97,7 @@ def started(revision: Revision, benchmarks: Revision, pattern: str = "") -> Iter
         try:
             timer = Timer(revision, process, Path(log.name))
             told = timer.hear()
-            timer.names = told["names"]
+            timer.names, timer.faults = told["names"], told["faults"]
             if Path(told["code"]).resolve().parent.parent != revision.folder.resolve():
                 raise HarnessError(f"ran the code of {told['code']}, not of {revision.folder}")
             yield timer
@@ -108,12 +109,15 @@ def started(revision: Revision, benchmarks: Revision, pattern: str = "") -> Iter
                     process.stdin.close()
 
 
-def names_of(revision: Revision, pattern: str) -> Sequence[str]:
-    """Return the benchmarks that a revision has, none where it has no folder of them."""
+def names_of(revision: Revision, pattern: str) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the benchmarks that a revision has, none where it has no folder of them.
+
+    And the modules of benchmarks that its own code cannot import, each with the error.
+    """
     if not (revision.folder / SUITE / timing_process.PACKAGE).is_dir():
-        return []
+        return [], {}
     with started(revision, revision, pattern) as timer:
-        return timer.names
+        return timer.names, timer.faults
 
 
 def take_pair(

@@ -26,14 +26,17 @@ def compare_speed(base: Revision, head: Revision, plan: Plan, say: Say) -> Itera
     """Give a finding for each benchmark of either revision, as soon as it stands.
 
     The code of the benchmarks is head's for both, so that a ratio is of the code they call. A
-    benchmark that only one revision has is not timed. A change that is found is looked for once
-    more, and stands only if it is found again; where that is cut short it is inconclusive.
+    benchmark that only one revision has is not timed; nor is one of a module that head cannot
+    import, which is missing, or that base's code cannot, of which nothing can be said. A change
+    that is found is looked for once more, and stands only if it is found again; where that is cut
+    short it is inconclusive.
     """
-    ours, theirs = (names_of(one, plan.pattern) for one in (head, base))
+    (ours, faults), (theirs, _) = (names_of(one, plan.pattern) for one in (head, base))
     for one in theirs:
         if one not in ours:
-            gone = f"in {base.commit[:12]}, gone in {head.commit[:12]}"
-            yield _finding(one, Verdict.MISSING, gone)
+            fault = faults.get(one.partition(".")[0])
+            gone = f"gone in {head.commit[:12]}" if fault is None else f"now {fault}"
+            yield _finding(one, Verdict.MISSING, f"in {base.commit[:12]}, {gone}")
     for one in ours:
         if one not in theirs:
             yield _finding(one, Verdict.NEW, f"not in {base.commit[:12]}")

@@ -21,7 +21,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,30 @@ PACKAGE = "tracked"
 SAMPLE_S = 0.003
 
 
-def benchmarks(folder: Path) -> Iterator[tuple[str, type[Any], str]]:
-    """Give the name, class and method of every benchmark, in order of names."""
+Known = dict[str, tuple[type[Any], str]]  # name of a benchmark -> class and method
+
+
+def benchmarks(folder: Path) -> tuple[Known, dict[str, str]]:
+    """Return every benchmark, in order of names, and the modules that do not import: their errors.
+
+    Code that is older than a benchmark may lack what it imports; the other modules stay.
+    """
     sys.path.insert(0, str(folder))
     package = importlib.import_module(PACKAGE)
+    known: Known = {}
+    faults: dict[str, str] = {}
     for module in sorted(one.name for one in pkgutil.iter_modules(package.__path__)):
-        loaded = importlib.import_module(f"{PACKAGE}.{module}")
+        try:
+            loaded = importlib.import_module(f"{PACKAGE}.{module}")
+        except Exception as error:  # of the revision that is timed; its reader judges
+            traceback.print_exc()
+            faults[module] = _text(error)
+            continue
         for name, cls in sorted(vars(loaded).items()):
             if inspect.isclass(cls) and cls.__module__ == loaded.__name__:
                 methods = [one for one in sorted(vars(cls)) if one.startswith("time_")]
-                yield from ((f"{module}.{name}.{one}", cls, one) for one in methods)
+                known.update({f"{module}.{name}.{one}": (cls, one) for one in methods})
+    return known, faults
 
 
 class Benchmark:
@@ -85,14 +99,18 @@ class Benchmark:
 def main(arguments: list[str]) -> int:
     """Answer until standard input ends."""
     folder, pattern = arguments
-    known = {one[0]: one[1:] for one in benchmarks(Path(folder)) if re.search(pattern, one[0])}
-    _tell({"code": importlib.import_module("harness").__file__, "names": list(known)})
+    known, faults = benchmarks(Path(folder))
+    names = [one for one in known if re.search(pattern, one)]
+    code = importlib.import_module("harness").__file__
+    _tell({"code": code, "names": names, "faults": faults})
     ready: Benchmark | None = None
     kept: list[tuple[str, Benchmark]] = []
     for line in sys.stdin:
         word, _, name = line.strip().partition(" ")
         try:
-            if word == "set":
+            if word == "set" and name not in known:
+                _tell({"error": faults.get(name.partition(".")[0], f"there is no {name}")})
+            elif word == "set":
                 kept = [one for one in kept if one[0] == name]
                 ready = Benchmark(*known[name])
                 kept.append((name, ready))
@@ -105,8 +123,12 @@ def main(arguments: list[str]) -> int:
                 _tell({})
         except Exception as error:  # of the revision that is timed; its reader judges
             traceback.print_exc()
-            _tell({"error": f"{type(error).__name__}: {error}"[:300]})
+            _tell({"error": _text(error)})
     return 0
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def _tell(answer: object) -> None:

@@ -125,6 +125,59 @@ def test_samples_are_of_the_real_clock(root):
             assert name == "busy" or waited > 0.5
 
 
+NEEDS_NEW = """
+from harness import brand_new
+
+class Use:
+    def time_new(self):
+        brand_new()
+"""
+
+
+def test_a_benchmark_of_new_code_is_new_and_the_others_are_timed(root, monkeypatch):
+    """Base's code lacks what the new module imports, which is nobody's fault."""
+    monkeypatch.setattr(taking_turns, "SETUPS", 1)
+    base = commit(root, {"suites/micro/tracked/loops.py": PLANTED})
+    new = {
+        "harness/__init__.py": FAST + "def brand_new(): pass\n",
+        "suites/micro/tracked/use.py": NEEDS_NEW,
+    }
+    found = {one.benchmark: one for one in findings(root, base, commit(root, new))}
+    assert found["use.Use.time_new"].verdict is Verdict.NEW
+    assert found["loops.Loop.time_steps"].verdict is Verdict.UNCHANGED
+
+
+def test_a_known_benchmark_that_base_cannot_import_any_more_says_nothing(root, monkeypatch):
+    """Its module now asks for new code: inconclusive, with base's error; the others are timed."""
+    monkeypatch.setattr(taking_turns, "SETUPS", 1)
+    old = NEEDS_NEW.replace("from harness import brand_new", "brand_new = int")
+    base = commit(
+        root, {"suites/micro/tracked/loops.py": PLANTED, "suites/micro/tracked/use.py": old}
+    )
+    new = {
+        "harness/__init__.py": FAST + "def brand_new(): pass\n",
+        "suites/micro/tracked/use.py": NEEDS_NEW,
+    }
+    found = {one.benchmark: one for one in findings(root, base, commit(root, new))}
+    assert found["use.Use.time_new"].verdict is Verdict.INCONCLUSIVE
+    assert found["use.Use.time_new"].text.startswith("base: ImportError: cannot import name")
+    assert found["loops.Loop.time_steps"].verdict is Verdict.UNCHANGED
+
+
+def test_a_benchmark_that_head_broke_is_missing_with_the_reason(root, monkeypatch):
+    """What base can time and head cannot import is missed by name, and not the harness's fault."""
+    monkeypatch.setattr(taking_turns, "SETUPS", 1)
+    both = {"suites/micro/tracked/loops.py": PLANTED, "suites/micro/tracked/use.py": NEEDS_NEW}
+    base = commit(root, {**both, "harness/__init__.py": FAST + "def brand_new(): pass\n"})
+    found = {
+        one.benchmark: one
+        for one in findings(root, base, commit(root, {"harness/__init__.py": FAST}))
+    }
+    assert found["use.Use.time_new"].verdict is Verdict.MISSING
+    assert "now ImportError: cannot import name 'brand_new'" in found["use.Use.time_new"].text
+    assert found["loops.Loop.time_steps"].verdict is Verdict.UNCHANGED
+
+
 def test_a_process_that_is_gone_is_told(root):
     """It died between two questions: the next one says so, and not that a pipe is broken."""
     here = prepare(root, "HEAD")
