@@ -24,7 +24,8 @@ def codes_with_lists(
     Of a model that has final lists also the codes that have one.
     """
     starts = served.encoder.starts.cpu().numpy()
-    used = CodesInUse.of(codes_of_log(served, log, params.max_history), starts)
+    coded = codes_of_log(served, log, params.max_history)
+    used = CodesInUse.of(coded, starts, served.retired_codes)
     if stored:
         return used.with_others(np.setdiff1d(stored.codes, used.codes))
     quantizer = served.encoder.quantizer

@@ -38,7 +38,8 @@ class SparCodeParams(EncoderParams):
         starts as the two towers' inner product, or a random ``orthogonal`` matrix of its own. A
         residual tokenizer has no projections.
     field_tokens : ``fields``: a token for each field of the query, heads see the history alone.
-        ``pairs``: and a token for each pair of categorical fields. ``none``: fields are mixed into
+        ``pairs``: and a token for each pair of categorical fields with at most 2^16 combinations;
+        how many are left out is among the details. ``none``: fields are mixed into
         the heads. ``beside``: they are mixed into the heads, and have tokens.
     interaction : what scores (token, item); see `methods.interactions.choice`.
     n_parts, n_codewords : M and N; a token's code is one of N^M.

@@ -244,6 +244,7 @@ class SparCode(LearnedRetriever[SparCodeModel]):
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place, and all that encodes and scores."""
         Saved(
+            self.build_params.model,
             self._served,
             self._used,
             self._fallback,
@@ -277,6 +278,7 @@ class SparCode(LearnedRetriever[SparCodeModel]):
             {
                 "epochs": self._epochs,
                 "tokens": self._served.encoder.n_tokens,
+                "pairs_left_out": self._served.encoder.fields.n_left_out,
                 "codes_in_use": int(np.count_nonzero(self._used.uses)),
                 "code_perplexity": self._used.perplexity,
                 **self._lists.facts(),

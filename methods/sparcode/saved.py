@@ -16,6 +16,7 @@ KIND = "sparcode"  # of what is saved
 class Saved(NamedTuple):
     """All that encodes and scores, and how it was trained; neither model nor training log."""
 
+    settings: ModelSettings
     served: ServedModel
     used: CodesInUse
     fallback: PopularityFallback
@@ -34,6 +35,7 @@ class Saved(NamedTuple):
             **self.served.arrays(),
         }
         facts = {
+            "settings": self.settings.facts(),
             "ordered": self.ordered,
             "epochs": self.epochs,
             "restarts": self.restarts,
@@ -45,12 +47,25 @@ class Saved(NamedTuple):
 
     @classmethod
     def read(cls, folder: Path, settings: ModelSettings, device: str) -> Self:
-        """Return what `write` wrote, for the same settings."""
+        """Return what `write` wrote, for the same settings.
+
+        Raises
+        ------
+        MethodError
+            It was written with other settings, by which it would answer otherwise.
+        """
         arrays, facts = load_arrays(folder, KIND)
+        settings.check_against(facts["settings"], str(folder))
         served = ServedModel.of_arrays(arrays, facts["served"], settings, device)
         return cls(
+            settings,
             served,
-            CodesInUse(arrays["used"], arrays["uses"], served.encoder.starts.cpu().numpy()),
+            CodesInUse(
+                arrays["used"],
+                arrays["uses"],
+                served.encoder.starts.cpu().numpy(),
+                served.retired_codes,
+            ),
             PopularityFallback(arrays["fallback"]),
             bool(facts["ordered"]),
             int(facts["epochs"]),

@@ -176,12 +176,16 @@ def write_codes(
 
 @kept(_n(_I, types.Array(types.int64, 1, "C", readonly=True)))
 def number_lists(codes: IntArray, list_of: IntArray) -> int:
-    """Put the list of each code in its place, -1 where there is none; return how many have none."""
+    """Put the list of each code in its place, -1 where there is none; return how many have none.
+
+    ``list_of`` is -1 of a code without a list, and below that of one that is not to have any.
+    """
     missing = 0
     for row in range(codes.shape[0]):
         for column in range(codes.shape[1]):
-            codes[row, column] = list_of[codes[row, column]]
-            missing += codes[row, column] < 0
+            found = list_of[codes[row, column]]
+            codes[row, column] = max(found, -1)
+            missing += found == -1
     return missing
 
 

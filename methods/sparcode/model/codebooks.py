@@ -1,5 +1,7 @@
 """Codebooks: codewords, the vectors of codes, and the averages that follow what codewords get."""
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -133,3 +135,15 @@ class Codebooks(nn.Module):
             scale = float(words.double().norm(dim=-1).mean())
             found = repeats(words.cpu().numpy(), SAME * scale)
             words[torch.from_numpy(found).to(words.device)] = FAR
+
+    @property
+    def retired(self) -> npt.NDArray[np.bool_]:
+        """Return which codes are out of reach, bool (n_books * N^M,): they are of no token's near.
+
+        Where fewer codes than J are left they are among the J nearest all the same, with weight 0.
+        """
+        words = (self.codebooks.detach() >= FAR).any(-1).cpu().numpy()  # (n_books, M, N)
+        found = words[:, 0]
+        for part in range(1, words.shape[1]):
+            found = (found[:, :, None] | words[:, part, None]).reshape(len(words), -1)
+        return np.asarray(found.reshape(-1))

@@ -20,6 +20,10 @@ class FieldCodes(nn.Module):
     A field's vector is the row of its embedding, which the query's features share; a pair's is the
     sum of both rows and a perceptron of the two. Nothing is lost to quantisation. Ours: the paper
     quantises every token.
+
+    Attributes
+    ----------
+    n_left_out : pairs that have no token, for they have more than `MOST_CODES` combinations.
     """
 
     def __init__(
@@ -31,16 +35,14 @@ class FieldCodes(nn.Module):
         self.size_of = {
             name: one.size for name, one in columns.items() if isinstance(one, Categorical)
         }
-        names = list(self.size_of)
+        names, size = list(self.size_of), self.size_of
         self.tokens: list[tuple[str, ...]] = [(name,) for name in names]
-        if which == "pairs":
-            self.tokens += [
-                pair
-                for pair in itertools.combinations(names, 2)
-                if self.size_of[pair[0]] * self.size_of[pair[1]] <= MOST_CODES
-            ]
+        pairs = list(itertools.combinations(names, 2)) if which == "pairs" else []
+        few = [(one, two) for one, two in pairs if size[one] * size[two] <= MOST_CODES]
+        self.tokens += few
+        self.n_left_out = len(pairs) - len(few)
         self._embeddings = (embeddings,)  # in a tuple: its parameters are another module's
-        n_pairs = sum(len(one) == 2 for one in self.tokens)
+        n_pairs = len(few)
         self.pair_mixtures = nn.ModuleList(mlp(2 * dim, dim, dim) for _ in range(n_pairs))
         self._first_pair = len(self.tokens) - n_pairs
 

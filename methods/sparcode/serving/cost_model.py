@@ -11,8 +11,9 @@ from llvmlite import binding
 from harness.lists import FloatArray, IntArray, Lists
 
 NEVER = 1 << 62  # no query has as many postings
-TURNS = 9  # of each run; the fastest counts
-QUERIES = 16  # of a run
+TURNS, LEAST_TURNS = 9, 3  # of each run; the fastest counts
+QUERIES = 16  # of a run, at most
+READ = 3 << 23  # postings of all runs at one point, about: some 0.1 s
 K = 100
 MOST_LISTS = 4096  # that leave room for the rounding of as many weights
 
@@ -73,38 +74,43 @@ def fit_cost_model(merge_as: MergeAs, starts: IntArray, most_lists: int) -> Cost
 
     Queries of a quarter to eight times ``most_lists`` lists, drawn at random from those that hold
     something, are timed in turns both ways. What is above ``most_lists`` has weights, so that sums
-    stay in range.
+    stay in range. Where lists are long fewer queries are timed, then less often; then lists are not
+    read to their ends, so that all takes a second whatever the index.
 
     Parameters
     ----------
-    merge_as : ``merge_as(dense_from, lists, weights, hidden, k)``.
+    merge_as : ``merge_as(dense_from, lists, weights, hidden, k, cut=...)``.
     starts : int64 (n_lists + 1,), of the lists.
     most_lists : that a query without weights may add up.
     """
     filled = np.flatnonzero(np.diff(starts))
     if filled.size == 0 or most_lists < 1:
         return NEVER_DENSE
-    random = np.random.default_rng(0)
+    random, lengths = np.random.default_rng(0), np.diff(starts)
     widths = {most_lists, *(min(times * most_lists, MOST_LISTS) for times in (2, 4, 8))}
     points = []
     for width in sorted({max(1, most_lists // 4), *widths}):
         lists = filled[random.integers(filled.size, size=(QUERIES, width))]
+        cut = max(1, READ // (2 * LEAST_TURNS * width))
+        read = np.minimum(lengths[lists], cut).sum(axis=1)  # of each query
+        lists = lists[: max(1, int(np.searchsorted(read.cumsum(), READ // (2 * TURNS))))]
         share = 0.9 * most_lists / width  # less than all: each weight is rounded
         weights = None if width <= most_lists else np.full(lists.shape, share, np.float32)
-        read = float(np.diff(starts)[lists].sum()) / QUERIES
-        points.append((read, *_time_both(merge_as, lists, weights)))
+        read = read[: len(lists)]
+        turns = min(TURNS, max(LEAST_TURNS, READ // (2 * max(1, int(read.sum())))))
+        points.append((float(read.mean()), *_time_both(merge_as, lists, weights, turns, cut)))
     return CostModel(*zip(*sorted(points), strict=True))
 
 
 def _time_both(
-    merge_as: MergeAs, lists: IntArray, weights: FloatArray | None
+    merge_as: MergeAs, lists: IntArray, weights: FloatArray | None, turns: int, cut: int
 ) -> tuple[float, float]:
     """Return the seconds of a query when its sums are collected sparse, and dense."""
     hidden = Lists.empty(len(lists))
     fastest = [np.inf, np.inf]
-    for _ in range(TURNS):
+    for _ in range(turns):
         for way, dense_from in enumerate((NEVER, 0)):
             begun = time.perf_counter()
-            merge_as(dense_from, lists, weights, hidden, K)
+            merge_as(dense_from, lists, weights, hidden, K, cut=cut)
             fastest[way] = min(fastest[way], time.perf_counter() - begun)
     return fastest[0] / len(lists), fastest[1] / len(lists)

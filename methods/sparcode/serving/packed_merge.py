@@ -49,7 +49,7 @@ class PackedMerger:
         Parameters
         ----------
         packed : its arrays may be read-only, or lie in a mapped file.
-        costs : fitted on this machine before; None fits them now, in well under a second.
+        costs : fitted on this machine before; None fits them now, in about a second at most.
         unread : checks lists before they are first read; None: all have been checked.
 
         Raises

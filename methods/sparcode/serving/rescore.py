@@ -31,12 +31,12 @@ def dot_scores(queries: FloatArray, items: FloatArray, candidates: IntArray) -> 
 
 
 def best_of(candidates: IntArray, scores: FloatArray, k: int) -> TopK:
-    """Return the k best candidates by new scores, ties to the smaller id; pads stay last.
+    """Return the k best candidates by new scores, ties to the smaller id; pads come last.
 
-    ``candidates`` int64 and ``scores`` float32, (n, R). Each candidate moves to its place among the
-    k best so far: about R + k^2 / 2 steps a query where candidates come with good ones first.
+    ``candidates`` int64 and ``scores`` float32, (n, R); what k exceeds R by is pads. Each candidate
+    moves to its place among the k best so far: about R + k^2 / 2 steps a query where candidates
+    come with good ones first.
     """
-    k = min(k, candidates.shape[1])
     ids = np.full((len(candidates), k), PAD_ID, np.int64)
     values = np.full((len(candidates), k), PAD_SCORE, np.float32)
     _insert(candidates, scores, ids, values)

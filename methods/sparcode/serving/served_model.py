@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.arrays import Array
 from harness.fields import Dense, Fields, describe_fields, empty_fields
-from harness.lists import Lists
+from harness.lists import IntArray, Lists
 from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Interaction, Sides
@@ -137,6 +137,11 @@ class ServedModel:
     def n_codes(self) -> int:
         """Return the number of all codes, of codebooks and fields."""
         return int(self.encoder.starts[-1])
+
+    @property
+    def retired_codes(self) -> IntArray:
+        """Return the codes that are out of reach, int64 ascending: codewords that repeat others."""
+        return np.flatnonzero(self.encoder.quantizer.retired)
 
     @property
     def encoder_bytes(self) -> int:

@@ -27,6 +27,10 @@ FORMS = [
     {"tokenizer": "attention"},
     {"field_tokens": "pairs"},
     {"interaction": "dot", "bias": "quantile", "density": 0.3},
+    {"interaction": "deep_mlp"},
+    {"interaction": "cross", "tokenizer": "residual"},
+    {"interaction": "self_attention", "field_tokens": "beside"},
+    {"interaction": "mixture_of_logits"},
 ]
 
 
@@ -43,8 +47,8 @@ def some_log(random, n_items, with_fields):
     return Interactions(Lists.of(histories), n_items, user_fields=fields)
 
 
-def random_method(train, params, seed):
-    """Return a built retriever with random weights."""
+def random_method(train, params, seed, change=lambda model: None):
+    """Return a built retriever with random weights; ``change`` is called before it builds."""
     method = SparCode(params, seed=seed)
     torch.manual_seed(seed)
     method._log, method._epochs, method._trainings = train, 0, {}
@@ -57,6 +61,7 @@ def random_method(train, params, seed):
             if name == "encoder.quantizer.log_temperature":
                 one.zero_()
         method._model.encoder.quantizer.codebooks.normal_(std=0.5)
+        change(method._model)
     method.build()
     return method
 
@@ -147,6 +152,41 @@ def test_the_served_list_is_the_brute_force_sum(changes, seed, n_items, with_fie
     assert_served_is_brute_force(method, dataclasses.replace(known, history=new))
     if changes.get("n_heads") == 3:
         assert twice
+
+
+@pytest.mark.parametrize("interaction", ["mlp", "dot"])
+def test_codewords_that_repeat_others_are_as_if_they_were_not_there(interaction):
+    """Two words, each twice, and J = 4: lists, scale and answers of the two words with J = 2.
+
+    The repeated ones lie out of reach with weight 0, but among the four nearest all the same.
+    """
+    random = np.random.default_rng(3)
+    train = some_log(random, 13, with_fields=True)
+    params = dataclasses.replace(PARAMS, interaction=interaction, n_nearest=4)
+    twice = random_method(
+        train, params, 3, lambda one: one.encoder.quantizer.codebooks[:, :, 2:].copy_(
+            one.encoder.quantizer.codebooks[:, :, :2].clone()
+        )
+    )  # fmt: skip
+    books = twice._model.encoder.quantizer.codebooks[:, :, :2].detach().clone()
+    state = twice._model.state_dict()
+
+    def same(model):
+        own = {
+            name: one for name, one in state.items() if one.shape == model.state_dict()[name].shape
+        }
+        model.load_state_dict({**model.state_dict(), **own})
+        model.encoder.quantizer.codebooks.copy_(books)
+
+    few = dataclasses.replace(params, n_codewords=2, n_nearest=2)
+    once = random_method(train, few, 3, same)
+    queries = Queries(np.arange(5), train.events, Lists.empty(5), train.user_fields)
+    expected, found = once.search(queries, 13), twice.search(queries, 13)
+    bound = 20 * once._lists.packed.scale
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=bound)
+    assert twice._lists.packed.scale < 2 * once._lists.packed.scale
+    assert twice._lists.facts()["lists"] == once._lists.facts()["lists"]
+    assert twice.counters()["codes_without_list"] == once.counters()["codes_without_list"] == 0
 
 
 def test_codes_that_training_never_used_add_nothing():

@@ -9,6 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import MethodError
+from harness.fields import Categorical, Fields
 from harness.interactions import Interactions, Queries
 from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
@@ -116,6 +118,30 @@ def test_a_random_model_serves_its_dense_scores(seed, n_items, n_codewords, n_pa
     method = random_model(train, params, seed)
     assert_served_is_dense(method, queries, 4 * n_heads)
     assert method.counters()["codes_without_list"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("n_nearest", 2), ("density", 0.9), ("tokenizer", "residual")]
+)
+def test_other_settings_than_those_saved_are_refused(tmp_path, name, value):
+    """By name, with both values; what only training reads may differ."""
+    method = random_model(tiny_log(), SMALL, 0)
+    method.save(tmp_path)
+    other = SparCode(dataclasses.replace(SMALL, **{name: value}))
+    with pytest.raises(MethodError, match=f"was saved with {name} = .*, and is loaded with {name}"):
+        other.load(tmp_path)
+    SparCode(dataclasses.replace(SMALL, learning_rate=0.5)).load(tmp_path)
+
+
+def test_pairs_of_fields_that_are_too_large_are_counted():
+    """300 x 300 values have no token; the record's details say so."""
+    columns = {name: Categorical(np.arange(2), 300) for name in "ab"}
+    columns["c"] = Categorical(np.arange(2), 3)
+    train = Interactions(Lists.of([[0, 1], [1, 2]]), 5, user_fields=Fields(2, columns))
+    method = random_model(train, dataclasses.replace(SMALL, field_tokens="pairs"), 0)
+    details = method.footprint().details
+    assert details["pairs_left_out"] == 1
+    assert details["tokens"] == SMALL.n_heads + 3 + 2
 
 
 def test_loading_fits_no_costs(tmp_path, monkeypatch):

@@ -14,7 +14,16 @@ from methods.compiling import compiled_s
 from methods.sparcode.index.packed import PackedPostings, pack
 from methods.sparcode.index.postings import Postings
 from methods.sparcode.serving import packed_merge
-from methods.sparcode.serving.cost_model import NEVER, NEVER_DENSE, CostModel, fit_cost_model
+from methods.sparcode.serving.cost_model import (
+    LEAST_TURNS,
+    NEVER,
+    NEVER_DENSE,
+    QUERIES,
+    READ,
+    TURNS,
+    CostModel,
+    fit_cost_model,
+)
 from methods.sparcode.serving.merge import merge_lists
 from methods.sparcode.serving.packed_kernel.merge import COMPILE_S, merge_rows
 from methods.sparcode.serving.packed_merge import PackedMerger
@@ -309,8 +318,9 @@ def test_the_costs_are_what_was_timed(monkeypatch):
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
     starts = np.array([0, 5, 5, 10, 15])
 
-    def merge_as(dense_from, lists, weights, hidden, k):
+    def merge_as(dense_from, lists, weights, hidden, k, cut):
         assert (weights is None) == (lists.shape[1] <= 16)
+        assert cut > 5
         p = np.diff(starts)[lists].sum() / len(lists)
         now[0] += len(lists) * (p / 2 if dense_from else 33 + p / 4)
 
@@ -320,6 +330,27 @@ def test_the_costs_are_what_was_timed(monkeypatch):
     np.testing.assert_allclose(costs.dense_s, (38, 53, 73, 113, 193))
     assert costs.dense_from in (132, 133)  # seconds are differences of a clock: rounded
     assert fit_cost_model(merge_as, np.zeros(4, np.int64), 16) == NEVER_DENSE
+
+
+@pytest.mark.parametrize("longest", [10, 10_000, 500_000, 10_000_000])
+def test_costs_take_a_second_whatever_the_index(longest):
+    """So many postings are read for a point, and never less than a query thrice both ways."""
+    read, queries = {}, {}
+    starts = np.arange(41) * longest
+
+    def merge_as(dense_from, lists, weights, hidden, k, cut):
+        width = lists.shape[1]
+        read[width] = read.get(width, 0) + lists.size * min(longest, cut)
+        queries.setdefault(width, []).append(len(lists))
+
+    costs = fit_cost_model(merge_as, starts, 16)
+    for width, many in queries.items():
+        assert read[width] <= 1.5 * READ
+        assert len(many) >= 2 * LEAST_TURNS
+        each = read[width] / sum(many)
+        assert any(one == pytest.approx(each) for one in costs.postings)
+    if longest == 10:
+        assert {(len(many), *set(many)) for many in queries.values()} == {(2 * TURNS, QUERIES)}
 
 
 def test_a_fitted_merger_answers_the_same():

@@ -120,6 +120,18 @@ def test_a_query_whose_dense_field_is_not_finite_is_named():
             method.search(asked, 5)
 
 
+@pytest.mark.parametrize("rescore", ["none", "dot", "full"])
+@pytest.mark.parametrize("fallback", ["none", "popularity"])
+def test_more_items_than_there_are_end_in_pads(rescore, fallback):
+    """Of 30 items 99 are asked for: so many columns, the rest pads."""
+    method = random_method({"interaction": "dot"})
+    method.search_params = SparCodeSearch(rescore=rescore, fallback=fallback)
+    found = method.search(QUERIES, 99)
+    assert found.ids.shape == found.scores.shape == (len(QUERIES), 99)
+    assert (found.ids[:, 30:] == PAD_ID).all()
+    assert (found.scores[:, 30:] == PAD_SCORE).all()
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(0, 12), st.integers(1, 15), st.integers(1, 4))
 def test_the_best_are_those_of_a_full_sort(seed, n_candidates, k, n_levels):
