@@ -18,13 +18,13 @@ timed to some 5 %, rounds tell the least ratio that is sure, not the one that is
 """
 
 import itertools
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import binom
 
 from harness.interactions import Queries
 from harness.lists import IntArray
@@ -207,9 +207,18 @@ def _ratio_of_group(
 
 
 def _sure(ratios: Sequence[float]) -> float:
-    """Return what their median is above but for a chance of `ERROR` (or of 2^-n, if larger)."""
-    least = int(binom.ppf(ERROR, len(ratios), 0.5))
-    return sorted(ratios)[max(least - 1, 0)]
+    """Return what their median is above but for a chance of `ERROR` (or of 2^-n, if larger).
+
+    The m-th smallest is above the median with the chance of fewer than m heads in n throws.
+    """
+    n, ordered = len(ratios), sorted(ratios)
+    chance, surely = 0.0, ordered[0]
+    for heads, ratio in enumerate(ordered):
+        chance += math.comb(n, heads) / 2**n
+        if chance > ERROR:
+            break
+        surely = ratio
+    return surely
 
 
 def _first_over_later(times: Sequence[int]) -> float:
