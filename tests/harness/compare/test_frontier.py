@@ -135,6 +135,36 @@ def test_who_leads_in_quality_is_decided_by_query(run_of):
     assert "within noise" in unsure.why
 
 
+def sampled(mean, scored, n=400):
+    """Return n values of the given mean in ``scored``, NaN elsewhere."""
+    values = np.full(n, np.nan)
+    values[scored] = mean + np.tile([-0.05, 0.05], n)[: len(values[scored])]
+    return values
+
+
+def test_queries_that_were_not_scored_say_nothing_of_who_leads(run_of):
+    """Of 400 queries each side scored half, 100 both: two equal means stay undecided by these.
+
+    Means of 0.9 and 0.5 are clear on the 100, and where no query was scored twice nothing is.
+    """
+    half, other, rest = slice(0, 200), slice(100, 300), slice(200, 400)
+
+    def of(a, b, where):
+        made = [("a", sampled(a, half), 10), ("b", sampled(b, where), 20)]
+        return run_of(*((case, {"m@1": v}, {"index_bytes": size}) for case, v, size in made))
+
+    noise = np.random.default_rng(5).random(400)
+    first, second = (np.where(np.isnan(sampled(0, one)), np.nan, noise) for one in (half, other))
+    equal = run_of(
+        ("a", {"m@1": first}, {"index_bytes": 10}),
+        ("b", {"m@1": second[::-1]}, {"index_bytes": 20}),
+    )
+    assert "within noise" in decided(equal, Budget("bytes", 99.0)).why
+    assert decided(of(0.9, 0.5, other), Budget("bytes", 99.0)).leader == "a"
+    why = decided(of(0.9, 0.5, rest), Budget("bytes", 99.0)).why
+    assert "no query scored on both sides" in why
+
+
 def test_a_case_wholly_within_the_budget_stands_with_its_best_point(run_of):
     """At 2 kB b gives 0.9 and ivf at least 0.8: b leads; of ivf and c, both wholly within, ivf."""
     run = run_of(*ivf(), point("b", 0.9, index_bytes=10))
