@@ -237,9 +237,9 @@ def _by_seed(offer: Offer, reader: Reader, metric: str) -> dict[int, Values]:
 
 
 def _values(reader: Reader, spot: Spot, metric: str) -> dict[int, Values]:
-    """Return by seed the values of each query; without the seeds that lack the metric."""
+    """Return by seed of the spot the values of each query; without those that lack the metric."""
     return {
         seed: np.mean([one.metrics[metric] for one in repeats], axis=0)
         for seed, repeats in reader.by_seed(spot.point).items()
-        if all(metric in one.metrics for one in repeats)
+        if seed in spot.seeds and all(metric in one.metrics for one in repeats)
     }

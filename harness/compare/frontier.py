@@ -14,6 +14,7 @@ from harness.compare.losses import ModelLoss, ModelLosses
 from harness.compare.noise import identity
 from harness.compare.points import Point
 from harness.compare.quality import BOUND
+from harness.compare.seeds import Seeds, missing_seeds, of_seeds, seeds_of, usual_seeds
 from harness.compare.speed import by_load
 from harness.record import Record, Status
 
@@ -34,7 +35,7 @@ class Spot:
 
     Attributes
     ----------
-    quality : mean over queries, then over repeats and seeds; None where the trial has none.
+    quality : mean over queries, then over repeats and ``seeds``; None where the trial has none.
     low, high : 95 % interval over queries, the mean of the records' intervals.
     costs : axis of `KNOWN` -> what was measured, None where nothing was.
     status, reason : of the records.
@@ -43,6 +44,9 @@ class Spot:
         seeds; None where nobody searched it exactly, see `harness.compare.losses.ModelLosses`.
     exact : quality of the exhaustive score, None likewise: what no search of this model exceeds.
     loss_note : why there is no model loss, or of which seeds it is not.
+    seeds : those that its numbers come from, in order.
+    missing : seeds that most points of the plane have and this one lacks. Such a point competes
+        with nobody: its mean is over other trainings than theirs.
     """
 
     point: Point
@@ -57,11 +61,13 @@ class Spot:
     model_loss: float | None = None
     exact: float | None = None
     loss_note: str | None = None
+    seeds: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
     @property
     def competes(self) -> bool:
         """Return whether the spot may stand on a frontier."""
-        ok = self.status == Status.OK and self.quality is not None
+        ok = self.status == Status.OK and self.quality is not None and not self.missing
         return ok and self.point.first.method != BOUND
 
 
@@ -115,12 +121,18 @@ def is_pareto(
 def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
     """Return the planes of a run's points; points without a timed load are a plane of their own."""
     losses = ModelLosses(points, metric)
-    groups: dict[str, list[Spot]] = {}
+    groups: dict[str, list[tuple[Point, list[Record]]]] = {}
     for point in points:
         for records in by_load(point).values():
-            spot = _spot(point, records, metric, losses)
-            groups.setdefault(_plane_key(records[0]), []).append(spot)
-    return [Plane(spots[0].load, spots) for spots in groups.values()]
+            groups.setdefault(_plane_key(records[0]), []).append((point, records))
+    return [_plane(group, metric, losses) for group in groups.values()]
+
+
+def _plane(group: Sequence[tuple[Point, list[Record]]], metric: str, losses: ModelLosses) -> Plane:
+    rivals = (records for point, records in group if point.first.method != BOUND)
+    usual = usual_seeds(seeds_of(records, metric) for records in rivals)
+    spots = [_spot(point, records, metric, losses, usual) for point, records in group]
+    return Plane(spots[0].load, spots)
 
 
 def _plane_key(record: Record) -> str:
@@ -135,8 +147,12 @@ def _spot(
     records: Sequence[Record],
     metric: str,
     losses: ModelLosses,
+    usual: Seeds,
 ) -> Spot:
-    valid = [one for one in records if one.status == Status.OK]
+    seeds = seeds_of(records, metric)
+    missing = missing_seeds(seeds, usual) if seeds and point.first.method != BOUND else ()
+    kept = of_seeds(records, usual) if usual and seeds >= usual else records
+    valid = [one for one in kept if one.status == Status.OK]
     shown = valid or list(records)
     bad = next((one for one in records if one.status != Status.OK), None)
     floors = Floors(point.run.floor)
@@ -158,6 +174,8 @@ def _spot(
         model_loss=loss.value,
         exact=loss.exact,
         loss_note=loss.note,
+        seeds=tuple(sorted({one.seed for one in valid})),
+        missing=missing,
     )
 
 

@@ -190,6 +190,15 @@ def mean_of(point: Point, name: str) -> float | None:
     return statistics.fmean(found) if found else None
 
 
+def seed_means(point: Point, name: str) -> dict[int, float]:
+    """Return by seed the mean of a metric over the valid records of a point that hold it."""
+    found: dict[int, list[float]] = {}
+    for one in point.valid:
+        if name in one.metrics:
+            found.setdefault(one.seed, []).append(one.metrics[name])
+    return {seed: statistics.fmean(values) for seed, values in found.items()}
+
+
 def _baseline_row(name: str, point: Point) -> dict[str, Any]:
     n = next((one.n_queries for one in point.valid if one.n_queries), None)
     seeds = len({one.seed for one in point.valid})
@@ -217,7 +226,7 @@ def _of_means(name: str, pair: Pair) -> dict[str, Any]:
     """
     assert pair.base is not None
     assert pair.other is not None
-    a, b = (_seed_means(one, name) for one in (pair.base, pair.other))
+    a, b = (seed_means(one, name) for one in (pair.base, pair.other))
     row = _refused(name, NOT_KEPT, pair)
     differences = [b[seed] - a[seed] for seed in a if seed in b]
     if not differences:
@@ -225,14 +234,6 @@ def _of_means(name: str, pair: Pair) -> dict[str, Any]:
     seeds = _seed_columns(over_seeds(differences))
     mean = statistics.fmean(differences)
     return {**row, **seeds, "difference": mean, "n_seeds": len(differences)}
-
-
-def _seed_means(point: Point, name: str) -> dict[int, float]:
-    found: dict[int, list[float]] = {}
-    for one in point.valid:
-        if name in one.metrics:
-            found.setdefault(one.seed, []).append(one.metrics[name])
-    return {seed: statistics.fmean(values) for seed, values in found.items()}
 
 
 def _refused(name: str, reason: str, pair: Pair) -> dict[str, Any]:

@@ -6,30 +6,36 @@ import pandas as pd
 
 from harness.compare.points import Pair, Point
 from harness.compare.quality import BOUND, compare_quality, mean_of
+from harness.compare.seeds import Seeds, seeds_of, usual_seeds, with_seeds
 
 
 def against_best(points: Sequence[Point], metric: str) -> list[Pair]:
     """Return each point with the best of its data and split, best first, then by falling value.
 
-    Bounds and points without the metric are left out. Of several data sets the one with most
-    points is taken.
+    Values are means over the seeds that most points have; points that lack one of these follow the
+    others, and none of them is the best. Bounds and points without the metric are left out. Of
+    several data sets the one with most points is taken.
     """
-    known = {
-        id(one): value
-        for one in points
-        if one.first.method != BOUND and (value := mean_of(one, metric)) is not None
-    }
     groups: dict[tuple[str, str], list[Point]] = {}
     for one in points:
-        if id(one) in known:
+        if one.first.method != BOUND and mean_of(one, metric) is not None:
             groups.setdefault((one.first.data_hash, one.first.split), []).append(one)
     if not groups:
         return []
     largest = max(groups.values(), key=len)
-    ranked = sorted(largest, key=lambda one: -known[id(one)])
+    usual = usual_seeds(seeds_of(one.records, metric) for one in largest)
+    known = [with_seeds(one, metric, usual) for one in largest]
+    ranked = sorted(known, key=lambda one: _place(one, metric, usual))
     return [Pair(ranked[0], one) for one in ranked]
 
 
 def ranking(pairs: Sequence[Pair], metric: str) -> pd.DataFrame:
     """Return `harness.compare.quality.compare_quality` of the pairs of `against_best`."""
     return compare_quality(pairs, [metric])
+
+
+def _place(point: Point, metric: str, usual: Seeds) -> tuple[bool, float]:
+    """Return what grows from the best to the last."""
+    value = mean_of(point, metric)
+    assert value is not None
+    return not seeds_of(point.records, metric) >= usual, -value

@@ -85,15 +85,26 @@ def _measured(plane: Plane, decision: Decision) -> str:
     settings = settings_of([one.point for one in plane.spots])
     setting = next(text for one, text in zip(plane.spots, settings, strict=True) if one is spot)
     name = f"{spot.point.first.case} {setting}".strip()
-    return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(latency / MS)} ms."
+    value = f"{spot.quality:.4f}{_over(len(spot.seeds))}"
+    return f"Best measured within: {name}, {value} at {rounded(latency / MS)} ms."
+
+
+def _over(n_seeds: int) -> str:
+    return f" ({n_seeds} seeds)" if n_seeds > 1 else ""
 
 
 def _again(material: Material, pairs: Sequence[Pair]) -> str:
-    """Return the command of the best row, of the first where nothing is ranked."""
+    """Return the command of a valid record of the best row, of the first where none is ranked."""
     rest = "Each row of the overview opens to its own command; all of them stand at the end."
-    best = pairs[0].shown.first if pairs else material.run.records[0]
-    which = "The row with the highest" if pairs else "The first row; none has a"
-    return f"{which} {material.metric}, of {best.case}: `{best.replay}`. {rest}"
+    if not pairs:
+        first = material.run.records[0]
+        which = f"The first row; none has a {material.metric}, of {first.case}"
+        return f"{which}: `{first.replay}`. {rest}"
+    setting = settings_of([one.shown for one in pairs])[0]
+    best = pairs[0].shown.valid[0]
+    name = f"{best.case} {setting}".strip()
+    which = f"The row with the highest {material.metric}, of {name}, seed {best.seed}"
+    return f"{which}: `{best.replay}`. {rest}"
 
 
 def decision_text(decision: Decision, metric: str) -> str:
@@ -133,7 +144,8 @@ def _sure(pairs: Sequence[Pair], ranked: pd.DataFrame, metric: str) -> str:
         parts.append(f"{open_} are not shown to differ{more}")
     parts += [f"{same} return the same"] if same else []
     parts += [f"{refused} could not be paired"] if (refused := _refused(ranked)) else []
-    return f"{name} has the highest {metric}, {value:.4f}; {', '.join(parts)}."
+    mean = f"{value:.4f}{_over(len({one.seed for one in best.valid}))}"
+    return f"{name} has the highest {metric}, {mean}; {', '.join(parts)}."
 
 
 def _clear_alone(tested: pd.DataFrame) -> "pd.Series[bool]":

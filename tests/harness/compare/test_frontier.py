@@ -17,6 +17,7 @@ from harness.compare.budgets import (
 from harness.compare.frontier import is_pareto, planes_of
 from harness.compare.points import points_of
 from harness.compare.quality import Reader
+from harness.report.frontier_tables import render_frontier
 
 
 def spread(mean, n=400):
@@ -76,6 +77,52 @@ def test_planes_hold_what_compares(run_of):
     changes = [{}, {"load": {"kind": "offline"}}, {"device": "cuda"}, {"threads": 2}]
     run = run_of(*(point(case, 0.5, **one) for case in "ab" for one in changes))
     assert [len(one.spots) for one in planes_of(points_of(run), "m@1")] == [2, 2, 2, 2]
+
+
+def over(case, qualities, **changes):
+    """Return a row for each seed, None for one that is invalid."""
+    bad = {"status": "invalid", "reason": "x"}
+    return [
+        point(case, quality or 0.5, seed=seed, **changes, **({} if quality else bad))
+        for seed, quality in zip((7, 8, 9), qualities, strict=True)
+    ]
+
+
+def test_a_point_that_lost_seeds_beats_nobody_by_the_easy_one_that_is_left(run_of):
+    """Case a has .4, .4, .7, mean .5; b the same with seeds 7 and 8 invalid: its .7 is seed 9 alone.
+
+    The frontier and every budget are a's and c's; b stays in the table, with one seed.
+    """
+    run = run_of(
+        *over("a", (0.4, 0.4, 0.7), index_bytes=10),
+        *over("b", (None, None, 0.7), index_bytes=10),
+        *over("c", (0.3, 0.3, 0.3), index_bytes=5),
+    )
+    plane = plane_of(run)
+    assert [one.seeds for one in plane.spots] == [(7, 8, 9), (9,), (7, 8, 9)]
+    assert [one.missing for one in plane.spots] == [(), (7, 8), ()]
+    assert [one.quality for one in plane.spots] == pytest.approx([0.5, 0.7, 0.3])
+    assert plane.on_frontier("bytes") == [True, False, True]
+    one = decide(plane, Budget("bytes", 20.0), Reader(), "m@1")
+    assert {x.case: x.value for x in one.offers} == {
+        "a": pytest.approx(0.5), "c": pytest.approx(0.3)
+    }  # fmt: skip
+    table = render_frontier(plane, "m@1", "text")
+    cells = [line.split() for line in table.splitlines() if line[:2] in ("a ", "b ", "c ")]
+    assert [(one[0], one[3]) for one in cells] == [("a", "3"), ("b", "1"), ("c", "3")]
+    assert "lacks seeds 7, 8, which most have" in table
+    assert "left out" in table
+
+
+def test_a_seed_that_most_points_have_not_counts_for_nobody(run_of):
+    """Case a was run with seeds 1 and 2, b and c with 1: its .8 of seed 2 is not in its mean."""
+    run = run_of(
+        point("a", 0.4, qps=10.0), point("a", 0.8, seed=2, qps=90.0), point("b", 0.5),
+        point("c", 0.3),
+    )  # fmt: skip
+    first = plane_of(run).spots[0]
+    assert (first.quality, first.seeds, first.missing) == (pytest.approx(0.4), (1,), ())
+    assert first.costs["QPS"].value == pytest.approx(10.0)
 
 
 def ivf(*, sizes=(10, 1_000)):

@@ -107,6 +107,17 @@ def test_the_best_row_s_command_stands_in_the_answers(page):
     assert "<code>matchbench run made --methods sparcode --force</code>" in short
 
 
+def test_the_command_shown_is_of_a_valid_record_and_names_setting_and_seed(run_of):
+    """Seed 1 of the best point is invalid: its command is not the one to run again."""
+    bad = {"status": "invalid", "reason": "x"}
+    rows = [
+        ("a", {"m@1": [q]}, {"seed": seed, "search": {"n": n}, "replay": f"run {n} {seed}", **how})
+        for n, q, seed, how in ((1, 0.2, 1, bad), (1, 0.2, 2, {}), (2, 0.1, 2, {}))
+    ]
+    words = _short(page_of(material_of(run_of(*rows), "m@1", lambda record: None)))
+    assert "The row with the highest m@1, of a n=1, seed 2: run 1 2" in words
+
+
 def test_what_decides_stands_before_the_numbers(elements, page):
     """Status and command are the second and third column: no screen is too narrow for them."""
     table = page[page.index('<table id="rows">') :]
