@@ -89,7 +89,7 @@ def over(case, qualities, **changes):
 
 
 def test_a_point_that_lost_seeds_beats_nobody_by_the_easy_one_that_is_left(run_of):
-    """Case a has .4, .4, .7, mean .5; b the same with seeds 7 and 8 invalid: its .7 is seed 9 alone.
+    """Case a has .4, .4, .7, mean .5; b the same with 7 and 8 invalid: its .7 is seed 9 alone.
 
     The frontier and every budget are a's and c's; b stays in the table, with one seed.
     """
