@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.compare.grouping import AGREEMENT
+from harness.compare.grouping import AGREEMENT, grouped
 from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
 from harness.compare.losses import ModelLoss, ModelLosses
 from harness.compare.noise import identity
 from harness.compare.points import Point
 from harness.compare.quality import BOUND
+from harness.compare.refusals import cut_of, list_length
 from harness.compare.seeds import Seeds, missing_seeds, of_seeds, seeds_of, usual_seeds
-from harness.compare.speed import by_load
 from harness.record import Record, Status
 
 # Axis -> the field of the record, and whether more of it is better.
@@ -73,10 +73,18 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Spots that compare: one data set, device, machine, number of threads, profile and load."""
+    """Spots that compare: one data set, device, machine, number of threads, profile and load.
+
+    So are the length of lists, the version of the metrics and those of libraries.
+
+    Attributes
+    ----------
+    apart : of these three what tells the plane from others of the run, in words.
+    """
 
     load: Mapping[str, Any]
     spots: Sequence[Spot]
+    apart: str = ""
 
     def axis_values(self, axis: str) -> list[Spot]:
         """Return the competing spots that have a value on an axis."""
@@ -121,25 +129,61 @@ def is_pareto(
 def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
     """Return the planes of a run's points; points without a timed load are a plane of their own."""
     losses = ModelLosses(points, metric)
-    groups: dict[str, list[tuple[Point, list[Record]]]] = {}
-    for point in points:
-        for records in by_load(point).values():
-            groups.setdefault(_plane_key(records[0]), []).append((point, records))
-    return [_plane(group, metric, losses) for group in groups.values()]
+    groups = grouped(
+        ((point, one), _plane_key(one), _facts(point, one))
+        for point in points
+        for one in point.records
+    )
+    apart = _apart([[one for _, one in group] for group in groups])
+    return [
+        _plane(group, metric, losses, words) for group, words in zip(groups, apart, strict=True)
+    ]
 
 
-def _plane(group: Sequence[tuple[Point, list[Record]]], metric: str, losses: ModelLosses) -> Plane:
-    rivals = (records for point, records in group if point.first.method != BOUND)
+def _plane(
+    group: Sequence[tuple[Point, Record]], metric: str, losses: ModelLosses, apart: str
+) -> Plane:
+    found: dict[int, tuple[Point, list[Record]]] = {}
+    for point, one in group:
+        found.setdefault(id(point), (point, []))[1].append(one)
+    rivals = (records for point, records in found.values() if point.first.method != BOUND)
     usual = usual_seeds(seeds_of(records, metric) for records in rivals)
-    spots = [_spot(point, records, metric, losses, usual) for point, records in group]
-    return Plane(spots[0].load, spots)
+    spots = [_spot(point, records, metric, losses, usual) for point, records in found.values()]
+    return Plane(spots[0].load, spots, apart)
 
 
 def _plane_key(record: Record) -> str:
     names = ("data_hash", "split", "device", "threads", "fit_threads", "profile")
     values = [getattr(record, name) for name in names]
-    machine = dict(identity(record))
-    return json.dumps([*values, dict(record.load), machine], sort_keys=True)
+    tables = [dict(record.load), dict(identity(record)), dict(record.environment)]
+    return json.dumps([*values, *tables], sort_keys=True)
+
+
+def _facts(point: Point, record: Record) -> dict[str, int]:
+    """Return the length of lists and the metrics' version, as far as the point tells them."""
+    version = record.metrics_version
+    told = (one.metrics_version for one in point.records if one.metrics_version is not None)
+    facts = {
+        "k": cut_of(record.metrics) or list_length(point),
+        "version": next(told, None) if version is None else version,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _apart(groups: Sequence[Sequence[Record]]) -> list[str]:
+    """Return for each group of records what tells it from the others, in words."""
+    tables = [_told(one) for one in groups]
+    names = dict.fromkeys(name for one in tables for name in one)
+    differing = [name for name in names if len({one.get(name) for one in tables} - {None}) > 1]
+    return [", ".join(f"{name} {one[name]}" for name in differing if name in one) for one in tables]
+
+
+def _told(records: Sequence[Record]) -> dict[str, str]:
+    cuts = [cut for one in records if (cut := cut_of(one.metrics)) is not None]
+    versions = [one.metrics_version for one in records if one.metrics_version is not None]
+    told = {"lists of": max(cuts, default=None), "metrics version": next(iter(versions), None)}
+    facts = {name: str(value) for name, value in told.items() if value is not None}
+    return {**facts, **{name: str(value) for name, value in records[0].environment.items()}}
 
 
 def _spot(

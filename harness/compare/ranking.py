@@ -1,9 +1,11 @@
 """Rankings: every point against the best, paired by query: how sure is who comes first."""
 
+import json
 from collections.abc import Sequence
 
 import pandas as pd
 
+from harness.compare.grouping import grouped
 from harness.compare.points import Pair, Point
 from harness.compare.quality import BOUND, compare_quality, mean_of
 from harness.compare.seeds import Seeds, seeds_of, usual_seeds, with_seeds
@@ -14,15 +16,16 @@ def against_best(points: Sequence[Point], metric: str) -> list[Pair]:
 
     Values are means over the seeds that most points have; points that lack one of these follow the
     others, and none of them is the best. Bounds and points without the metric are left out. Of
-    several data sets the one with most points is taken.
+    several data sets, or versions of the metrics, the one with most points is taken.
     """
-    groups: dict[tuple[str, str], list[Point]] = {}
-    for one in points:
-        if one.first.method != BOUND and mean_of(one, metric) is not None:
-            groups.setdefault((one.first.data_hash, one.first.split), []).append(one)
+    groups = grouped(
+        (one, json.dumps([one.first.data_hash, one.first.split]), _version(one))
+        for one in points
+        if one.first.method != BOUND and mean_of(one, metric) is not None
+    )
     if not groups:
         return []
-    largest = max(groups.values(), key=len)
+    largest = max(groups, key=len)
     usual = usual_seeds(seeds_of(one.records, metric) for one in largest)
     known = [with_seeds(one, metric, usual) for one in largest]
     ranked = sorted(known, key=lambda one: _place(one, metric, usual))
@@ -32,6 +35,11 @@ def against_best(points: Sequence[Point], metric: str) -> list[Pair]:
 def ranking(pairs: Sequence[Pair], metric: str) -> pd.DataFrame:
     """Return `harness.compare.quality.compare_quality` of the pairs of `against_best`."""
     return compare_quality(pairs, [metric])
+
+
+def _version(point: Point) -> dict[str, list[int]]:
+    told = {one.metrics_version for one in point.valid if one.metrics_version is not None}
+    return {"version": sorted(told)} if told else {}
 
 
 def _place(point: Point, metric: str, usual: Seeds) -> tuple[bool, float]:

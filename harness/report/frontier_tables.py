@@ -164,6 +164,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
 def _where(plane: Plane) -> str:
     first = plane.spots[0].point.first
     parts = [scenario(plane.load), first.device, f"{first.threads} threads", str(first.profile)]
+    parts += [plane.apart] if plane.apart else []
     return f"plane: {', '.join(parts)}"
 
 

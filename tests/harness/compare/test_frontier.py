@@ -79,6 +79,36 @@ def test_planes_hold_what_compares(run_of):
     assert [len(one.spots) for one in planes_of(points_of(run), "m@1")] == [2, 2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("change", "apart"),
+    [
+        ({"metrics_version": 2}, ["metrics version 1", "metrics version 2"]),
+        ({"environment": {"numpy": "3"}}, ["numpy 2", "numpy 3"]),
+        ({"metrics": {"m@1": 0.9, "m@50": 0.9}}, ["lists of 1", "lists of 50"]),
+    ],
+)
+def test_other_metrics_libraries_or_lengths_of_lists_are_planes_of_their_own(run_of, change, apart):
+    """Case b is far better, by other rules: it keeps a from no frontier, and the planes say why.
+
+    A record that tells no metrics, as it failed, stands on the plane of the others of its load.
+    """
+    told = {"metrics_version": 1, "environment": {"numpy": "2"}}
+    failed = point("c", 0.5, status="failed", reason="x", metrics={}, **told)
+    run = run_of(point("a", 0.5, **told), failed, point("b", 0.9, **{**told, **change}))
+    planes = planes_of(points_of(run), "m@1")
+    assert [[one.point.first.case for one in x.spots] for x in planes] == [["a", "c"], ["b"]]
+    assert [one.apart for one in planes] == apart
+    assert planes[0].on_frontier("QPS") == [True, False]
+    assert apart[0] in render_frontier(planes[0], "m@1", "text")
+
+
+def test_seeds_by_two_versions_of_a_metric_are_not_pooled(run_of):
+    """Seed 1 by version 1 is .4, seed 2 by version 2 .8: two places, and no mean of .6."""
+    run = run_of(*(point("a", q, seed=n, metrics_version=n) for n, q in ((1, 0.4), (2, 0.8))))
+    planes = planes_of(points_of(run), "m@1")
+    assert [one.spots[0].quality for one in planes] == pytest.approx([0.4, 0.8])
+
+
 def over(case, qualities, **changes):
     """Return a row for each seed, None for one that is invalid."""
     bad = {"status": "invalid", "reason": "x"}

@@ -76,6 +76,14 @@ def test_the_best_of_a_ranking_has_the_seeds_of_the_others(run_of):
     assert frame["status"].tolist()[3] == "identical"
 
 
+def test_a_point_by_another_version_of_the_metrics_is_not_the_best(run_of):
+    """Case c has .9 by version 2; a is the best of the two that version 1 scored."""
+    made = [("a", 0.5, 1), ("b", 0.4, 1), ("c", 0.9, 2)]
+    run = run_of(*((x, {"m@1": np.full(400, q)}, {"metrics_version": v}) for x, q, v in made))
+    pairs = against_best(points_of(run), "m@1")
+    assert [one.shown.first.case for one in pairs] == ["a", "b"]
+
+
 def test_all_points_are_ranked_against_the_best(run_of):
     """0.6 is the best, 0.5 is worse on every query; bounds, failures and other data stay out."""
     made = {name: np.full(400, mean) for name, mean in (("a", 0.5), ("b", 0.6), ("c", 0.4))}
