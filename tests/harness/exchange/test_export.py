@@ -19,12 +19,15 @@ from harness.cli import main
 from harness.commands.export import FORMATS
 from harness.data.catalog import load_log
 from harness.data.splits import hash_of_data
+from harness.errors import ExchangeError
 from harness.exchange.ann_csv import COLUMNS
 from harness.exchange.ann_results import read_result
 from harness.exchange.asv_history import benchmark_name, write_asv
 from harness.exchange.measures import measures_of
 from harness.exchange.point import points_of
 from harness.exchange.table_file import flat_frame
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def read_by_fastparquet(path):
@@ -208,6 +211,38 @@ def test_repeats_become_samples_that_asv_keeps(run, tmp_path, record_of):
     assert result.date == 1_700_000_000_000
     write_asv(tmp_path, measures, lambda _: 1_700_000_000)  # again: the folder stays readable
     assert len(asv.benchmarks.Benchmarks.load(asv_config(tmp_path))) == len(measures)
+
+
+def test_two_suites_of_one_revision_stand_in_one_history(tmp_path, record_of):
+    """Suite one at 100 QPS, then two at 50: asv reads both, and one anew, at 200, replaces its own.
+
+    The folder is one file of results, as revision, machine and Python are the same.
+    """
+    common = {"commit": COMMIT, "started_at": "2026-01-01T00:00:00+00:00"}
+    names = {}
+    for suite, qps in (("one", 100.0), ("two", 50.0), ("one", 200.0)):
+        measures = measures_of(points_of([record_of("a", suite=suite, qps=qps, **common)]))
+        write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+        names[suite] = next(benchmark_name(one) for one in measures if one.name == "qps")
+    [result] = list(asv.results.iter_results(str(tmp_path)))
+    known = asv.benchmarks.Benchmarks.load(asv_config(tmp_path))
+    assert set(result.get_all_result_keys()) == set(known) >= set(names.values())
+    params = [["'a'"]]
+    assert result.get_result_value(names["one"], params) == [0.005]
+    assert result.get_result_value(names["two"], params) == [0.02]
+
+
+def test_a_file_of_results_that_asv_did_not_write_is_not_replaced(tmp_path, record_of):
+    """Neither JSON cut short nor other columns are merged with: the export names the file."""
+    fields = {"commit": COMMIT, "started_at": "2026-01-01T00:00:00+00:00"}
+    measures = measures_of(points_of([record_of("a", **fields)]))
+    *_, path = write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+    other = {**json.loads(path.read_text()), "result_columns": ["result"]}
+    for text, message in (("{", "is not JSON"), (json.dumps(other), "holds other columns")):
+        path.write_text(text)
+        with pytest.raises(ExchangeError, match=message):
+            write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+        assert path.read_text() == text
 
 
 def test_two_files_for_the_action_one_for_each_direction(run, tmp_path):
