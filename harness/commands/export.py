@@ -28,6 +28,7 @@ from harness.record import Record, Status, latest_attempts
 from harness.store.journal import read_records
 from harness.store.query_file import read_query_lists
 
+DIRTY = "+dirty"  # ends the revision of a record that was measured with uncommitted changes
 EXTRA = "install the extra `exchange` of matchbench"
 
 
@@ -166,7 +167,18 @@ def _ann_csv(job: Export) -> list[Path]:
 
 
 def _asv(job: Export) -> list[Path]:
-    return write_asv(job.path, measures_of(job.points), commit_time)
+    """Write the points of committed code; asv would take the others for their revision."""
+    dirty = [one for one in job.points if one.first.commit.endswith(DIRTY)]
+    if dirty:
+        n, names = sum(len(one.records) for one in dirty), {one.first.case for one in dirty}
+        _say(f"left out {n} records of uncommitted code: {_list(names)}")
+    clean = [one for one in job.points if one not in dirty]
+    if not clean:
+        raise ExchangeError(
+            f"{job.folder}: every record is of uncommitted code ({dirty[0].first.commit}); asv "
+            "orders by revisions, so commit and run again"
+        )
+    return write_asv(job.path, measures_of(clean), commit_time)
 
 
 def _action(job: Export) -> list[Path]:

@@ -49,8 +49,8 @@ def write_asv(path: Path, measures: Sequence[Measure], commit_time: CommitTime) 
     Raises
     ------
     ExchangeError
-        A record without a git revision: asv orders by revisions. A file of the folder is not what
-        asv or this writes.
+        A record without a git revision, or of uncommitted code, which no revision holds: asv orders
+        by revisions. A file of the folder is not what asv or this writes.
     """
     grouped: dict[Folder, dict[str, list[Measure]]] = {}
     for measure in measures:
@@ -88,7 +88,7 @@ def larger_is_worse(measure: Measure) -> tuple[list[float], str]:
 
 
 def _folder_of(record: Record) -> Folder:
-    commit = record.commit.partition("+")[0]
+    commit = record.commit
     if re.fullmatch(r"[0-9a-f]{7,40}", commit) is None:
         raise ExchangeError(
             f"case {record.case!r}, trial {record.trial_id}: commit = {record.commit!r}, expected "

@@ -1,6 +1,7 @@
 """`matchbench export`: the program that a format is for reads it, and agrees with the records."""
 
 import csv
+import dataclasses
 import json
 
 import asv.benchmarks
@@ -230,6 +231,26 @@ def test_two_suites_of_one_revision_stand_in_one_history(tmp_path, record_of):
     params = [["'a'"]]
     assert result.get_result_value(names["one"], params) == [0.005]
     assert result.get_result_value(names["two"], params) == [0.02]
+
+
+def test_records_of_uncommitted_code_are_no_part_of_a_history(run, tmp_path, capsys):
+    """Of two cases the one with +dirty is left out and named; both dirty leave nothing to write."""
+    lines = [json.loads(one.to_json()) for one in run.records[:2]]
+    lines[0]["commit"] += "+dirty"
+    records = tmp_path / "records.jsonl"
+    records.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    command = ["export", str(tmp_path), "--to", "asv", "-o", str(tmp_path / "asv")]
+    assert main(command) == 0
+    assert "left out 1 records of uncommitted code: tied" in capsys.readouterr().err
+    params = asv.benchmarks.Benchmarks.load(asv_config(tmp_path / "asv")).popitem()[1]["params"]
+    assert params == [["'clear'"]]
+    lines[1]["commit"] += "+dirty"
+    records.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    assert main(command) == 2
+    assert "every record is of uncommitted code" in capsys.readouterr().err
+    changed = dataclasses.replace(run.records[1], commit=COMMIT + "+dirty")
+    with pytest.raises(ExchangeError, match=r"\+dirty', expected a git revision"):
+        write_asv(tmp_path, measures_of(points_of([changed])), lambda _: 0)
 
 
 def test_a_file_of_results_that_asv_did_not_write_is_not_replaced(tmp_path, record_of):
