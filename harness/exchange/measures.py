@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from harness.compare.log_ratio import number_of
 from harness.exchange.point import Point
 from harness.metrics.metric import parse_metric
 from harness.record import Record
@@ -54,7 +55,10 @@ class Measure:
 
 
 def measures_of(points: Sequence[Point]) -> list[Measure]:
-    """Return every number of the points, repeats together, in order of appearance."""
+    """Return every number of the points, repeats together, in order of appearance.
+
+    The QPS of a load with a fixed rate is not among them: it is that of the arrivals.
+    """
     found: dict[tuple[str, str], Measure] = {}
     for point in points:
         for measure in _of_point(point):
@@ -77,7 +81,7 @@ def _of_point(point: Point) -> Iterator[Measure]:
         for name in (*RATES, *COSTS):
             if number and name not in PER_LOAD:
                 continue
-            value = getattr(record, name)
+            value = number_of(record, name) if name in RATES else getattr(record, name)
             if value is None:
                 continue
             place = loaded if name in PER_LOAD else point.series

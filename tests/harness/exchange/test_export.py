@@ -21,6 +21,7 @@ from harness.commands.export import FORMATS
 from harness.data.catalog import load_log
 from harness.data.splits import hash_of_data
 from harness.errors import ExchangeError
+from harness.exchange.action_benchmark import FILES
 from harness.exchange.ann_csv import COLUMNS
 from harness.exchange.ann_results import read_result
 from harness.exchange.asv_history import benchmark_name, write_asv
@@ -153,6 +154,41 @@ def test_a_result_file_of_ann_benchmarks(run, tmp_path):
     again = read_result(path)
     np.testing.assert_array_equal(again.neighbors, answers.ids)
     assert again.facts["name"] == "clear"
+
+
+def test_the_rate_of_arrivals_is_nobody_s_qps(run, tmp_path, capsys):
+    """A server load of 200/s has its latencies in every format, its QPS in none, and it is told.
+
+    Of the load without a fixed rate the 1,000 QPS stay.
+    """
+    first = json.loads(run.records[0].to_json())
+    server = {"kind": "server", "queries": 200, "batch": 1, "rate": 200.0}
+    lines = [first, {**first, "load": server, "qps": 224.0}]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "records.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (folder / "per_query").symlink_to(run.folder / "per_query")
+    told = "1 records under server(200/s): the rate is the load's own"
+
+    def out(form, name):
+        assert main(["export", str(folder), "--to", form, "-o", str(tmp_path / name)]) == 0
+        assert told in capsys.readouterr().err
+        return tmp_path / name
+
+    with out("ann-benchmarks-csv", "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [one["qps"] for one in rows] == ["1000.0", ""]
+    assert [one["queriessize"] for one in rows] == ["0.002", ""]
+    assert rows[1]["p50"] == rows[0]["p50"] != ""
+    names = [one.name for one in out("ann-benchmarks", "hdf5").rglob("*.hdf5")]
+    assert names == [f"tied+{first['load']['kind']}.hdf5"]
+    entries = json.loads((out("github-action-benchmark", "g") / FILES["higher"]).read_text())
+    rates = [one["name"] for one in entries if one["name"].endswith("/qps")]
+    assert rates == [f"quickstart/tied/{first['load']['kind']}/qps"]
+    known = asv.benchmarks.Benchmarks.load(asv_config(out("asv", "asv")))
+    points = {name.rpartition("track_")[2]: one["params"][0] for name, one in known.items()}
+    assert not any("server" in one for one in points["query_s"])
+    assert any("server" in one for one in points["latency_p50_s"])
 
 
 def test_the_csv_of_ann_benchmarks(run, tmp_path):
