@@ -100,7 +100,9 @@ def step_text(step: Mapping[str, Any] | None) -> str:
     if not pd.isna(step["seed_low"]):
         bounds = f"[{step['seed_low']:+.4f}, {step['seed_high']:+.4f}]"
         interval += f", over {step['n_seeds']:.0f} seeds {bounds}"
-    return f"{step['difference']:+.4f}{interval}, {step['status']}"
+    told = step["status"] != "refused"
+    why = step["status"] if told else step["reason"] or "not tested"
+    return f"{step['difference']:+.4f}{interval}, {why}"
 
 
 def _same_seeds(group: Sequence[Point], metric: str) -> list[Point]:
