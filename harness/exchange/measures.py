@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -81,14 +81,14 @@ def _of_point(point: Point) -> Iterator[Measure]:
         for name in (*RATES, *COSTS):
             if number and name not in PER_LOAD:
                 continue
-            value = number_of(record, name) if name in RATES else getattr(record, name)
-            if value is None:
+            found: Any = number_of(record, name) if name in RATES else getattr(record, name)
+            if found is None:
                 continue
             place = loaded if name in PER_LOAD else point.series
             if name in RATES:
-                yield _with(Measure(place, name, "queries/s", "higher"), record, value)
+                yield _with(Measure(place, name, "queries/s", "higher"), record, found)
             else:
-                yield _with(Measure(place, name, COSTS[name], "lower"), record, value)
+                yield _with(Measure(place, name, COSTS[name], "lower"), record, found)
 
 
 def _with(measure: Measure, record: Record, value: float) -> Measure:

@@ -172,7 +172,9 @@ def _by_seeds(ranked: pd.DataFrame) -> list[str]:
         return [*parts, "nor over seeds"]
     adjusted = np.array(holm([float(one) for one in known["p_seeds"]]))
     below = known["difference"].to_numpy(float) < 0
-    worse, seeds = int(((adjusted < ALPHA) & below).sum()), int(known["n_seeds"].max())
+    worse = int(((adjusted < ALPHA) & below).sum())
+    least, most = int(known["n_seeds"].min()), int(known["n_seeds"].max())
+    seeds = f"{most}" if least == most else f"{least} to {most}"
     parts.append(
         f"by {seeds} seeds alone {worse} of {len(known)} other points are worse (Holm, 5 %)"
     )
