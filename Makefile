@@ -3,6 +3,7 @@
 # make gate         results, work, bytes and accuracy against the committed baselines
 # make gate AGAINST=main   speed as well, against that revision
 # make history      asv over the newest commit, and its pages in results/asv/html
+# make history RECORDS="results/runs/a results/runs/b"   the records of these folders in it too
 # `make EXTRA=gpu …` installs faiss-gpu (CUDA 12) instead of faiss-cpu.
 PYTHON ?= python3
 EXTRA  ?= cpu
@@ -43,6 +44,7 @@ gate: $(READY)
 history: $(READY)
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run --skip-existing-successful 'HEAD^!'
+	for run in $(RECORDS); do $(BIN)/matchbench export $$run --to asv -o results/asv/results || exit; done
 	$(BIN)/asv publish
 
 clean:

@@ -132,7 +132,7 @@ def test_commands_of_the_regressions_page_and_workflow_parse():
     found = re.findall(r"run: \.venv/bin/matchbench (.*)", WORKFLOW.read_text())
     assert len(found) == 2
     for words in [*lines, *(shlex.split(one) for one in found)]:
-        assert make_parser().parse_args(words).command in ("gate", "baseline")
+        assert make_parser().parse_args(words).command in ("gate", "baseline", "export")
 
 
 def test_the_workflow_calls_targets_that_exist():
@@ -157,3 +157,10 @@ def test_asv_follows_the_tracked_benchmarks():
         assert [f"{name}=={one}" for one in versions] == [
             one for one in pins if one.startswith(f"{name}==")
         ]
+
+
+def test_the_history_holds_exported_records_when_its_pages_are_made():
+    """`asv run` drops them from benchmarks.json, so the export stands between it and publish."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nhistory:")[2].partition("\n\n")[0]
+    places = [recipe.find(one) for one in ("asv run", "export $$run --to asv", "asv publish")]
+    assert 0 <= places[0] < places[1] < places[2]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import harness
+from harness.compare.log_ratio import number_of
+from harness.compare.scenario import scenario
 from harness.data.catalog import data_root
 from harness.data.recorded import absent_from, load_recorded
 from harness.errors import ExchangeError
@@ -28,6 +30,7 @@ from harness.record import Record, Status, latest_attempts
 from harness.store.journal import read_records
 from harness.store.query_file import read_query_lists
 
+DIRTY = "+dirty"  # ends the revision of a record that was measured with uncommitted changes
 EXTRA = "install the extra `exchange` of matchbench"
 
 
@@ -125,14 +128,16 @@ def _figures(job: Export) -> list[Path]:
 
 def _ann_results(job: Export) -> list[Path]:
     results = _extra("harness.exchange.ann_results", "h5py")
+    _say_fixed(job, "the results")
     held_out = _held_out(job)
     written = []
     for point in job.points:
         lists = _lists(job, point, held_out)
         distances, distance, dataset = _distances(job, point.first, lists)
         for number in range(len(point.records)):
-            if not point.records[number].qps:
-                _say(f"left out {point.name}/{point.load_name(number)}: it has no QPS")
+            if not number_of(point.records[number], "qps"):
+                if not point.records[number].qps:
+                    _say(f"left out {point.name}/{point.load_name(number)}: it has no QPS")
                 continue
             several = len(point.records) > 1
             name = f"{point.name}+{point.load_name(number)}" if several else point.name
@@ -161,16 +166,30 @@ def _distances(job: Export, record: Record, lists: QueryLists) -> tuple[Any, str
 
 
 def _ann_csv(job: Export) -> list[Path]:
+    _say_fixed(job, "the QPS")
     write_csv(job.path, job.points)
     return [job.path]
 
 
 def _asv(job: Export) -> list[Path]:
-    return write_asv(job.path, measures_of(job.points), commit_time)
+    """Write the points of committed code; asv would take the others for their revision."""
+    dirty = [one for one in job.points if one.first.commit.endswith(DIRTY)]
+    if dirty:
+        n, names = sum(len(one.records) for one in dirty), {one.first.case for one in dirty}
+        _say(f"left out {n} records of uncommitted code: {_list(names)}")
+    clean = [one for one in job.points if one not in dirty]
+    if not clean:
+        raise ExchangeError(
+            f"{job.folder}: every record is of uncommitted code ({dirty[0].first.commit}); asv "
+            "orders by revisions, so commit and run again"
+        )
+    _say_fixed(job, "the QPS")
+    return write_asv(job.path, measures_of(clean), commit_time)
 
 
 def _action(job: Export) -> list[Path]:
     job.path.mkdir(parents=True, exist_ok=True)
+    _say_fixed(job, "the QPS")
     return write_action_benchmarks(job.path, measures_of(job.points))
 
 
@@ -232,6 +251,19 @@ def _extra(module: str, package: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ExchangeError(f"{package} is not installed: {EXTRA}") from error
+
+
+def _say_fixed(job: Export, what: str) -> None:
+    """Tell of the loads whose rate is that of the arrivals, which no format calls anything else."""
+    fixed = [
+        one
+        for point in job.points
+        for one in point.records
+        if one.qps and number_of(one, "qps") is None
+    ]
+    if fixed:
+        loads = ", ".join(dict.fromkeys(scenario(one.load) for one in fixed))
+        _say(f"left out {what} of {len(fixed)} records under {loads}: the rate is the load's own")
 
 
 def _list(names: set[str]) -> str:

@@ -87,7 +87,8 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
 
     A leader must clear every other case that has a point within the budget: in quality the 95 %
     bootstrap interval of the difference paired by query excludes 0, and of several seeds that over
-    seeds too; in QPS the 95 % interval of the ratio excludes 1.
+    seeds too, of the queries that were scored on both sides; in QPS the 95 % interval of the ratio
+    excludes 1.
 
     What was measured decides: a case whose points all lie within the budget stands with the best of
     them, a lower bound, and other settings might give more. That leaves a quality undecided only
@@ -193,11 +194,15 @@ def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: s
     if not shared or any(a[one].shape != b[one].shape for one in shared):
         return f"{first.case} and {other.case} have no queries and seeds in common"
     differences = np.stack([a[one] - b[one] for one in shared])  # (seeds, n)
-    low, _ = bootstrap_bounds(differences.mean(axis=0)[None, :], seed=SEED)
-    if low[0] <= 0:
+    scored = np.isfinite(differences)  # a sampled metric is NaN where a query was not drawn
+    if not scored.any(axis=1).all():
+        return f"{first.case} and {other.case} have no query scored on both sides of a seed"
+    by_query = np.nanmean(differences[:, scored.any(axis=0)], axis=0)
+    low, _ = bootstrap_bounds(by_query[None, :], seed=SEED)
+    if not low[0] > 0:
         return f"{first.case} and {other.case} within noise"
-    seeds = over_seeds(differences.mean(axis=1).tolist())
-    if seeds is not None and seeds.low <= 0:
+    seeds = over_seeds(np.nanmean(differences, axis=1).tolist())
+    if seeds is not None and not seeds.low > 0:
         return f"{first.case} and {other.case} within noise of seeds"
     return None
 
@@ -232,9 +237,9 @@ def _by_seed(offer: Offer, reader: Reader, metric: str) -> dict[int, Values]:
 
 
 def _values(reader: Reader, spot: Spot, metric: str) -> dict[int, Values]:
-    """Return by seed the values of each query; without the seeds that lack the metric."""
+    """Return by seed of the spot the values of each query; without those that lack the metric."""
     return {
         seed: np.mean([one.metrics[metric] for one in repeats], axis=0)
         for seed, repeats in reader.by_seed(spot.point).items()
-        if all(metric in one.metrics for one in repeats)
+        if seed in spot.seeds and all(metric in one.metrics for one in repeats)
     }

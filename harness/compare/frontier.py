@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.compare.grouping import AGREEMENT
+from harness.compare.grouping import AGREEMENT, grouped
 from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
 from harness.compare.losses import ModelLoss, ModelLosses
 from harness.compare.noise import identity
 from harness.compare.points import Point
 from harness.compare.quality import BOUND
-from harness.compare.speed import by_load
+from harness.compare.refusals import cut_of, list_length
+from harness.compare.seeds import Seeds, missing_seeds, of_seeds, seeds_of, usual_seeds
 from harness.record import Record, Status
 
 # Axis -> the field of the record, and whether more of it is better.
@@ -34,7 +35,7 @@ class Spot:
 
     Attributes
     ----------
-    quality : mean over queries, then over repeats and seeds; None where the trial has none.
+    quality : mean over queries, then over repeats and ``seeds``; None where the trial has none.
     low, high : 95 % interval over queries, the mean of the records' intervals.
     costs : axis of `KNOWN` -> what was measured, None where nothing was.
     status, reason : of the records.
@@ -43,6 +44,9 @@ class Spot:
         seeds; None where nobody searched it exactly, see `harness.compare.losses.ModelLosses`.
     exact : quality of the exhaustive score, None likewise: what no search of this model exceeds.
     loss_note : why there is no model loss, or of which seeds it is not.
+    seeds : those that its numbers come from, in order.
+    missing : seeds that most points of the plane have and this one lacks. Such a point competes
+        with nobody: its mean is over other trainings than theirs.
     """
 
     point: Point
@@ -57,20 +61,30 @@ class Spot:
     model_loss: float | None = None
     exact: float | None = None
     loss_note: str | None = None
+    seeds: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
     @property
     def competes(self) -> bool:
         """Return whether the spot may stand on a frontier."""
-        ok = self.status == Status.OK and self.quality is not None
+        ok = self.status == Status.OK and self.quality is not None and not self.missing
         return ok and self.point.first.method != BOUND
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Spots that compare: one data set, device, machine, number of threads, profile and load."""
+    """Spots that compare: one data set, device, machine, number of threads, profile and load.
+
+    So are the length of lists, the version of the metrics and those of libraries.
+
+    Attributes
+    ----------
+    apart : of these three what tells the plane from others of the run, in words.
+    """
 
     load: Mapping[str, Any]
     spots: Sequence[Spot]
+    apart: str = ""
 
     def axis_values(self, axis: str) -> list[Spot]:
         """Return the competing spots that have a value on an axis."""
@@ -115,19 +129,61 @@ def is_pareto(
 def planes_of(points: Sequence[Point], metric: str) -> list[Plane]:
     """Return the planes of a run's points; points without a timed load are a plane of their own."""
     losses = ModelLosses(points, metric)
-    groups: dict[str, list[Spot]] = {}
-    for point in points:
-        for records in by_load(point).values():
-            spot = _spot(point, records, metric, losses)
-            groups.setdefault(_plane_key(records[0]), []).append(spot)
-    return [Plane(spots[0].load, spots) for spots in groups.values()]
+    groups = grouped(
+        ((point, one), _plane_key(one), _facts(point, one))
+        for point in points
+        for one in point.records
+    )
+    apart = _apart([[one for _, one in group] for group in groups])
+    return [
+        _plane(group, metric, losses, words) for group, words in zip(groups, apart, strict=True)
+    ]
+
+
+def _plane(
+    group: Sequence[tuple[Point, Record]], metric: str, losses: ModelLosses, apart: str
+) -> Plane:
+    found: dict[int, tuple[Point, list[Record]]] = {}
+    for point, one in group:
+        found.setdefault(id(point), (point, []))[1].append(one)
+    rivals = (records for point, records in found.values() if point.first.method != BOUND)
+    usual = usual_seeds(seeds_of(records, metric) for records in rivals)
+    spots = [_spot(point, records, metric, losses, usual) for point, records in found.values()]
+    return Plane(spots[0].load, spots, apart)
 
 
 def _plane_key(record: Record) -> str:
     names = ("data_hash", "split", "device", "threads", "fit_threads", "profile")
     values = [getattr(record, name) for name in names]
-    machine = dict(identity(record))
-    return json.dumps([*values, dict(record.load), machine], sort_keys=True)
+    tables = [dict(record.load), dict(identity(record)), dict(record.environment)]
+    return json.dumps([*values, *tables], sort_keys=True)
+
+
+def _facts(point: Point, record: Record) -> dict[str, int]:
+    """Return the length of lists and the metrics' version, as far as the point tells them."""
+    version = record.metrics_version
+    told = (one.metrics_version for one in point.records if one.metrics_version is not None)
+    facts = {
+        "k": cut_of(record.metrics) or list_length(point),
+        "version": next(told, None) if version is None else version,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _apart(groups: Sequence[Sequence[Record]]) -> list[str]:
+    """Return for each group of records what tells it from the others, in words."""
+    tables = [_told(one) for one in groups]
+    names = dict.fromkeys(name for one in tables for name in one)
+    differing = [name for name in names if len({one.get(name) for one in tables} - {None}) > 1]
+    return [", ".join(f"{name} {one[name]}" for name in differing if name in one) for one in tables]
+
+
+def _told(records: Sequence[Record]) -> dict[str, str]:
+    cuts = [cut for one in records if (cut := cut_of(one.metrics)) is not None]
+    versions = [one.metrics_version for one in records if one.metrics_version is not None]
+    told = {"lists of": max(cuts, default=None), "metrics version": next(iter(versions), None)}
+    facts = {name: str(value) for name, value in told.items() if value is not None}
+    return {**facts, **{name: str(value) for name, value in records[0].environment.items()}}
 
 
 def _spot(
@@ -135,8 +191,12 @@ def _spot(
     records: Sequence[Record],
     metric: str,
     losses: ModelLosses,
+    usual: Seeds,
 ) -> Spot:
-    valid = [one for one in records if one.status == Status.OK]
+    seeds = seeds_of(records, metric)
+    missing = missing_seeds(seeds, usual) if seeds and point.first.method != BOUND else ()
+    kept = of_seeds(records, usual) if usual and seeds >= usual else records
+    valid = [one for one in kept if one.status == Status.OK]
     shown = valid or list(records)
     bad = next((one for one in records if one.status != Status.OK), None)
     floors = Floors(point.run.floor)
@@ -158,6 +218,8 @@ def _spot(
         model_loss=loss.value,
         exact=loss.exact,
         loss_note=loss.note,
+        seeds=tuple(sorted({one.seed for one in valid})),
+        missing=missing,
     )
 
 

@@ -1,9 +1,9 @@
 """Which records may stand in one table: those of the same question, data, protocol and machine."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from harness.compare.noise import IDENTITY, identity
 from harness.record import Record
@@ -13,13 +13,16 @@ GPU = ("gpu", "cuda", "driver")  # told by records of a GPU alone; one table hol
 AGREEMENT = "ann_recall@"  # a method without a score of its own has none of these
 
 
+T = TypeVar("T")
+
+
 @dataclass(slots=True)
-class _Group:
-    """Records that compare, and what is known of facts that not every record tells."""
+class _Group(Generic[T]):
+    """What compares, and what is known of facts that not every record tells."""
 
     key: str
     known: dict[str, Any] = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
+    members: list[T] = field(default_factory=list)
 
     def takes(self, key: str, facts: Mapping[str, Any]) -> bool:
         return key == self.key and all(
@@ -35,16 +38,26 @@ def comparable(records: Sequence[Record]) -> list[list[Record]]:
     GPU, as it ran on the CPU, joins the latest group that it does not contradict. What may differ,
     such as devices, threads and commits, its table and caption say.
     """
-    groups: list[_Group] = []
-    for record in records:
-        key, facts = _key(record), _facts(record)
+    return grouped((one, _key(one), _facts(one)) for one in records)
+
+
+def grouped(members: Iterable[tuple[T, str, Mapping[str, Any]]]) -> list[list[T]]:
+    """Return what shares a key and contradicts in no fact, in order of appearance.
+
+    One that does not tell a fact joins the latest group that it does not contradict.
+
+    >>> grouped([("a", "", {"k": 10}), ("b", "", {"k": 50}), ("c", "", {}), ("d", "x", {})])
+    [['a'], ['b', 'c'], ['d']]
+    """
+    groups: list[_Group[T]] = []
+    for member, key, facts in members:
         group = next((one for one in reversed(groups) if one.takes(key, facts)), None)
         if group is None:
             group = _Group(key)
             groups.append(group)
         group.known |= facts
-        group.records.append(record)
-    return [group.records for group in groups]
+        group.members.append(member)
+    return [group.members for group in groups]
 
 
 def _key(record: Record) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.compare.noise import identity
 from harness.compare.points import Run
-from harness.compare.refusals import join_refusals
+from harness.compare.refusals import cut_of, join_refusals
 from harness.query_values import QueryValues
 from harness.record import Record
 
@@ -30,10 +30,12 @@ class Joined:
 def join_runs(runs: Sequence[Run]) -> Joined:
     """Return several runs as one; a trial that several hold is that of its newest attempt.
 
-    Records of another data set, split or machine than those of the first run stay out, and are
-    told. The noise floor is that of the first run that has one.
+    Records of another data set, split, length of lists, metrics' version, machine or libraries than
+    those of the first run stay out, and are told. A record that tells nothing of its metrics, as it
+    failed, is joined if the rest agrees. The noise floor is that of the first run that has one.
     """
-    kinds = {_kind(one): one for one in runs[0].records}
+    telling = [one for one in runs[0].records if one.metrics] or runs[0].records
+    kinds = {_kind(one): one for one in telling}
     refused: list[str] = []
     trials: dict[str, tuple[int, list[Record]]] = {}
     for number, run in enumerate(runs):
@@ -64,7 +66,9 @@ def join_runs(runs: Sequence[Run]) -> Joined:
 
 def _kind(record: Record) -> str:
     """Return what decides with whom a record compares."""
-    return json.dumps([record.data_hash, record.split, dict(identity(record))], sort_keys=True)
+    facts = [record.data_hash, record.split, cut_of(record.metrics), record.metrics_version]
+    tables = [dict(identity(record)), dict(record.environment)]
+    return json.dumps([*facts, *tables], sort_keys=True)
 
 
 def _refusals(kinds: Mapping[str, Record], record: Record) -> list[str]:

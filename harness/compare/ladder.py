@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.compare.points import Pair, Point
 from harness.compare.quality import BOUND, compare_quality, mean_of
+from harness.compare.seeds import seeds_of, with_seeds
 
 # Values of the search parameter `scoring` of SparCode, from the model's score to what is served.
 SCORINGS: Mapping[str, str] = {
@@ -26,7 +27,7 @@ class Rung:
     Attributes
     ----------
     scoring : a key of `SCORINGS`.
-    value : mean of the metric over queries, seeds and repeats.
+    value : mean of the metric over queries, repeats and the seeds that all rungs have.
     low, high : mean of the records' 95 % intervals, None where they hold none.
     step : row of `harness.compare.quality.compare_quality` against the rung before; None for the
         first.
@@ -64,7 +65,7 @@ def ladders(points: Sequence[Point], metric: str) -> list[Ladder]:
         if scoring in SCORINGS and mean_of(point, metric) is not None:
             groups.setdefault(_key(point), {})[scoring] = point
     kept = [
-        [group[one] for one in SCORINGS if one in group]
+        _same_seeds([group[one] for one in SCORINGS if one in group], metric)
         for group in groups.values()
         if len(group) > 1
     ]
@@ -99,7 +100,15 @@ def step_text(step: Mapping[str, Any] | None) -> str:
     if not pd.isna(step["seed_low"]):
         bounds = f"[{step['seed_low']:+.4f}, {step['seed_high']:+.4f}]"
         interval += f", over {step['n_seeds']:.0f} seeds {bounds}"
-    return f"{step['difference']:+.4f}{interval}, {step['status']}"
+    told = step["status"] != "refused"
+    why = step["status"] if told else step["reason"] or "not tested"
+    return f"{step['difference']:+.4f}{interval}, {why}"
+
+
+def _same_seeds(group: Sequence[Point], metric: str) -> list[Point]:
+    """Return points without the seeds that one of them lacks, as they are if they share none."""
+    shared = frozenset.intersection(*(seeds_of(one.records, metric) for one in group))
+    return [with_seeds(one, metric, shared) for one in group] if shared else list(group)
 
 
 def _rung(point: Point, metric: str, step: Mapping[str, Any] | None) -> Rung:

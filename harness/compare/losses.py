@@ -9,7 +9,8 @@ from typing import Any
 
 from harness.compare.grouping import AGREEMENT
 from harness.compare.points import Point
-from harness.compare.quality import BOUND, mean_of
+from harness.compare.quality import BOUND, seed_means
+from harness.compare.seeds import seeds_of, usual_seeds, with_seeds
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.registry import load_method
@@ -63,16 +64,22 @@ class ModelLosses:
             values = found.setdefault(one.seed, [])
             if (quality := self._quality(one)) is not None:
                 values.append(quality)
-        known = [fmean(values) for values in found.values() if values]
+        known = {seed: fmean(values) for seed, values in found.items() if values}
         missing = sorted(seed for seed, values in found.items() if not values)
         if not known:
             note = "no model loss: nobody searched this fit by this score exactly"
             return ModelLoss(None, None, note)
         names = ", ".join(map(str, missing))
         note = f"model loss without seeds {names}, which nobody searched exactly"
-        exact = fmean(known)
-        value = self._reference[records[0].data_hash] - exact
-        return ModelLoss(exact, value, note if missing else None)
+        exact, reference = fmean(known.values()), self._reference[records[0].data_hash]
+        if not (shared := [seed for seed in known if seed in reference]):
+            return ModelLoss(exact, None, "no model loss: the reference has none of these seeds")
+        value = fmean(reference[seed] - known[seed] for seed in shared)
+        if missing:
+            return ModelLoss(exact, value, note)
+        lacking = ", ".join(str(seed) for seed in sorted(known) if seed not in reference)
+        note = f"model loss without seeds {lacking}, which the reference has not"
+        return ModelLoss(exact, value, note if lacking else None)
 
     def _is_exact(self, record: Record) -> bool:
         return record.metrics.get(self._agreement) == 1.0 and self._metric in record.metrics
@@ -138,16 +145,27 @@ def _learned(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record.build.items() if name not in unread}
 
 
-def _reference(points: Sequence[Point], metric: str) -> dict[str, float]:
-    """Return by data hash the quality that model loss counts from.
+def _reference(points: Sequence[Point], metric: str) -> dict[str, Mapping[int, float]]:
+    """Return by data hash and seed the quality that model loss counts from.
 
-    It is that of the best possible score, where the run has one, else the best that is there.
+    It is that of the best possible score, where the run has one, in each seed of the run; else of
+    the best point, of those with the seeds that most points have.
     """
-    found: dict[str, dict[bool, float]] = {}
-    for point in points:
-        quality = mean_of(point, metric)
-        if quality is not None:
-            kinds = found.setdefault(point.first.data_hash, {})
-            bound = point.first.method == BOUND
-            kinds[bound] = max(kinds.get(bound, quality), quality)
-    return {data: kinds.get(True, kinds.get(False, 0.0)) for data, kinds in found.items()}
+    groups: dict[str, list[Point]] = {}
+    for one in points:
+        if seeds_of(one.records, metric):
+            groups.setdefault(one.first.data_hash, []).append(one)
+    return {data: _best(group, metric) for data, group in groups.items()}
+
+
+def _best(points: Sequence[Point], metric: str) -> Mapping[int, float]:
+    seeds = [seeds_of(one.records, metric) for one in points]
+    usual = usual_seeds(seeds)
+    bounds = [one for one in points if one.first.method == BOUND]
+    whole = [one for one, have in zip(points, seeds, strict=True) if have >= usual]
+    means = [seed_means(with_seeds(one, metric, usual), metric) for one in bounds or whole]
+    best = max(means, key=lambda one: fmean(one.values()))
+    if not bounds:
+        return best
+    mean = fmean(best.values())  # a bound is the same with every seed
+    return {seed: best.get(seed, mean) for seed in frozenset[int]().union(*seeds)}

@@ -86,10 +86,16 @@ def sign_flip_p(differences: Values, *, n_flips: int = N_FLIPS, seed: int) -> Va
     ----------
     differences : float64 (cells, n); all rows are flipped by the same signs.
 
+    Raises
+    ------
+    ValueError
+        A difference that is not finite: no comparison with NaN is ever true.
+
     References
     ----------
     Smucker, Allan and Carterette, CIKM 2007; Hoeffding, JASA 58(301), 1963, theorem 2.
     """
+    _refuse_unknown(differences)
     observed = np.abs(differences.sum(axis=1))
     # The same sum in another order is the same sum.
     least = observed - 1e-12 * np.abs(differences).sum(axis=1)
@@ -115,7 +121,13 @@ def bootstrap_bounds(
     Parameters
     ----------
     differences : float64 (cells, n); all rows are resampled by the same queries.
+
+    Raises
+    ------
+    ValueError
+        A difference that is not finite.
     """
+    _refuse_unknown(differences)
     random = np.random.default_rng(seed)
     n = differences.shape[1]
     block, means = max(1, BLOCK // n), []
@@ -167,6 +179,12 @@ def power_of(change: float, deviation: float, n: int) -> float:
     """
     bound, shift = float(special.ndtri(1 - ALPHA / 2)), abs(change) * math.sqrt(n) / deviation
     return float(special.ndtr(shift - bound) + special.ndtr(-shift - bound))
+
+
+def _refuse_unknown(differences: Values) -> None:
+    n_unknown = int((~np.isfinite(differences)).sum())
+    if n_unknown:
+        raise ValueError(f"{n_unknown} of {differences.size} differences are not finite")
 
 
 def _paired(values: Values, p: float, interval: tuple[float, float]) -> Paired:

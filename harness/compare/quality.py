@@ -42,15 +42,15 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
 
     Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
     per query the mean over the seeds that both have (and over repeats of a seed), then the mean
-    over queries; ``low``, ``high`` bound it with 95 % over queries. ``p_holm`` holds for all cells
-    of the frame together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the
-    interval and test over seeds, and ``p_holm`` starts from the larger of both p-values: what is
-    sure is so over queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the
-    standard deviation of the difference over seeds, ``build_sd`` that over repeats of the same
-    seeds, each built anew. ``status`` is ``baseline``,
-    ``better``, ``worse``, ``not shown`` (no difference was), ``identical`` (in every query),
-    ``not tested``, ``refused`` (where values per query were not kept: with the difference of means
-    and what seeds say of it) or how the trial ended.
+    over queries; ``base_value`` and ``value`` are means over the same seeds; ``low``, ``high``
+    bound the difference with 95 % over queries. ``p_holm`` holds for all cells of the frame
+    together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the interval and test
+    over seeds, and ``p_holm`` starts from the larger of both p-values: what is sure is so over
+    queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the standard deviation
+    of the difference over seeds, ``build_sd`` that over repeats of the same seeds, each built anew.
+    ``status`` is ``baseline``, ``better``, ``worse``, ``not shown`` (no difference was),
+    ``identical`` (in every query), ``not tested``, ``refused`` (where values per query were not
+    kept: with the difference of means and what seeds say of it) or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
     reader = Reader()
@@ -128,8 +128,7 @@ def _row(
     if any(not np.array_equal(one.user_ids, values[0].user_ids) for one in values):
         return _refused(name, "the queries are not the same", pair), None
     if any(name not in one.metrics for one in values):
-        row = _plain(name, base, other)  # one value of the whole run: nothing to pair
-        return {**row, "n_seeds": len(shared)}, None
+        return _plain(name, pair), None  # one value of the whole run: nothing to pair
     cell = _cell(name, [a[s] for s in shared], [b[s] for s in shared])
     if cell is None:
         return _refused(name, "no query was scored on both sides", pair), None
@@ -190,6 +189,15 @@ def mean_of(point: Point, name: str) -> float | None:
     return statistics.fmean(found) if found else None
 
 
+def seed_means(point: Point, name: str) -> dict[int, float]:
+    """Return by seed the mean of a metric over the valid records of a point that hold it."""
+    found: dict[int, list[float]] = {}
+    for one in point.valid:
+        if name in one.metrics:
+            found.setdefault(one.seed, []).append(one.metrics[name])
+    return {seed: statistics.fmean(values) for seed, values in found.items()}
+
+
 def _baseline_row(name: str, point: Point) -> dict[str, Any]:
     n = next((one.n_queries for one in point.valid if one.n_queries), None)
     seeds = len({one.seed for one in point.valid})
@@ -199,15 +207,13 @@ def _baseline_row(name: str, point: Point) -> dict[str, Any]:
     return {**row, "status": status, "reason": reason, "warnings": ()}
 
 
-def _plain(name: str, base: Point, other: Point) -> dict[str, Any]:
+def _plain(name: str, pair: Pair) -> dict[str, Any]:
     """Return the row of a metric with one value for the run: a difference without a test."""
-    a, b = mean_of(base, name), mean_of(other, name)
-    assert a is not None
-    assert b is not None
-    return {
-        "metric": name, "base_value": a, "value": b, "difference": b - a,
-        "status": "not tested", "reason": None, "warnings": ("one value for all queries",),
-    }  # fmt: skip
+    row, differences = _over_shared(name, pair)
+    if not differences:
+        return row
+    warnings = ("one value for all queries", *row["warnings"])
+    return {**row, "status": "not tested", "reason": None, "warnings": warnings}
 
 
 def _of_means(name: str, pair: Pair) -> dict[str, Any]:
@@ -215,24 +221,27 @@ def _of_means(name: str, pair: Pair) -> dict[str, Any]:
 
     Differences by seed are those of the records' means, so that the interval over seeds holds.
     """
+    row, differences = _over_shared(name, pair)
+    return {**row, **_seed_columns(over_seeds(differences))}
+
+
+def _over_shared(name: str, pair: Pair) -> tuple[dict[str, Any], list[float]]:
+    """Return a row of means over the seeds of both points, and the differences by seed."""
     assert pair.base is not None
     assert pair.other is not None
-    a, b = (_seed_means(one, name) for one in (pair.base, pair.other))
-    row = _refused(name, NOT_KEPT, pair)
-    differences = [b[seed] - a[seed] for seed in a if seed in b]
-    if not differences:
-        return row
-    seeds = _seed_columns(over_seeds(differences))
-    mean = statistics.fmean(differences)
-    return {**row, **seeds, "difference": mean, "n_seeds": len(differences)}
-
-
-def _seed_means(point: Point, name: str) -> dict[int, float]:
-    found: dict[int, list[float]] = {}
-    for one in point.valid:
-        if name in one.metrics:
-            found.setdefault(one.seed, []).append(one.metrics[name])
-    return {seed: statistics.fmean(values) for seed, values in found.items()}
+    a, b = (seed_means(one, name) for one in (pair.base, pair.other))
+    if not (shared := [seed for seed in a if seed in b]):
+        return _refused(name, f"seeds: baseline {sorted(a)}, here {sorted(b)}", pair), []
+    differences = [b[seed] - a[seed] for seed in shared]
+    row = {
+        **_refused(name, NOT_KEPT, pair),
+        "base_value": statistics.fmean(a[seed] for seed in shared),
+        "value": statistics.fmean(b[seed] for seed in shared),
+        "difference": statistics.fmean(differences),
+        "n_seeds": len(shared),
+        "warnings": tuple(_notes(pair.base, pair.other, sorted(set(a) ^ set(b)))),
+    }
+    return row, differences
 
 
 def _refused(name: str, reason: str, pair: Pair) -> dict[str, Any]:

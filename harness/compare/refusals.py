@@ -1,7 +1,7 @@
 """Why two operating points may not be compared: what must be the same and is not."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.compare.noise import identity
@@ -37,8 +37,19 @@ def size_refusals(base: Point, other: Point) -> list[str]:
 
 
 def join_refusals(a: Record, b: Record) -> list[str]:
-    """Return why a record may not stand in one run with another: its data, split or machine."""
-    return [*_differing(a, b, ("data_hash", "split")), *_machine(a, b)]
+    """Return why a record may not stand in one run with another.
+
+    Data, split, length of lists, metrics' version, machine and libraries must be the same.
+    """
+    cut_a, cut_b = cut_of(a.metrics), cut_of(b.metrics)
+    ours, theirs = a.metrics_version, b.metrics_version
+    return [
+        *_differing(a, b, ("data_hash", "split")),
+        *(_between("k", cut_a, cut_b) if cut_a and cut_b else []),
+        *(_between("metrics version", ours, theirs) if ours and theirs else []),
+        *_machine(a, b),
+        *_libraries(a, b),
+    ]
 
 
 def speed_refusals(base: Point, other: Point) -> list[str]:
@@ -73,7 +84,12 @@ def load_refusal(load: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -
 
 def list_length(point: Point) -> int | None:
     """Return how many items a query asked for: the largest k of the metrics, None if unknown."""
-    cuts = [name.rpartition("@")[2] for one in point.records for name in one.metrics]
+    return max((cut for one in point.records if (cut := cut_of(one.metrics))), default=None)
+
+
+def cut_of(metrics: Iterable[str]) -> int | None:
+    """Return the largest k of the names of metrics, None where none has one."""
+    cuts = [name.rpartition("@")[2] for name in metrics]
     return max((int(one) for one in cuts if one.isdigit()), default=None)
 
 

@@ -2,7 +2,8 @@
 
 ``k-nn`` is recall of the exact neighbours: our ``ann_recall`` at the length of the lists, empty
 where it was not measured. The distance ratios (``epsilon``, ``largeepsilon``, ``rel``) are not
-measured here and stay empty. Percentiles are in milliseconds, sizes in kilobytes.
+measured here and stay empty, and so does the rate of a load that fixes it. Percentiles are in
+milliseconds, sizes in kilobytes.
 """
 
 import csv
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.compare.log_ratio import number_of
 from harness.exchange.point import Point
 from harness.metrics.metric import parse_metric
 from harness.record import Record
@@ -38,18 +40,18 @@ def _row(point: Point, number: int, record: Record) -> dict[str, Any]:
     kilobytes = None if record.index_bytes is None else record.index_bytes / 1024
     built = [record.fit_s, record.refit_s, record.build_s]
     n_distances = record.counters.get("distances")
-    several = len(point.records) > 1
+    several, qps = len(point.records) > 1, number_of(record, "qps")
     row: dict[str, Any] = {
         "algorithm": record.case,
         "parameters": f"{point.name}/{point.load_name(number)}" if several else point.name,
         "count": depth or None,
         "k-nn": record.metrics.get(f"ann_recall@{depth}"),
-        "qps": record.qps,
+        "qps": qps,
         "distcomps": n_distances / record.n_queries if n_distances and record.n_queries else None,
         "build": sum(one or 0.0 for one in built) if any(built) else None,
         "candidates": None if record.fill_rate is None else record.fill_rate * depth,
         "indexsize": kilobytes,
-        "queriessize": kilobytes / record.qps if kilobytes is not None and record.qps else None,
+        "queriessize": kilobytes / qps if kilobytes is not None and qps else None,
         "dataset": record.dataset,
     }
     for name in ("p50", "p95", "p99", "p999"):

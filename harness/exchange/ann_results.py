@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from harness.compare.log_ratio import number_of
 from harness.errors import ExchangeError
 from harness.exchange.point import Point
 from harness.lists import FloatArray, IntArray
@@ -70,17 +71,19 @@ def write_result(
     Raises
     ------
     ExchangeError
-        No rate was measured, so that there is no time to write.
+        No rate was measured, so that there is no time to write; a load that fixes the rate measures
+        none.
     """
     record = point.records[number]
-    if not record.qps:
+    qps = number_of(record, "qps")
+    if not qps:
         raise ExchangeError(
-            f"point {point.name}: load {point.load_name(number)} has no QPS; a result file of "
-            "ann-benchmarks needs the time of a search"
+            f"point {point.name}: load {point.load_name(number)} has no QPS of its own; a result "
+            "file of ann-benchmarks needs the time of a search"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     ids = lists.answers.ids
-    times, rows = _times(lists, number, len(ids), record.qps)
+    times, rows = _times(lists, number, len(ids), qps)
     built_s = sum(one or 0.0 for one in (record.fit_s, record.refit_s, record.build_s))
     facts: dict[str, Any] = {
         "algo": record.case,
@@ -89,7 +92,7 @@ def write_result(
         "distance": distance,
         "count": ids.shape[1],
         "batch_mode": record.load.get("kind") in ("batch", "offline"),
-        "best_search_time": 1 / record.qps,
+        "best_search_time": 1 / qps,
         "build_time": built_s,
         "candidates": float((ids != PAD_ID).sum(axis=1).mean()),
         "expect_extra": False,

@@ -39,7 +39,8 @@ class Folder:
 def write_asv(path: Path, measures: Sequence[Measure], commit_time: CommitTime) -> list[Path]:
     """Write ``benchmarks.json``, and of each machine ``machine.json`` and a file per revision.
 
-    Benchmarks that the folder holds already are kept, and a revision's file is replaced.
+    Benchmarks that the folder holds already are kept, and so are their results of the same
+    revision, machine and Python; a benchmark that is written again replaces its own.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def write_asv(path: Path, measures: Sequence[Measure], commit_time: CommitTime) 
     Raises
     ------
     ExchangeError
-        A record without a git revision: asv orders by revisions.
+        A record without a git revision, or of uncommitted code, which no revision holds: asv orders
+        by revisions. A file of the folder is not what asv or this writes.
     """
     grouped: dict[Folder, dict[str, list[Measure]]] = {}
     for measure in measures:
@@ -62,7 +64,7 @@ def write_asv(path: Path, measures: Sequence[Measure], commit_time: CommitTime) 
         machine.mkdir(exist_ok=True)
         _write(machine / "machine.json", {**_machine(record, folder), "version": MACHINE_VERSION})
         results = machine / f"{folder.commit[:8]}-{folder.environment}.json"
-        _write(results, _results(folder, named, record, commit_time))
+        _write(results, _merged(results, _results(folder, named, record, commit_time)))
         written += [machine / "machine.json", results]
     return written
 
@@ -86,7 +88,7 @@ def larger_is_worse(measure: Measure) -> tuple[list[float], str]:
 
 
 def _folder_of(record: Record) -> Folder:
-    commit = record.commit.partition("+")[0]
+    commit = record.commit
     if re.fullmatch(r"[0-9a-f]{7,40}", commit) is None:
         raise ExchangeError(
             f"case {record.case!r}, trial {record.trial_id}: commit = {record.commit!r}, expected "
@@ -130,6 +132,14 @@ def _results(
     }
 
 
+def _merged(path: Path, table: dict[str, Any]) -> dict[str, Any]:
+    """Return results beside those that their file holds already, of other benchmarks."""
+    known = _known(path, RESULTS_VERSION)
+    if known and known.get("result_columns") != table["result_columns"]:
+        raise ExchangeError(f"{path}: holds other columns than {', '.join(COLUMNS)}")
+    return {**table, "results": {**known.get("results", {}), **table["results"]}}
+
+
 def _row(name: str, measures: Sequence[Measure]) -> list[Any]:
     """Return the columns of one benchmark, one entry a point in each."""
     turned = [larger_is_worse(one)[0] for one in measures]
@@ -159,15 +169,7 @@ def _finite(value: float) -> float | None:
 
 def _merge_benchmarks(path: Path, measures: Sequence[Measure]) -> Path:
     """Describe the benchmarks, beside those that the file holds; points are added to its own."""
-    known: dict[str, Any] = {"version": BENCHMARKS_VERSION}
-    if path.is_file():
-        try:
-            known |= json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ExchangeError(f"{path}: is not JSON: {error}") from error
-        if known["version"] != BENCHMARKS_VERSION:
-            given = f"found version {known['version']!r}, expected {BENCHMARKS_VERSION}"
-            raise ExchangeError(f"{path}: {given}")
+    known = {"version": BENCHMARKS_VERSION, **_known(path, BENCHMARKS_VERSION)}
     for measure in measures:
         name = benchmark_name(measure)
         entry = known.setdefault(name, _description(name, measure))
@@ -176,6 +178,20 @@ def _merge_benchmarks(path: Path, measures: Sequence[Measure]) -> Path:
             points.append(repr(measure.point))
     _write(path, known)
     return path
+
+
+def _known(path: Path, version: int) -> dict[str, Any]:
+    """Return what a file of the folder holds, {} where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExchangeError(f"{path}: is not JSON: {error}") from error
+    if found.get("version") != version:
+        given = f"found version {found.get('version')!r}, expected {version}"
+        raise ExchangeError(f"{path}: {given}")
+    return found
 
 
 def _description(name: str, measure: Measure) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from harness.compare.log_ratio import number_of
 from harness.exchange.point import Point
 from harness.metrics.metric import parse_metric
 from harness.record import Record
@@ -54,7 +55,10 @@ class Measure:
 
 
 def measures_of(points: Sequence[Point]) -> list[Measure]:
-    """Return every number of the points, repeats together, in order of appearance."""
+    """Return every number of the points, repeats together, in order of appearance.
+
+    The QPS of a load with a fixed rate is not among them: it is that of the arrivals.
+    """
     found: dict[tuple[str, str], Measure] = {}
     for point in points:
         for measure in _of_point(point):
@@ -77,14 +81,14 @@ def _of_point(point: Point) -> Iterator[Measure]:
         for name in (*RATES, *COSTS):
             if number and name not in PER_LOAD:
                 continue
-            value = getattr(record, name)
-            if value is None:
+            found: Any = number_of(record, name) if name in RATES else getattr(record, name)
+            if found is None:
                 continue
             place = loaded if name in PER_LOAD else point.series
             if name in RATES:
-                yield _with(Measure(place, name, "queries/s", "higher"), record, value)
+                yield _with(Measure(place, name, "queries/s", "higher"), record, found)
             else:
-                yield _with(Measure(place, name, COSTS[name], "lower"), record, value)
+                yield _with(Measure(place, name, COSTS[name], "lower"), record, found)
 
 
 def _with(measure: Measure, record: Record, value: float) -> Measure:

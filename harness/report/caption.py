@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from harness.compare.noise import noise_of, refusals
+from harness.compare.refusals import cut_of
 from harness.compare.scenario import scenario
 from harness.noise_floor import NoiseFloor
 from harness.record import Record, Status
@@ -25,7 +26,7 @@ def caption_of(
     queries = dict.fromkeys(str(one.n_queries) for one in records if one.n_queries)
     cpus = dict.fromkeys(f"{one.machine['cpu']} x {one.machine['cores']}" for one in records)
     gpus = dict.fromkeys(str(one.machine["gpu"]) for one in records if "gpu" in one.machine)
-    libraries = ", ".join(f"{name} {version}" for name, version in first.environment.items())
+    libraries = ", ".join(_libraries(records))
     threads = dict.fromkeys(
         f"{one.threads} searching, {one.fit_threads} fitting" for one in records
     )
@@ -33,6 +34,7 @@ def caption_of(
         f"{first.suite}: {first.split.replace(',', ', ')}; data {first.data_hash[:12]}",
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
         *_dropped(first),
+        *_versions(records),
         *(["* marks the best of a column where its interval clears the second's"] if best else []),
         f"speed: {' and '.join(_loads(records)) or 'not measured'}",
         *_boundaries(records),
@@ -65,6 +67,27 @@ def noise_line(records: Sequence[Record], floor: NoiseFloor | None) -> str:
         f"QPS, p50, p99 ± 95 % of one measurement, from {floor.n_pairs} A/A pairs in fresh "
         f"processes, not from within a run ({measured}){rest}"
     )
+
+
+def _libraries(records: Sequence[Record]) -> list[str]:
+    """Return each library with every version of it that records name."""
+    found: dict[str, dict[str, None]] = {}
+    for one in records:
+        for name, version in one.environment.items():
+            found.setdefault(name, {})[str(version)] = None
+    return [f"{name} {' or '.join(versions)}" for name, versions in found.items()]
+
+
+def _versions(records: Sequence[Record]) -> list[str]:
+    """Return the versions of the metrics and the lengths of lists, where there are several."""
+    told = {one.metrics_version for one in records if one.metrics_version is not None}
+    cuts = {cut for one in records if (cut := cut_of(one.metrics)) is not None}
+    named = (("metrics version", told), ("lists of", cuts))
+    return [
+        f"{name} {' or '.join(map(str, sorted(ones)))}: these do not compare"
+        for name, ones in named
+        if len(ones) > 1
+    ]
 
 
 def _loads(records: Sequence[Record]) -> list[str]:

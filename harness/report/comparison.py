@@ -60,6 +60,7 @@ def render_quality(
         "metric": [name or NOTHING for name in frame["metric"]],
         "baseline": [_number(one) for one in frame["base_value"]],
         "value": [_number(one) for one in frame["value"]],
+        "seeds": _seeds(frame),
         "difference": [_difference(row) for row in frame.to_dict("records")],
         "over seeds": [_over_seeds(row) for row in frame.to_dict("records")],
         "p": [_p(one) for one in frame["p"]],
@@ -99,6 +100,13 @@ def settings_of(points: Sequence[Point]) -> list[str]:
 def _told(cells: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return the columns in which some row says something."""
     return {name: ones for name, ones in cells.items() if any(x not in (NOTHING, "") for x in ones)}
+
+
+def _seeds(frame: pd.DataFrame) -> list[str]:
+    """Return of how many seeds a row's values are means, nothing where all have one."""
+    if not (frame["n_seeds"].dropna() > 1).any():
+        return []
+    return [NOTHING if pd.isna(one) else f"{int(one)}" for one in frame["n_seeds"]]
 
 
 def _number(value: Any) -> str:

@@ -28,7 +28,7 @@ HOWS: Mapping[str, str] = {
 }
 FRONTIER_CAPTION = (
     "frontier of: costs against which no other point of this table has as much {metric} for less; "
-    "dominated: of none\n"
+    "dominated: of none; left out: without seeds that most points have, its mean is another's\n"
     "index loss: 1 - agreement with the method's own exhaustive score; model loss: {metric} that "
     "this score, searched exactly, lacks to {reference}, the mean over seeds; of a fit that "
     "several cases share, from whichever searched it exactly"
@@ -47,6 +47,7 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
     """Return a row for each spot of a plane, numbers in SI base units.
 
     Columns: ``case``, ``setting``, ``scenario``, ``device``, ``quality`` with ``low`` and ``high``,
+    ``n_seeds`` that they are means over and ``missing_seeds`` that most points have,
     the axes of `harness.compare.frontier.AXES` and for each ``on.<axis>``, ``index_loss``,
     ``model_loss``, ``status``, ``reason``, ``warnings``.
     """
@@ -61,6 +62,8 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
             "scenario": scenario(spot.load),
             "device": first.device,
             **{name: getattr(spot, name) for name in names},
+            "n_seeds": len(spot.seeds) or None,
+            "missing_seeds": ", ".join(map(str, spot.missing)),
             **{axis: mean.value if (mean := spot.costs[axis]) else None for axis in AXES},
             "warnings": tuple(_notes(spot)),
         })  # fmt: skip
@@ -77,6 +80,7 @@ def render_frontier(plane: Plane, metric: str, form: Format, caption: str = "") 
         "method": frame["case"].tolist(),
         "setting": frame["setting"].tolist(),
         metric: [quality_text(row) for row in frame.to_dict("records")],
+        "seeds": [_seeds(one) for one in frame["n_seeds"]] if _several(plane) else [],
         **{header: [cell(x, unit) for x in frame[axis]] for axis, (header, unit) in COSTS.items()},
         "frontier of": [
             _place(spot, row) for spot, row in zip(plane.spots, _rows(frame), strict=True)
@@ -136,9 +140,21 @@ def budget_frame(decisions: Sequence[Decision]) -> pd.DataFrame:
 
 def _notes(spot: Spot) -> list[str]:
     """Return what is missing of a spot: records of one that has numbers, and its model loss."""
-    faults = spot.point.faults if spot.competes else []
+    faults = spot.point.faults if spot.seeds else []
     notes = [f"some records are left out, {one}" for one in faults]
+    if spot.missing:
+        names = ", ".join(map(str, spot.missing))
+        notes.append(f"compared with no other point: it lacks seeds {names}, which most have")
     return [*notes, *([spot.loss_note] if spot.loss_note else [])]
+
+
+def _several(plane: Plane) -> bool:
+    """Return whether some number of a plane is a mean over seeds."""
+    return any(len(one.seeds) > 1 for one in plane.spots)
+
+
+def _seeds(n: Any) -> str:
+    return NOTHING if pd.isna(n) else f"{int(n)}"
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -148,6 +164,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
 def _where(plane: Plane) -> str:
     first = plane.spots[0].point.first
     parts = [scenario(plane.load), first.device, f"{first.threads} threads", str(first.profile)]
+    parts += [plane.apart] if plane.apart else []
     return f"plane: {', '.join(parts)}"
 
 
@@ -164,6 +181,8 @@ def quality_text(row: Mapping[Any, Any]) -> str:
 def _place(spot: Spot, row: dict[Any, Any]) -> str:
     if spot.point.first.method == BOUND:
         return "bound"
+    if spot.missing:
+        return "left out"
     if not spot.competes:
         return NOTHING
     return ", ".join(axis for axis in AXES if row[f"on.{axis}"]) or "dominated"

@@ -9,7 +9,7 @@ from harness.report.numbers import counted
 
 
 def places_of(planes: Sequence[Plane], *, with_load: bool = True) -> list[str]:
-    """Return for each plane scenario, device and threads; data and profile where these differ.
+    """Return for each plane scenario, device and threads; what else tells it from others.
 
     ``with_load=False`` is for what is the same under every load.
     """
@@ -27,6 +27,7 @@ def places_of(planes: Sequence[Plane], *, with_load: bool = True) -> list[str]:
             *([name] if len(set(names)) > 1 else []),
             *([f"{size:,} items"] if size else []),
             *([f"profile {profile}"] if len(set(profiles)) > 1 else []),
+            *([plane.apart] if plane.apart else []),
         ]
         places.append(", ".join(parts))
     return places

@@ -108,7 +108,8 @@ def _chart(
     if bound is not None:
         description += f" Dashed: best possible, {bound:.4f}."
     if left_out:
-        description += f" {left_out} points are not valid or not measured here; the table has them."
+        why = "not valid, not measured here, or lack seeds of the others"
+        description += f" {left_out} points are {why}; the table has them."
     return Chart(
         name=f"frontier-{number}-{name.lower()}",
         title=title,

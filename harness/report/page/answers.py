@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.compare.budgets import Budget, Decision, Kind, decide
 from harness.compare.frontier import Plane
 from harness.compare.ladder import Ladder, step_text
-from harness.compare.paired import ALPHA
+from harness.compare.paired import ALPHA, holm
 from harness.compare.points import Pair
 from harness.report.comparison import settings_of
 from harness.report.material import Material
@@ -33,8 +34,9 @@ def answers(
     ----------
     pairs, ranked : of `harness.compare.ranking`.
     """
-    question = f"Which method within {AT_P99_S / MS:g} ms at p99?"
-    found = [(question, one) for one in _fastest(material)]
+    kind, fastest = _fastest(material)
+    question = f"Which method within {AT_P99_S / MS:g} ms at {kind}?"
+    found = [(question, one) for one in fastest]
     found.append(("How sure is the ranking?", _sure(pairs, ranked, material.metric)))
     found += [
         ("What is lost from the model to what is served?", _loss(one, material.metric))
@@ -50,8 +52,11 @@ def answers(
     return found
 
 
-def _fastest(material: Material) -> list[str]:
-    """Return what is best within the first budget, on up to three planes; by p95 without a p99."""
+def _fastest(material: Material) -> tuple[Kind, list[str]]:
+    """Return what is best within the first budget, on up to three planes; by p95 without a p99.
+
+    The percentile stands before: question and answer are of the same one.
+    """
     places = places_of(material.planes)
     kinds: tuple[Kind, Kind] = ("p99", "p95")
     for kind in kinds:
@@ -61,8 +66,8 @@ def _fastest(material: Material) -> list[str]:
             if plane.axis_values(kind)
         ]
         if told:
-            return [f"{BY_P95 if kind == 'p95' else ''}{one}" for one in told[:3]]
-    return [NO_TAIL]
+            return kind, [f"{BY_P95 if kind == 'p95' else ''}{one}" for one in told[:3]]
+    return "p99", [NO_TAIL]
 
 
 def _within(plane: Plane, place: str, material: Material, kind: Kind) -> str:
@@ -85,15 +90,26 @@ def _measured(plane: Plane, decision: Decision) -> str:
     settings = settings_of([one.point for one in plane.spots])
     setting = next(text for one, text in zip(plane.spots, settings, strict=True) if one is spot)
     name = f"{spot.point.first.case} {setting}".strip()
-    return f"Best measured within: {name}, {spot.quality:.4f} at {rounded(latency / MS)} ms."
+    value = f"{spot.quality:.4f}{_over(len(spot.seeds))}"
+    return f"Best measured within: {name}, {value} at {rounded(latency / MS)} ms."
+
+
+def _over(n_seeds: int) -> str:
+    return f" ({n_seeds} seeds)" if n_seeds > 1 else ""
 
 
 def _again(material: Material, pairs: Sequence[Pair]) -> str:
-    """Return the command of the best row, of the first where nothing is ranked."""
+    """Return the command of a valid record of the best row, of the first where none is ranked."""
     rest = "Each row of the overview opens to its own command; all of them stand at the end."
-    best = pairs[0].shown.first if pairs else material.run.records[0]
-    which = "The row with the highest" if pairs else "The first row; none has a"
-    return f"{which} {material.metric}, of {best.case}: `{best.replay}`. {rest}"
+    if not pairs:
+        first = material.run.records[0]
+        which = f"The first row; none has a {material.metric}, of {first.case}"
+        return f"{which}: `{first.replay}`. {rest}"
+    setting = settings_of([one.shown for one in pairs])[0]
+    best = pairs[0].shown.valid[0]
+    name = f"{best.case} {setting}".strip()
+    which = f"The row with the highest {material.metric}, of {name}, seed {best.seed}"
+    return f"{which}: `{best.replay}`. {rest}"
 
 
 def decision_text(decision: Decision, metric: str) -> str:
@@ -119,12 +135,19 @@ def _sure(pairs: Sequence[Pair], ranked: pd.DataFrame, metric: str) -> str:
     best = pairs[0].shown
     setting = settings_of([one.shown for one in pairs])[0]
     value = ranked.iloc[0]["value"]
+    name = f"{best.first.case} {setting}".strip()
+    mean = f"{value:.4f}{_over(len({one.seed for one in best.valid}))}"
+    parts = _by_queries(ranked) if ranked["p"].notna().any() else _by_seeds(ranked)
+    return f"{name} has the highest {metric}, {mean}{'; ' if parts else ''}{', '.join(parts)}."
+
+
+def _by_queries(ranked: pd.DataFrame) -> list[str]:
+    """Return how many points are worse by the test over queries, and over seeds where several."""
     tested = ranked[ranked["p"].notna()]
     counts = tested["status"].value_counts()
     worse, open_ = int(counts.get("worse", 0)), int(counts.get("not shown", 0))
     same = int(counts.get("identical", 0))
-    name = f"{best.first.case} {setting}".strip()
-    seeds = int(tested["n_seeds"].max()) if len(tested) else 1
+    seeds = int(tested["n_seeds"].max())
     over = f" over queries and over {seeds} seeds" if seeds > 1 else ""
     parts = [f"{worse} of {len(tested)} other points are worse for sure{over} (Holm, 5 %)"]
     if open_:
@@ -132,17 +155,36 @@ def _sure(pairs: Sequence[Pair], ranked: pd.DataFrame, metric: str) -> str:
         more = f" ({alone} of them do when tested alone)" if alone else ""
         parts.append(f"{open_} are not shown to differ{more}")
     parts += [f"{same} return the same"] if same else []
-    parts += [f"{refused} could not be paired"] if (refused := _refused(ranked)) else []
-    return f"{name} has the highest {metric}, {value:.4f}; {', '.join(parts)}."
+    refused = int((ranked["p"].isna() & (ranked["status"] != "baseline")).sum())
+    parts += [f"{refused} could not be paired"] if refused else []
+    return parts
+
+
+def _by_seeds(ranked: pd.DataFrame) -> list[str]:
+    """Return why nothing was tested over queries, and what the test over seeds says instead."""
+    others = ranked[ranked["status"] != "baseline"]
+    if others.empty:
+        return []
+    why = "; ".join(dict.fromkeys(str(one) for one in others["reason"].dropna()))
+    parts = [f"nothing could be tested over queries{f' ({why})' if why else ''}"]
+    known = others[others["p_seeds"].notna()]
+    if known.empty:
+        return [*parts, "nor over seeds"]
+    adjusted = np.array(holm([float(one) for one in known["p_seeds"]]))
+    below = known["difference"].to_numpy(float) < 0
+    worse = int(((adjusted < ALPHA) & below).sum())
+    least, most = int(known["n_seeds"].min()), int(known["n_seeds"].max())
+    seeds = f"{most}" if least == most else f"{least} to {most}"
+    parts.append(
+        f"by {seeds} seeds alone {worse} of {len(known)} other points are worse (Holm, 5 %)"
+    )
+    rest = len(others) - len(known)
+    return [*parts, *([f"{rest} have too few seeds for that"] if rest else [])]
 
 
 def _clear_alone(tested: pd.DataFrame) -> "pd.Series[bool]":
     """Return which rows are clear at 5 % over queries and over seeds, others not counted."""
     return (tested["p"] < ALPHA) & (tested["p_seeds"].astype(float).fillna(0.0) < ALPHA)
-
-
-def _refused(ranked: pd.DataFrame) -> int:
-    return int((ranked["p"].isna() & (ranked["status"] != "baseline")).sum())
 
 
 def _loss(ladder: Ladder, metric: str) -> str:

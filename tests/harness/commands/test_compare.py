@@ -200,6 +200,35 @@ def test_several_folders_are_one_run(parts, capsys):
         assert all("777" in one for one in rows)
 
 
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        ({"metrics_version": 8}, "metrics version: baseline 7, here 8"),
+        ({"metrics": {"recall@10": 0.5, "recall@99": 0.5}}, "k: baseline 10, here 99"),
+        (
+            {"environment": {"python": "3.11.7", "numpy": "9"}},
+            "library numpy: baseline 2.4.6, here 9",
+        ),
+    ],
+)
+def test_folders_that_do_not_compare_are_not_joined(parts, capsys, edit, reason):
+    """Another version of metrics, length of lists or library keeps records out, and is told.
+
+    A record of the first folder that failed, and tells nothing, takes none of them in.
+    """
+    change(Path(parts[0]), lambda one: {**one, "metrics_version": 7})
+    extra = {"trial_id": "f", "case": "f", "status": "failed", "reason": "x", "metrics": {}}
+    path = Path(parts[0]) / "records.jsonl"
+    first = json.loads(path.read_text().splitlines()[0])
+    path.write_text(path.read_text() + json.dumps({**first, **extra, "metrics_ci": {}}) + "\n")
+    change(Path(parts[1]), lambda one: {**one, "case": "z", "metrics_version": 7, **edit})
+    for view in ("main", "frontier"):
+        assert main(["compare", *parts[:2], "--join", "--view", view, "--format", "markdown"]) == 0
+        text = capsys.readouterr().out
+        assert f"not joined: 2 records of {parts[1]}: {reason}" in text
+        assert "| z" not in text
+
+
 def test_a_page_of_several_folders_lies_in_the_first(parts, capsys):
     """The page holds the rows of all, and says what was not joined."""
     assert main(["report", *parts]) == 0

@@ -17,6 +17,7 @@ from harness.compare.budgets import (
 from harness.compare.frontier import is_pareto, planes_of
 from harness.compare.points import points_of
 from harness.compare.quality import Reader
+from harness.report.frontier_tables import render_frontier
 
 
 def spread(mean, n=400):
@@ -78,6 +79,82 @@ def test_planes_hold_what_compares(run_of):
     assert [len(one.spots) for one in planes_of(points_of(run), "m@1")] == [2, 2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("change", "apart"),
+    [
+        ({"metrics_version": 2}, ["metrics version 1", "metrics version 2"]),
+        ({"environment": {"numpy": "3"}}, ["numpy 2", "numpy 3"]),
+        ({"metrics": {"m@1": 0.9, "m@50": 0.9}}, ["lists of 1", "lists of 50"]),
+    ],
+)
+def test_other_metrics_libraries_or_lengths_of_lists_are_planes_of_their_own(run_of, change, apart):
+    """Case b is far better, by other rules: it keeps a from no frontier, and the planes say why.
+
+    A record that tells no metrics, as it failed, stands on the plane of the others of its load.
+    """
+    told = {"metrics_version": 1, "environment": {"numpy": "2"}}
+    failed = point("c", 0.5, status="failed", reason="x", metrics={}, **told)
+    run = run_of(point("a", 0.5, **told), failed, point("b", 0.9, **{**told, **change}))
+    planes = planes_of(points_of(run), "m@1")
+    assert [[one.point.first.case for one in x.spots] for x in planes] == [["a", "c"], ["b"]]
+    assert [one.apart for one in planes] == apart
+    assert planes[0].on_frontier("QPS") == [True, False]
+    assert apart[0] in render_frontier(planes[0], "m@1", "text")
+
+
+def test_seeds_by_two_versions_of_a_metric_are_not_pooled(run_of):
+    """Seed 1 by version 1 is .4, seed 2 by version 2 .8: two places, and no mean of .6."""
+    run = run_of(*(point("a", q, seed=n, metrics_version=n) for n, q in ((1, 0.4), (2, 0.8))))
+    planes = planes_of(points_of(run), "m@1")
+    assert [one.spots[0].quality for one in planes] == pytest.approx([0.4, 0.8])
+
+
+def over(case, qualities, **changes):
+    """Return a row for each seed, None for one that is invalid."""
+    bad = {"status": "invalid", "reason": "x"}
+    return [
+        point(case, quality or 0.5, seed=seed, **changes, **({} if quality else bad))
+        for seed, quality in zip((7, 8, 9), qualities, strict=True)
+    ]
+
+
+def test_a_point_that_lost_seeds_beats_nobody_by_the_easy_one_that_is_left(run_of):
+    """Case a has .4, .4, .7, mean .5; b the same with 7 and 8 invalid: its .7 is seed 9 alone.
+
+    The frontier and every budget are a's and c's; b stays in the table, with one seed.
+    """
+    run = run_of(
+        *over("a", (0.4, 0.4, 0.7), index_bytes=10),
+        *over("b", (None, None, 0.7), index_bytes=10),
+        *over("c", (0.3, 0.3, 0.3), index_bytes=5),
+    )
+    plane = plane_of(run)
+    assert [one.seeds for one in plane.spots] == [(7, 8, 9), (9,), (7, 8, 9)]
+    assert [one.missing for one in plane.spots] == [(), (7, 8), ()]
+    assert [one.quality for one in plane.spots] == pytest.approx([0.5, 0.7, 0.3])
+    assert plane.on_frontier("bytes") == [True, False, True]
+    one = decide(plane, Budget("bytes", 20.0), Reader(), "m@1")
+    assert {x.case: x.value for x in one.offers} == {
+        "a": pytest.approx(0.5), "c": pytest.approx(0.3)
+    }  # fmt: skip
+    table = render_frontier(plane, "m@1", "text")
+    cells = [line.split() for line in table.splitlines() if line[:2] in ("a ", "b ", "c ")]
+    assert [(one[0], one[3]) for one in cells] == [("a", "3"), ("b", "1"), ("c", "3")]
+    assert "lacks seeds 7, 8, which most have" in table
+    assert "left out" in table
+
+
+def test_a_seed_that_most_points_have_not_counts_for_nobody(run_of):
+    """Case a was run with seeds 1 and 2, b and c with 1: its .8 of seed 2 is not in its mean."""
+    run = run_of(
+        point("a", 0.4, qps=10.0), point("a", 0.8, seed=2, qps=90.0), point("b", 0.5),
+        point("c", 0.3),
+    )  # fmt: skip
+    first = plane_of(run).spots[0]
+    assert (first.quality, first.seeds, first.missing) == (pytest.approx(0.4), (1,), ())
+    assert first.costs["QPS"].value == pytest.approx(10.0)
+
+
 def ivf(*, sizes=(10, 1_000)):
     return [
         point("ivf", 0.4, nprobe=1, qps=1600.0, index_bytes=sizes[0], latency_p99_s=0.001),
@@ -133,6 +210,36 @@ def test_who_leads_in_quality_is_decided_by_query(run_of):
     unsure = decided(run_of(*ivf(), noisy), Budget("bytes", 100.0))
     assert unsure.leader is None
     assert "within noise" in unsure.why
+
+
+def sampled(mean, scored, n=400):
+    """Return n values of the given mean in ``scored``, NaN elsewhere."""
+    values = np.full(n, np.nan)
+    values[scored] = mean + np.tile([-0.05, 0.05], n)[: len(values[scored])]
+    return values
+
+
+def test_queries_that_were_not_scored_say_nothing_of_who_leads(run_of):
+    """Of 400 queries each side scored half, 100 both: two equal means stay undecided by these.
+
+    Means of 0.9 and 0.5 are clear on the 100, and where no query was scored twice nothing is.
+    """
+    half, other, rest = slice(0, 200), slice(100, 300), slice(200, 400)
+
+    def of(a, b, where):
+        made = [("a", sampled(a, half), 10), ("b", sampled(b, where), 20)]
+        return run_of(*((case, {"m@1": v}, {"index_bytes": size}) for case, v, size in made))
+
+    noise = np.random.default_rng(5).random(400)
+    first, second = (np.where(np.isnan(sampled(0, one)), np.nan, noise) for one in (half, other))
+    equal = run_of(
+        ("a", {"m@1": first}, {"index_bytes": 10}),
+        ("b", {"m@1": second[::-1]}, {"index_bytes": 20}),
+    )
+    assert "within noise" in decided(equal, Budget("bytes", 99.0)).why
+    assert decided(of(0.9, 0.5, other), Budget("bytes", 99.0)).leader == "a"
+    why = decided(of(0.9, 0.5, rest), Budget("bytes", 99.0)).why
+    assert "no query scored on both sides" in why
 
 
 def test_a_case_wholly_within_the_budget_stands_with_its_best_point(run_of):

@@ -45,6 +45,45 @@ def test_a_failed_rung_is_left_out(run_of):
     assert [x.scoring for x in one.rungs] == ["unquantised", "served"]
 
 
+def test_a_ladder_stands_on_the_seeds_that_all_rungs_have(run_of):
+    """Seed 2 of served is invalid: .5 becomes .4 of seed 1, not .6, the mean with seed 2."""
+    bad = {"status": "invalid", "reason": "x"}
+    run = run_of(
+        rung("unquantised", 0.5), rung("unquantised", 0.7, seed=2),
+        rung("served", 0.4), rung("served", 0.6, seed=2, **bad),
+    )  # fmt: skip
+    [one] = ladders(points_of(run), "m@1")
+    assert [x.value for x in one.rungs] == pytest.approx([0.5, 0.4])
+    assert one.rungs[1].step["difference"] == pytest.approx(-0.1)
+
+
+def test_the_best_of_a_ranking_has_the_seeds_of_the_others(run_of):
+    """Case b has .9 in seed 2 alone, where a has .9 too, with a mean of .5: a leads, b is last.
+
+    The row of b is of the seed that both have.
+    """
+    bad = {"status": "invalid", "reason": "x"}
+    made = [("a", 0.1, 0.9, {}), ("b", 0.1, 0.9, bad), ("c", 0.3, 0.3, {}), ("d", 0.2, 0.2, {})]
+    run = run_of(
+        *((case, {"m@1": np.full(400, one)}, {"seed": 1, **how}) for case, one, _, how in made),
+        *((case, {"m@1": np.full(400, two)}, {"seed": 2}) for case, _, two, _ in made),
+    )
+    pairs = against_best(points_of(run), "m@1")
+    assert [one.shown.first.case for one in pairs] == ["a", "c", "d", "b"]
+    frame = ranking(pairs, "m@1")
+    assert frame["value"].tolist() == pytest.approx([0.5, 0.3, 0.2, 0.9])
+    assert frame["base_value"].tolist()[3] == pytest.approx(0.9)
+    assert frame["status"].tolist()[3] == "identical"
+
+
+def test_a_point_by_another_version_of_the_metrics_is_not_the_best(run_of):
+    """Case c has .9 by version 2; a is the best of the two that version 1 scored."""
+    made = [("a", 0.5, 1), ("b", 0.4, 1), ("c", 0.9, 2)]
+    run = run_of(*((x, {"m@1": np.full(400, q)}, {"metrics_version": v}) for x, q, v in made))
+    pairs = against_best(points_of(run), "m@1")
+    assert [one.shown.first.case for one in pairs] == ["a", "b"]
+
+
 def test_all_points_are_ranked_against_the_best(run_of):
     """0.6 is the best, 0.5 is worse on every query; bounds, failures and other data stay out."""
     made = {name: np.full(400, mean) for name, mean in (("a", 0.5), ("b", 0.6), ("c", 0.4))}

@@ -118,6 +118,21 @@ def test_seeds_that_nobody_searched_exactly_are_named(run_of):
     assert served.loss_note == "model loss without seeds 2, which nobody searched exactly"
 
 
+def test_the_reference_of_a_run_without_a_bound_has_the_seeds_of_the_others(run_of):
+    """Case b has .9 in seed 2 alone and is no reference: a, .5 and .7, is, and lacks nothing.
+
+    c, .4 and .6, lacks .1; b, of seed 2, counts from a's seed 2.
+    """
+    rows = [
+        *(row("a", quality, 1.0, seed=seed) for seed, quality in ((1, 0.5), (2, 0.7))),
+        *(row("c", quality, 1.0, seed=seed) for seed, quality in ((1, 0.4), (2, 0.6))),
+        row("b", 0.1, 1.0, seed=1, status="invalid", reason="x"), row("b", 0.9, 1.0, seed=2),
+    ]  # fmt: skip
+    [plane] = planes_of(points_of(run_of(*rows)), "m@1")
+    found = {one.point.first.case: one.model_loss for one in plane.spots}
+    assert found == {case: pytest.approx(x) for case, x in (("a", 0.0), ("c", 0.1), ("b", -0.2))}
+
+
 def test_records_without_agreement_say_so(run_of):
     """No agreement at this length was recorded: the note names what is missing."""
     [plane] = planes_of(points_of(run_of(("a", {"m@1": [0.5]}))), "m@1")

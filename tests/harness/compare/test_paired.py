@@ -77,6 +77,13 @@ def test_cells_without_numbers_are_refused(values):
         compare_paired([np.ones(2), values], seed=0)
 
 
+@pytest.mark.parametrize("function", [sign_flip_p, bootstrap_bounds])
+def test_differences_that_are_no_numbers_have_no_interval_and_no_p(function):
+    """A NaN would pass as clear: neither ``low <= 0`` nor ``p >= 0.05`` holds of it."""
+    with pytest.raises(ValueError, match="1 of 4 differences are not finite"):
+        function(np.array([[1.0, 2.0], [1.0, np.nan]]), seed=0)
+
+
 def test_holm_by_hand():
     """Sorted .005, .01, .03, .04 times 4, 3, 2, 1: .02, .03, .06, .04, made not to fall: .06."""
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -1,5 +1,7 @@
 """Quality compared: pairs by query, seeds and repeats in their places, nothing lost."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,42 @@ def test_what_does_not_compare_is_refused_with_the_reason(run_of, changes, reaso
     row = rows(run)[1]
     assert (row["status"], row["reason"]) == ("refused", reason)
     assert np.isnan(row["difference"])
+
+
+def test_without_values_by_query_both_means_are_over_the_seeds_of_the_difference(run_of):
+    """By seed a has .4, .6, .8 and b, whose seed 1 is invalid, .5 and .7: of 2 and 3, .7 and .6.
+
+    With means over all valid seeds b would stand at .6 against .6, and be worse by .1.
+    """
+    bad = {"status": "invalid", "reason": "too fast"}
+    made = [("a", (0.4, 0.6, 0.8)), ("b", (0.3, 0.5, 0.7))]
+    run = run_of(
+        *(
+            (case, {"m@1": [value]}, {"seed": seed, **(bad if (case, seed) == ("b", 1) else {})})
+            for case, values in made
+            for seed, value in enumerate(values, 1)
+        )
+    )
+    row = rows(dataclasses.replace(run, read=lambda record: None))[1]
+    assert (row["base_value"], row["value"]) == (pytest.approx(0.7), pytest.approx(0.6))
+    assert (row["difference"], row["n_seeds"]) == (pytest.approx(-0.1), 2)
+    assert row["reason"] == "values per query were not kept"
+    assert row["warnings"] == (
+        "seeds 1 are on one side only and left out",
+        "some records are left out, invalid: too fast",
+    )
+
+
+def test_a_metric_of_the_whole_run_is_a_mean_over_the_shared_seeds_too(run_of):
+    """Seed 2 of a has coverage .9 and b has no seed 2: .5 against .75, not .7."""
+    run = run_of(
+        ("a", {"m@1": A}, {"metrics": {"m@1": 0.5, "coverage@1": 0.5}}),
+        ("a", {"m@1": A}, {"metrics": {"m@1": 0.5, "coverage@1": 0.9}, "seed": 2}),
+        ("b", {"m@1": B}, {"metrics": {"m@1": 0.6, "coverage@1": 0.75}}),
+    )
+    row = rows(run, metrics=["coverage@1"])[1]
+    assert (row["base_value"], row["value"], row["difference"]) == (0.5, 0.75, 0.25)
+    assert row["warnings"][1] == "seeds 2 are on one side only and left out"
 
 
 def test_other_queries_are_refused(run_of):

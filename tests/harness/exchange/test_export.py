@@ -1,6 +1,7 @@
 """`matchbench export`: the program that a format is for reads it, and agrees with the records."""
 
 import csv
+import dataclasses
 import json
 
 import asv.benchmarks
@@ -19,12 +20,16 @@ from harness.cli import main
 from harness.commands.export import FORMATS
 from harness.data.catalog import load_log
 from harness.data.splits import hash_of_data
+from harness.errors import ExchangeError
+from harness.exchange.action_benchmark import FILES
 from harness.exchange.ann_csv import COLUMNS
 from harness.exchange.ann_results import read_result
 from harness.exchange.asv_history import benchmark_name, write_asv
 from harness.exchange.measures import measures_of
 from harness.exchange.point import points_of
 from harness.exchange.table_file import flat_frame
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def read_by_fastparquet(path):
@@ -151,6 +156,41 @@ def test_a_result_file_of_ann_benchmarks(run, tmp_path):
     assert again.facts["name"] == "clear"
 
 
+def test_the_rate_of_arrivals_is_nobody_s_qps(run, tmp_path, capsys):
+    """A server load of 200/s has its latencies in every format, its QPS in none, and it is told.
+
+    Of the load without a fixed rate the 1,000 QPS stay.
+    """
+    first = json.loads(run.records[0].to_json())
+    server = {"kind": "server", "queries": 200, "batch": 1, "rate": 200.0}
+    lines = [first, {**first, "load": server, "qps": 224.0}]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "records.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (folder / "per_query").symlink_to(run.folder / "per_query")
+    told = "1 records under server(200/s): the rate is the load's own"
+
+    def out(form, name):
+        assert main(["export", str(folder), "--to", form, "-o", str(tmp_path / name)]) == 0
+        assert told in capsys.readouterr().err
+        return tmp_path / name
+
+    with out("ann-benchmarks-csv", "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [one["qps"] for one in rows] == ["1000.0", ""]
+    assert [one["queriessize"] for one in rows] == ["0.002", ""]
+    assert rows[1]["p50"] == rows[0]["p50"] != ""
+    names = [one.name for one in out("ann-benchmarks", "hdf5").rglob("*.hdf5")]
+    assert names == [f"tied+{first['load']['kind']}.hdf5"]
+    entries = json.loads((out("github-action-benchmark", "g") / FILES["higher"]).read_text())
+    rates = [one["name"] for one in entries if one["name"].endswith("/qps")]
+    assert rates == [f"quickstart/tied/{first['load']['kind']}/qps"]
+    known = asv.benchmarks.Benchmarks.load(asv_config(out("asv", "asv")))
+    points = {name.rpartition("track_")[2]: one["params"][0] for name, one in known.items()}
+    assert not any("server" in one for one in points["query_s"])
+    assert any("server" in one for one in points["latency_p50_s"])
+
+
 def test_the_csv_of_ann_benchmarks(run, tmp_path):
     """Its columns in its order; milliseconds and kilobytes; what was not measured is empty."""
     export(run, "ann-benchmarks-csv", tmp_path / "a.csv")
@@ -208,6 +248,58 @@ def test_repeats_become_samples_that_asv_keeps(run, tmp_path, record_of):
     assert result.date == 1_700_000_000_000
     write_asv(tmp_path, measures, lambda _: 1_700_000_000)  # again: the folder stays readable
     assert len(asv.benchmarks.Benchmarks.load(asv_config(tmp_path))) == len(measures)
+
+
+def test_two_suites_of_one_revision_stand_in_one_history(tmp_path, record_of):
+    """Suite one at 100 QPS, then two at 50: asv reads both, and one anew, at 200, replaces its own.
+
+    The folder is one file of results, as revision, machine and Python are the same.
+    """
+    common = {"commit": COMMIT, "started_at": "2026-01-01T00:00:00+00:00"}
+    names = {}
+    for suite, qps in (("one", 100.0), ("two", 50.0), ("one", 200.0)):
+        measures = measures_of(points_of([record_of("a", suite=suite, qps=qps, **common)]))
+        write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+        names[suite] = next(benchmark_name(one) for one in measures if one.name == "qps")
+    [result] = list(asv.results.iter_results(str(tmp_path)))
+    known = asv.benchmarks.Benchmarks.load(asv_config(tmp_path))
+    assert set(result.get_all_result_keys()) == set(known) >= set(names.values())
+    params = [["'a'"]]
+    assert result.get_result_value(names["one"], params) == [0.005]
+    assert result.get_result_value(names["two"], params) == [0.02]
+
+
+def test_records_of_uncommitted_code_are_no_part_of_a_history(run, tmp_path, capsys):
+    """Of two cases the one with +dirty is left out and named; both dirty leave nothing to write."""
+    lines = [json.loads(one.to_json()) for one in run.records[:2]]
+    lines[0]["commit"] += "+dirty"
+    records = tmp_path / "records.jsonl"
+    records.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    command = ["export", str(tmp_path), "--to", "asv", "-o", str(tmp_path / "asv")]
+    assert main(command) == 0
+    assert "left out 1 records of uncommitted code: tied" in capsys.readouterr().err
+    params = asv.benchmarks.Benchmarks.load(asv_config(tmp_path / "asv")).popitem()[1]["params"]
+    assert params == [["'clear'"]]
+    lines[1]["commit"] += "+dirty"
+    records.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    assert main(command) == 2
+    assert "every record is of uncommitted code" in capsys.readouterr().err
+    changed = dataclasses.replace(run.records[1], commit=COMMIT + "+dirty")
+    with pytest.raises(ExchangeError, match=r"\+dirty', expected a git revision"):
+        write_asv(tmp_path, measures_of(points_of([changed])), lambda _: 0)
+
+
+def test_a_file_of_results_that_asv_did_not_write_is_not_replaced(tmp_path, record_of):
+    """Neither JSON cut short nor other columns are merged with: the export names the file."""
+    fields = {"commit": COMMIT, "started_at": "2026-01-01T00:00:00+00:00"}
+    measures = measures_of(points_of([record_of("a", **fields)]))
+    *_, path = write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+    other = {**json.loads(path.read_text()), "result_columns": ["result"]}
+    for text, message in (("{", "is not JSON"), (json.dumps(other), "holds other columns")):
+        path.write_text(text)
+        with pytest.raises(ExchangeError, match=message):
+            write_asv(tmp_path, measures, lambda _: 1_700_000_000)
+        assert path.read_text() == text
 
 
 def test_two_files_for_the_action_one_for_each_direction(run, tmp_path):

@@ -51,6 +51,18 @@ def test_the_words_of_a_profile_are_its_numbers(name):
         assert f"{profile.repeats} fresh" in words
 
 
+def test_every_version_that_records_name_is_told():
+    """Two versions of numpy and of the metrics, lists of two lengths: not the first's alone."""
+    other = replace(
+        BASE, environment={**BASE.environment, "numpy": "3.0"}, metrics={"m@99": 0.5},
+        metrics_version=9,
+    )  # fmt: skip
+    said = caption_of([replace(BASE, metrics={"m@5": 0.5}, metrics_version=8), other])
+    for part in ("numpy 2.4.6 or 3.0", "metrics version 8 or 9: ", "lists of 5 or 99: "):
+        assert part in said, part
+    assert "lists of" not in caption_of([BASE, FAILED])
+
+
 def test_a_server_states_where_its_latency_begins():
     """Queueing counts: the reader is told from when."""
     load = {"kind": "server", "rate": 50.0, "batch": 1}

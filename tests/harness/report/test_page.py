@@ -1,5 +1,6 @@
 """The page: one file that fetches nothing, loses no row, and says what it does not have."""
 
+import dataclasses
 import html
 import json
 import re
@@ -107,6 +108,44 @@ def test_the_best_row_s_command_stands_in_the_answers(page):
     assert "<code>matchbench run made --methods sparcode --force</code>" in short
 
 
+def test_the_command_shown_is_of_a_valid_record_and_names_setting_and_seed(run_of):
+    """Seed 1 of the best point is invalid: its command is not the one to run again."""
+    bad = {"status": "invalid", "reason": "x"}
+    rows = [
+        ("a", {"m@1": [q]}, {"seed": seed, "search": {"n": n}, "replay": f"run {n} {seed}", **how})
+        for n, q, seed, how in ((1, 0.2, 1, bad), (1, 0.2, 2, {}), (2, 0.1, 2, {}))
+    ]
+    words = _short(page_of(material_of(run_of(*rows), "m@1", lambda record: None)))
+    assert "The row with the highest m@1, of a n=1, seed 2: run 1 2" in words
+
+
+def test_without_values_by_query_the_answer_is_what_seeds_say(run_of):
+    """By three seeds b lacks .3 with an SD of .01, c .1 +- .1: b is worse, of c it is not shown.
+
+    Steps of a ladder say why they were not tested, no bare word after a number.
+    """
+    made = {"a": (0.6, 0.61, 0.62), "b": (0.3, 0.32, 0.31), "c": (0.4, 0.51, 0.62)}
+    rows = [
+        (case, {"m@1": [q]}, {"seed": seed, "search": {"scoring": scoring}})
+        for (case, values), scoring in zip(
+            [*made.items(), ("a", made["b"])], ("unquantised", *"xx", "served"), strict=True
+        )
+        for seed, q in enumerate(values)
+    ]
+    run = dataclasses.replace(run_of(*rows), read=lambda record: None)
+    words = _short(page_of(material_of(run, "m@1", lambda record: None)))
+    assert (
+        "a scoring=unquantised has the highest m@1, 0.6100 (3 seeds); nothing could be tested over "
+        "queries (values per query were not kept), by 3 seeds alone 2 of 3 other points are worse"
+    ) in words
+    assert "of 0 other points" not in words
+    assert "unquantised to served: -0.3000, over 3 seeds [" in words
+    assert "], values per query were not kept." in words
+    single = dataclasses.replace(run_of(*rows[::3]), read=lambda record: None)
+    words = _short(page_of(material_of(single, "m@1", lambda record: None)))
+    assert "nothing could be tested over queries (values per query were not kept), nor" in words
+
+
 def test_what_decides_stands_before_the_numbers(elements, page):
     """Status and command are the second and third column: no screen is too narrow for them."""
     table = page[page.index('<table id="rows">') :]
@@ -129,6 +168,8 @@ def test_without_a_p99_the_answer_is_by_p95_and_says_so(run_of):
     )
     words = _short(page_of(material_of(run, "m@1", lambda record: None)))
     assert "By p95, as no record holds a p99" in words
+    assert "Which method within 1 ms at p95?" in words
+    assert "at p99?" not in words
     assert "single_stream, cpu, 1 thread: a with m@1 0.5000, the only one within." in words
     assert "Best measured within: a, 0.5000 at 0.4 ms." in words
     bare = run_of(("a", {"m@1": [0.4, 0.6]}))
