@@ -16,6 +16,8 @@ from typing import Any, Self
 from harness.errors import RecordError
 
 SCHEMA = 4
+# A warning: the split has select_on = "test", and the method chose by its validation part.
+SELECTED_ON_TEST = "EPOCH CHOSEN ON TEST: an upper value, comparable with figures made so alone"
 
 
 class Status(StrEnum):

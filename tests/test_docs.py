@@ -1,5 +1,6 @@
 """What the documents say is so: commands parse, names exist, links lead somewhere."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -116,6 +117,33 @@ def test_published_figures_fit_their_suite(path):
         assert one.dataset == suite.dataset
         assert set(one.metrics) <= set(suite.metrics)
         assert (one.case in cases and one.tolerance > 0) or one.not_run, one.method
+
+
+ON_TEST = "_selected_on_test"
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "suites" / "known_answers").glob(f"*{ON_TEST}.toml")),
+    ids=lambda path: path.name,
+)
+def test_suites_that_select_on_test_ask_the_same_otherwise(path):
+    """Their cases and figures are those of the suite beside them; they judge by all test users."""
+    usual = read_suite(path.with_name(path.name.replace(ON_TEST, "")))
+    suite = read_suite(path)
+    assert suite.split == {**usual.split, "select_on": "test"}
+    assert "select_on" not in usual.split
+    cases = {case.name: case for case in usual.cases}
+    for one in suite.cases:
+        build = {**cases[one.name].build, "n_validation": 0}
+        assert one == dataclasses.replace(cases[one.name], build=build)
+    figures, others = (
+        parse_published(tomllib.loads(one.with_suffix(".published.toml").read_text()), one.name)
+        for one in (path, Path(usual.path))
+    )
+    known = [(one.method, one.source, one.metrics) for one in others]
+    for one in figures:
+        assert (one.method, one.source, one.metrics) in known
 
 
 def test_every_suite_of_known_answers_has_its_figures():

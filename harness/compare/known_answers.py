@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.special import stdtrit
 
 from harness.compare.published import Published
-from harness.record import Record, Status
+from harness.record import SELECTED_ON_TEST, Record, Status
 
 LEVEL = 0.95
 MEETS, BETTER, WORSE = "meets", "better", "worse"
@@ -41,6 +41,11 @@ class Answer:
     records: tuple[Record, ...] = ()
 
     @property
+    def selected_on_test(self) -> bool:
+        """Return whether ours chose by the part that it was measured on."""
+        return any(SELECTED_ON_TEST in one.warnings for one in self.records)
+
+    @property
     def difference(self) -> float | None:
         """Return ours minus the published figure."""
         if self.ours is None or self.figure is None:
@@ -55,7 +60,7 @@ def known_answers(figures: Sequence[Published], records: Sequence[Record]) -> li
     ----------
     figures : those of the records' dataset; others are left out.
     records : standing ones, of one suite. A case with several points (values of build or search
-        parameters, devices) has an answer for each.
+        parameters, devices, splits) has an answer for each.
     """
     datasets = {one.dataset.partition("(")[0] for one in records}
     figures = [one for one in figures if not datasets or one.dataset in datasets]
@@ -124,7 +129,7 @@ def _points(records: Sequence[Record]) -> list[list[Record]]:
     """Return the records by point, in order of appearance; loads and seeds share one."""
     points: dict[str, list[Record]] = {}
     for one in records:
-        key = [one.case, dict(one.build), dict(one.search), one.device]
+        key = [one.case, dict(one.build), dict(one.search), one.device, one.split]
         points.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(one)
     return list(points.values())
 

@@ -13,15 +13,16 @@ from harness.data.split_spec import KINDS, parse_split
 from harness.data.splits import Parts, hash_of_data, split_log
 from harness.errors import DatasetError, near
 
-# Fields of a split that records of schema 3 lack -> what every split was before they existed.
-LATER = {"fields": "all"}
+# Fields of a split that a record may lack -> what such a split is: `fields` is newer than schema 3,
+# `select_on` is not told where it is this.
+LATER = {"fields": "all", "select_on": "validation"}
 
 
 def load_recorded(dataset: str, protocol: str, data_hash: str, root: Path | None) -> Parts:
     """Return the parts that records were measured on.
 
-    A field that a split got after the record was written has the value that all splits had before
-    it existed (`absent_from`); the hash is that of the line as the record has it.
+    A field that a split got after the record was written, or that is told only where it is unusual,
+    has the value of `absent_from`; the hash is that of the line as the record has it.
 
     Parameters
     ----------
@@ -53,10 +54,10 @@ def load_recorded(dataset: str, protocol: str, data_hash: str, root: Path | None
 
 
 def absent_from(protocol: str) -> dict[str, str]:
-    """Return the fields that a record's split lacks because they are newer, with their values.
+    """Return the fields that a record's split lacks, with their values.
 
     >>> absent_from("log(n=1)/leave_last_out(min_rating=None,cold_users=error)")
-    {'fields': 'all'}
+    {'fields': 'all', 'select_on': 'validation'}
     """
     _, _, words = protocol.rpartition("/")
     return {one: value for one, value in LATER.items() if f",{one}=" not in words}

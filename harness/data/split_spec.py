@@ -8,6 +8,7 @@ from harness.errors import near
 from harness.params import parse_params
 
 Cold = Literal["error", "drop", "keep"]
+Part = Literal["validation", "test"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,10 @@ class SplitSpec:
     cold_items : held-out items that no training event shows: refuse, drop, or keep them.
     cold_users : queries whose history is empty: refuse, drop, or keep them.
     fields : ``none`` leaves out what is known of users and items, so that only ids are left.
+    select_on : ``test`` hands the test part to methods as their validation part, so that they
+        choose by what they are then measured on, and gives them training and validation events to
+        learn from. Many published figures were made so, and only suites of known answers may be.
+        It stands in the words of a split where it is ``test`` alone.
     """
 
     kind: ClassVar[str]
@@ -36,6 +41,7 @@ class SplitSpec:
     cold_items: Cold = "error"
     cold_users: Cold = "error"
     fields: Literal["all", "none"] = "all"
+    select_on: Part = "validation"
 
     def __post_init__(self) -> None:
         for name in ("test", "validation", "fold_in"):
@@ -57,8 +63,14 @@ class SplitSpec:
 
     def protocol(self) -> str:
         """Return every choice as one line: ``kind(name=value,...)`` in a fixed order."""
+        return f"{self.kind}({','.join(f'{name}={value}' for name, value in self.table().items())})"
+
+    def table(self) -> dict[str, Any]:
+        """Return every choice by name."""
         values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
-        return f"{self.kind}({','.join(f'{name}={value}' for name, value in values.items())})"
+        if self.select_on == "validation":  # as it was before there was another
+            del values["select_on"]
+        return values
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,8 @@ class Parts:
     ----------
     train : the log without validation and test.
     validation : queries with histories from ``train`` only.
-    full_train : training and validation together.
+    full_train : training and validation together. Where the split selects on test, ``train`` is
+        this too, and ``validation`` is ``test``.
     test : queries with histories from ``full_train`` (or the fold-in of held-out users).
     dataset_id : name and parameters of the data set.
     protocol : the data set and every choice of filter and split, in one line.
@@ -103,6 +104,8 @@ def split_log(log: Log, spec: SplitSpec, dataset_id: str) -> Parts:
         kept, spec, full_train, _share(assigned, "test", (*_KNOWN, TEST_FOLD_IN), TEST)
     )
     _refuse_empty(protocol, training=train.n_events, validation=len(validation), test=len(test))
+    if spec.select_on == "test":
+        train, validation, validation_dropped = full_train, test, {}
     return Parts(
         train,
         validation,
@@ -125,9 +128,12 @@ def split_closed(log: Log, spec: SplitSpec, dataset_id: str) -> ClosedParts:
     Raises
     ------
     DatasetError
-        The log lacks what the protocol needs, or a part comes out empty.
+        The log lacks what the protocol needs, or a part comes out empty; or the protocol selects on
+        the test part, which is then not closed.
     """
     spec, protocol, digest = _named(log, spec, dataset_id)
+    if spec.select_on == "test":
+        raise DatasetError(f'{protocol}: select_on = "test" opens the test part')
     kept = filter_log(log, spec)
     assigned = roles(kept, spec)
     rows = np.flatnonzero(np.isin(assigned, _KNOWN))

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.compare.known_answers import Answer
+from harness.record import SELECTED_ON_TEST
 from harness.report.numbers import NOTHING
+from harness.report.rows import ON_TEST
 from harness.report.table import Format, render_cells
 
 CAPTION = (
@@ -45,7 +47,7 @@ def _cells(answer: Answer, notes: list[str]) -> dict[str, str]:
         "tolerance": NOTHING if figure is None or not figure.case else f"{figure.tolerance:g}",
         "fit s": f"{sum(fits) / len(fits):.1f}" if fits else NOTHING,
         "device": answer.records[0].device if answer.records else NOTHING,
-        "verdict": f"{answer.verdict}{marks}",
+        "verdict": f"{answer.verdict}{ON_TEST if answer.selected_on_test else ''}{marks}",
     }
 
 
@@ -60,7 +62,7 @@ def _ours(answer: Answer) -> str:
 
 def _noted(answer: Answer, notes: list[str]) -> list[int]:
     """Return the numbers of what is said of a row; each text stands once."""
-    texts = [answer.reason]
+    texts = [SELECTED_ON_TEST if answer.selected_on_test else "", answer.reason]
     if answer.figure is not None:
         one = answer.figure
         told = f" ({one.protocol})" if one.protocol else ""

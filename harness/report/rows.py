@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from harness.compare.scenario import scenario
-from harness.record import Status
+from harness.record import SELECTED_ON_TEST, Status
 
 VERDICTS: Mapping[str, str] = {Status.OK: "VALID", Status.INVALID: "INVALID"}
+ON_TEST = ", epoch chosen on test"
 LONGEST = 40  # characters of a reason that stand in the row; longer ones become a footnote
 # A number that stands by itself, not one within a name such as p99 or libgomp.so.1.
 _NUMBER = re.compile(r"(?<![\w.-])\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w.-]*[A-Za-z_])")
@@ -45,9 +46,10 @@ def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str
 def verdicts(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Return for each row its verdict with reason and note numbers, and the notes, numbered from 1.
 
-    A row is ``VALID``, ``INVALID`` with what makes it so, or ended as its status says. Warnings
-    are notes, each text once; so is a reason too long for a column. Warnings that differ in numbers
-    alone share a note, which says from where to where the numbers go.
+    A row is ``VALID``, ``INVALID`` with what makes it so, or ended as its status says; one whose
+    method chose by what it is measured on says that too. Warnings are notes, each text once; so is
+    a reason too long for a column. Warnings that differ in numbers alone share a note, which says
+    from where to where the numbers go.
     """
     notes: dict[str, list[str]] = {}
     cells = []
@@ -55,6 +57,7 @@ def verdicts(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         frame["status"], frame["reason"], frame["warnings"], strict=True
     ):
         text, marked = VERDICTS.get(status, str(status)), []
+        text += ON_TEST if SELECTED_ON_TEST in warnings else ""
         if isinstance(reason, str) and len(reason) > LONGEST:
             marked.append((reason, _one_line(reason)))
         elif isinstance(reason, str):

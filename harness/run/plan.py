@@ -22,6 +22,7 @@ from harness.run.suite import Case, Suite, Table, raise_faults
 from harness.run.trial_spec import TrialSpec
 from harness.spaces import parse_space
 
+KNOWN_ANSWERS = "known_answers"  # how the names of suites begin that ask for published figures
 BEST_POSSIBLE = "best_possible"  # ranks by the truth of a synthetic log; no method may see it
 
 
@@ -42,7 +43,7 @@ class Choice:
 def plan_trials(
     suite: Suite, choice: Choice | None = None, faults_of_form: Sequence[str] = ()
 ) -> list[TrialSpec]:
-    """Expand a suite into trials: cases x build grid x devices x seeds, in that order.
+    """Expand a suite into trials: cases x build grid x threads x devices x seeds, in that order.
 
     Raises
     ------
@@ -67,7 +68,8 @@ def plan_trials(
         grids = _grids(case, suite, where, faults)
         if case in wanted:
             devices = dict.fromkeys(choice.devices or suite.devices)
-            axes = (grids, devices, dict.fromkeys(choice.seeds or suite.seeds))
+            seeds = dict.fromkeys(choice.seeds or case.seeds or suite.seeds)
+            axes = (grids, dict.fromkeys(suite.threads), devices, seeds)
             trials += [
                 TrialSpec(
                     case=case.name,
@@ -75,12 +77,13 @@ def plan_trials(
                     build=build,
                     searches=searches,
                     device=device,
+                    threads=threads,
                     seed=seed,
                     repeat=0,
                     tuning=_budget(suite, case),
                     **shared,
                 )
-                for (build, searches), device, seed in itertools.product(*axes)
+                for (build, searches), threads, device, seed in itertools.product(*axes)
             ]
     first: dict[str, TrialSpec] = {}
     for trial in trials:
@@ -119,6 +122,11 @@ def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
         for number, one in enumerate(suite.load, 1)
     ]
     split = _checked(faults, "split", lambda: parse_split(suite.split))
+    if split is not None and split.select_on == "test" and not suite.name.startswith(KNOWN_ANSWERS):
+        faults.append(
+            'split: select_on = "test" chooses by what is then measured; it is for the literal '
+            f"comparison with figures made so, in suites whose name starts with {KNOWN_ANSWERS!r}"
+        )
     known: dict[str, Any] = {}
     if suite.dataset not in DATASETS:
         faults.append(f"dataset: unknown dataset {suite.dataset!r}{near(suite.dataset, DATASETS)}")
@@ -134,10 +142,9 @@ def _shared_values(suite: Suite, faults: list[str]) -> dict[str, Any]:
         "loads": tuple(_plain(one) for one in loads if one is not None),
         "dataset": suite.dataset,
         "dataset_params": known,
-        "split": {} if split is None else {"kind": split.kind, **_plain(split)},
+        "split": {} if split is None else {"kind": split.kind, **split.table()},
         "metrics": suite.metrics,
         "k": max((one.k for one in metrics if isinstance(one, Metric)), default=1),
-        "threads": suite.threads,
         "fit_threads": suite.fit_threads,
         "refit": suite.refit,
         "time_limit_s": float(suite.time_limit_s),

@@ -21,7 +21,8 @@ Table = Mapping[str, Any]
 class Case:
     """One method and the grids of its parameters, as written: a list is a set of values to try.
 
-    ``search`` is one grid or several, whose points are visited one grid after another.
+    ``search`` is one grid or several, whose points are visited one grid after another. ``seeds``
+    are those of the suite where they are None.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case:
     build: Table = field(default_factory=dict)
     search: Table | Sequence[Table] = field(default_factory=dict)
     tune: Table | None = None  # what `matchbench tune` varies; None: what the method's class says
+    seeds: tuple[int, ...] | None = None
 
     @property
     def searches(self) -> Sequence[Table]:
@@ -47,7 +49,8 @@ class Suite:
     split : the split's table, its defaults not yet filled in.
     metrics : names such as ``recall@50``; the largest cut-off is the k of every search.
     load : tables, one per way of sending queries.
-    threads, fit_threads : threads while searching, and while fitting and building.
+    threads, fit_threads : threads while searching, one trial for each number, and while fitting
+        and building.
     refit : methods that choose by validation then learn once more from all training data.
     profile : how long and how often is measured, of `harness.measure.profile`.
     time_limit_s : seconds one trial may take.
@@ -67,7 +70,7 @@ class Suite:
     load: tuple[Table, ...] = ({"kind": "single_stream"},)
     devices: tuple[str, ...] = ("cpu",)
     seeds: tuple[int, ...] = (0,)
-    threads: int = 1
+    threads: tuple[int, ...] = (1,)
     fit_threads: int = 2
     refit: bool = True
     profile: str = "smoke"
@@ -87,7 +90,7 @@ _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "load": list,
     "devices": list,
     "seeds": list,
-    "threads": int,
+    "threads": (int, list),
     "fit_threads": int,
     "refit": bool,
     "profile": str,
@@ -104,12 +107,14 @@ _CASE_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "build": dict,
     "search": (dict, list),
     "tune": dict,
+    "seeds": list,
 }
 _ELEMENTS: Mapping[str, type] = {
     "metrics": str,
     "load": dict,
     "devices": str,
     "seeds": int,
+    "threads": int,
     "case": dict,
     "search": dict,
 }
@@ -184,12 +189,13 @@ def parse_suite(path: Path) -> tuple[Suite | None, list[str]]:
         found = _faults_of(case, f"case {number}: ", _CASE_KEYS, ("method",))
         faults += found
         if not found:
-            cases.append(Case(**{"name": case["method"], **case}))
+            seeds = {"seeds": tuple(case["seeds"])} if "seeds" in case else {}
+            cases.append(Case(**{"name": case["method"], **case, **seeds}))
     if not cases or any(key not in values for key in _REQUIRED if key != "case"):
         return None, faults
-    for key in ("metrics", "load", "devices", "seeds"):
+    for key in ("metrics", "load", "devices", "seeds", "threads"):
         if key in values:
-            values[key] = tuple(values[key])
+            values[key] = tuple(values[key]) if isinstance(values[key], list) else (values[key],)
     suite = Suite(path=str(path), cases=tuple(cases), **values)
     return suite, faults + _faults_of_values(suite)
 
@@ -240,10 +246,14 @@ def _faults_of_values(suite: Suite) -> list[str]:
         for one in suite.devices
         if one not in DEVICES
     ]
+    numbers: list[tuple[str, float | None]] = [("threads", one) for one in suite.threads]
+    numbers += [
+        (key, getattr(suite, key)) for key in ("fit_threads", "time_limit_s", "memory_limit_mb")
+    ]
     faults += [
-        f"{key} = {getattr(suite, key)} must be above 0 and finite"
-        for key in ("threads", "fit_threads", "time_limit_s", "memory_limit_mb")
-        if getattr(suite, key) is not None and not 0 < getattr(suite, key) < math.inf
+        f"{key} = {value} must be above 0 and finite"
+        for key, value in numbers
+        if value is not None and not 0 < value < math.inf
     ]
     if suite.profile not in PROFILES:
         faults.append(f"profile: unknown profile {suite.profile!r}{near(suite.profile, PROFILES)}")

@@ -10,8 +10,9 @@ from harness.measure.device_memory import device_meter
 from harness.measure.phases import Phases
 from harness.measure.workplace import FIT, MEASURE, Workplace
 from harness.params import parse_params
+from harness.record import SELECTED_ON_TEST
 from harness.registry import load_method
-from harness.retriever import Retriever
+from harness.retriever import Capability, Retriever
 from harness.run.checkpoints import checkpoint_folder
 from harness.run.first_look import look_first
 from harness.run.fits import fit_folder, shares_fits
@@ -62,7 +63,11 @@ def run_trial(spec: TrialSpec, place: Place, sender: Sender) -> None:
         phases.peak_bytes,
         offline_memory(phases, seen, served.memory, fit),
         parts.full_train.n_items,
-        tuple(dict.fromkeys((*phases.warnings, *served.warnings, *of_fit))),
+        tuple(
+            dict.fromkeys(
+                (*_of_selection(spec, retriever), *phases.warnings, *served.warnings, *of_fit)
+            )
+        ),
         seen.allocator_bytes,
         None if fit is None else fit.attempt,
     )
@@ -88,6 +93,12 @@ def make_retriever(spec: TrialSpec, sender: Sender, truth: Any) -> Retriever:
         raise MissingDeviceError(f"runs on {', '.join(cls.devices)}, not on {spec.device}")
     params = parse_params(cls.BuildParams, spec.build)
     return cls(params, device=spec.device, seed=seed, progress=sender.stage)
+
+
+def _of_selection(spec: TrialSpec, retriever: Retriever) -> tuple[str, ...]:
+    """Return what to know of a method that chose by what it is measured on."""
+    chooses = Capability.VALIDATION in retriever.capabilities
+    return (SELECTED_ON_TEST,) if chooses and spec.split.get("select_on") == "test" else ()
 
 
 def describe(search: Table) -> str:

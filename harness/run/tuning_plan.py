@@ -102,8 +102,8 @@ def plan_tuning(
 ) -> list[TuningCase]:
     """Return what is tuned of each case that the choice wants, in the suite's order.
 
-    The first device and the first seed of the suite or the choice are used. A case is tuned from
-    one point: a build grid of several is refused.
+    The first device, number of threads and seed of the suite, the case or the choice are used. A
+    case is tuned from one point: a build grid of several is refused.
 
     Raises
     ------
@@ -121,6 +121,10 @@ def plan_tuning(
         metrics=(metric,),
         devices=suite.devices[:1],
         seeds=suite.seeds[:1],
+        threads=suite.threads[:1],
+        cases=tuple(
+            dataclasses.replace(one, seeds=one.seeds and one.seeds[:1]) for one in suite.cases
+        ),
         profile="smoke",
         tuning={},
         time_limit_s=suite.time_limit_s if time_limit_s is None else time_limit_s,
@@ -134,6 +138,8 @@ def plan_tuning(
         for name, trials in cases.items()
         if len(trials) > 1
     ]
+    if suite.split.get("select_on") == "test":
+        grids.append('split: select_on = "test" has no validation part to tune on')
     raise_faults(suite.path, grids)
     by_name = {case.name: case for case in suite.cases}
     found = [_tuning_case(by_name[name], trials[0]) for name, trials in cases.items()]

@@ -10,19 +10,31 @@ from harness.lists import FloatArray, IntArray
 from harness.seeding import generator
 from methods.batches import Batch, serving_history
 from methods.training.model import RankingModel
+from methods.training.params import TrainingParams
 
-VALIDATION_QUERIES = 1000  # scored exhaustively after each epoch, at most
 SCORED_AT_ONCE = 128
 
 
 def judge_of(
-    model: RankingModel, validation: HeldOut, train: Interactions, max_history: int, seed: int
+    model: RankingModel,
+    validation: HeldOut,
+    train: Interactions,
+    params: TrainingParams,
+    seed: int,
 ) -> Callable[[], float]:
     """Return a function that scores the model on a fixed sample of the validation queries.
 
-    It is the mean of 1 / log2(1 + rank) over held-out items, higher is better.
+    It is the mean of 1 / log2(1 + rank) over their held-out items, higher is better: every item may
+    be returned but those hidden from the query, none is sampled. Neither a metric of the suite nor
+    its cut-off is looked at.
+
+    Parameters
+    ----------
+    params : ``n_validation`` queries are drawn by lot, once, or all are taken; each with the last
+        ``max_history`` items of its history.
     """
-    chosen = generator(seed, "validation").permutation(len(validation))[:VALIDATION_QUERIES]
+    n = params.n_validation or len(validation)
+    chosen = generator(seed, "validation").permutation(len(validation))[:n]
     blocks = [
         chosen[start : start + SCORED_AT_ONCE] for start in range(0, len(chosen), SCORED_AT_ONCE)
     ]
@@ -30,7 +42,9 @@ def judge_of(
     def judge() -> float:
         model.eval()
         with torch.no_grad():
-            gains = [_discounts(model, validation, rows, train, max_history) for rows in blocks]
+            gains = [
+                _discounts(model, validation, rows, train, params.max_history) for rows in blocks
+            ]
         return float(np.concatenate(gains).mean())
 
     return judge

@@ -43,7 +43,7 @@ def train_model(
         training = Training(model, train, params, seed, stop_after or params.epochs)
         judge = None
         if validation is not None:
-            judge = judge_of(model, validation, train, params.max_history, seed)
+            judge = judge_of(model, validation, train, params, seed)
         if checkpoints is None:
             while not training.is_over:
                 training.run_epoch(judge, progress)

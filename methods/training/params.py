@@ -7,7 +7,7 @@ from methods.losses import LossName, RankingLoss
 from methods.negatives import IN_BATCH, NegativesName, Sampling
 
 # Parameters that may be 0, with bounds of their own.
-BOUNDED = ("weight_decay", "popularity_exponent", "gbce_t", "ccl_margin")
+BOUNDED = ("weight_decay", "popularity_exponent", "gbce_t", "ccl_margin", "n_validation")
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -45,6 +45,8 @@ class TrainingParams:
         below 1 in a softmax.
     gbce_t : t of gBCE; 0 is ``bce``.
     ccl_margin, ccl_weight : m and w of ``ccl``.
+    n_validation : validation queries that an epoch is scored by, at most, a fixed sample by lot; 0
+        is all of them. See `methods.training.judge` for the score.
     """
 
     epochs: int = 12
@@ -65,6 +67,7 @@ class TrainingParams:
     gbce_t: float = 0.75
     ccl_margin: float = 0.9
     ccl_weight: float = 150.0
+    n_validation: int = 1000
 
     def check_positive(self, *but: str) -> None:
         """Raise ValueError for a number that is not above 0, those named in ``but`` aside.
@@ -77,6 +80,8 @@ class TrainingParams:
                 continue
             if not value > 0:
                 raise ValueError(f"{one.name} = {value} must be above 0")
+        if self.n_validation < 0:
+            raise ValueError(f"n_validation = {self.n_validation} must be at least 0")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay = {self.weight_decay} must be at least 0")
         if not self.final_rate <= 1:

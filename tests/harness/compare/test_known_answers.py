@@ -7,6 +7,7 @@ import pytest
 
 from harness.compare.known_answers import known_answers, mean_over_seeds
 from harness.compare.published import Published
+from harness.record import SELECTED_ON_TEST
 from harness.report.known_answers import render_known
 
 FIGURE = Published("EASE", "a table", "planted_log", {"m@1": 0.5}, "lambda 80", "ease", 0.01)
@@ -84,3 +85,17 @@ def test_the_table_says_source_difference_and_command(record_of):
     assert "[2] ours differs: seeds" in text
     assert f"[3] again: {record.replay}" in text
     assert text.startswith("where")
+
+
+def test_a_row_whose_epoch_was_chosen_on_test_says_so_and_stands_alone(record_of):
+    """It is neither the mean with the row chosen on validation nor without its mark."""
+    usual = record_of("ease", metrics={"m@1": 0.5})
+    chosen = record_of("ease", split="s(select_on=test)", warnings=(SELECTED_ON_TEST,))
+    chosen = dataclasses.replace(chosen, metrics={"m@1": 0.6})
+    answers = known_answers([FIGURE], [usual, chosen])
+    assert [(one.ours, one.selected_on_test) for one in answers] == [(0.5, False), (0.6, True)]
+    text = render_known(answers, "markdown")
+    marked = [line for line in text.splitlines() if "epoch chosen on test" in line]
+    assert len(marked) == 1
+    assert "| better, epoch chosen on test [" in marked[0]
+    assert f"] {SELECTED_ON_TEST}" in text

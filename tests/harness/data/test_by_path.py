@@ -289,6 +289,7 @@ def test_recorded_words_of_every_kind_of_split():
         {"kind": "global_time", "cold_items": "drop", "cold_users": "drop"},
         {"kind": "held_out_users", "min_user_events": 2},
         {"kind": "per_user_temporal"},
+        {"kind": "per_user_temporal", "select_on": "test"},
     ]
     params = {"n_users": 80, "n_items": 60}
     name, log = dataset_id("planted_log", params), load_log("planted_log", params)

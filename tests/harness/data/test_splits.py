@@ -193,12 +193,33 @@ def test_every_choice_is_in_the_protocol_and_changes_the_hash(kind):
     parts = split_log(log, spec, "log")
     assert parts.protocol.startswith(f"log/{kind}(")
     for one in fields(spec):
-        assert f"{one.name}=" in parts.protocol
+        assert f"{one.name}=" in parts.protocol or one.name == "select_on"
     other = split_log(log, replace(spec, cold_items="drop"), "log")
     assert other.data_hash != parts.data_hash
     assert split_log(log, spec, "other").data_hash != parts.data_hash
     changed = replace(log, ratings=log.ratings + 1)
     assert split_log(changed, spec, "log").data_hash != parts.data_hash
+
+
+@pytest.mark.parametrize("kind", FREE)
+def test_selection_on_test_hands_the_test_part_out_and_says_so(kind):
+    """Learning has all but the test part, validation is the test part, words and hash are others.
+
+    Said or not, validation is the choice without a word: hashes are those from before there was
+    another.
+    """
+    log = random_log()
+    usual, said, other = (
+        split(log, kind=kind, **EVERY, **one)
+        for one in ({}, {"select_on": "validation"}, {"select_on": "test"})
+    )
+    assert "select_on" not in usual.protocol
+    assert "select_on=test" in other.protocol
+    assert said.data_hash == usual.data_hash != other.data_hash
+    assert other.train is other.full_train
+    assert other.validation is other.test
+    assert rows(other.train.events) == rows(usual.full_train.events)
+    assert rows(other.test.relevant) == rows(usual.test.relevant)
 
 
 def test_what_is_open_and_what_is_said_give_one_hash():

@@ -8,7 +8,7 @@ import pytest
 
 from harness.compare.frame import to_frame
 from harness.compare.noise import noise_floor
-from harness.record import Record
+from harness.record import SELECTED_ON_TEST, Record
 from harness.report.noise_table import render_noise
 from harness.report.table import render
 from harness.report.views import VIEWS
@@ -185,6 +185,15 @@ def test_warnings_that_differ_in_numbers_share_a_note():
     assert text.splitlines()[-4:] == [
         "[1] waited 7 to 25% of 2 s", "[2] a.so.1 has 3", "[3] a.so.2 has 3", "[4] p99 of 1"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_a_row_whose_epoch_was_chosen_on_test_says_so_in_its_status(view):
+    """In every view, and the warning stands below; a row that chose on validation does not."""
+    text = table([replace(BASE, warnings=(SELECTED_ON_TEST,))], view)
+    assert text.count("VALID, epoch chosen on test [1]") == 1
+    assert f"[1] {SELECTED_ON_TEST}" in text
+    assert "chosen on test" not in table([BASE], view)
 
 
 def test_a_reason_of_several_lines_stays_in_its_row():

@@ -52,6 +52,29 @@ def test_a_list_is_a_set_of_values(suite):
     assert [one.n_points for one in trials] == [2, 2, 2, 2, 4, 4]  # searches x loads
 
 
+def test_a_case_may_have_seeds_and_a_suite_several_numbers_of_threads(tmp_path):
+    """Own seeds stand in place of the suite's, those of the command in place of both."""
+    text = SUITE.replace('method = "sparcode"', 'method = "sparcode"\nseeds = [3]')
+    path = tmp_path / "grid.toml"
+    path.write_text(text.replace("seeds = [1, 2]", "seeds = [1, 2]\nthreads = [1, 2]", 1))
+    trials = plan_trials(read_suite(path), Choice(methods="sparcode"))
+    assert [(one.threads, one.seed) for one in trials] == [(1, 3), (2, 3)]
+    found = plan_trials(read_suite(path), Choice(seeds=(9,)))
+    assert [(one.threads, one.seed) for one in found] == [(1, 9), (2, 9)] * 3
+
+
+def test_only_suites_of_known_answers_select_on_test(suite):
+    """Elsewhere it is a fault; there trials have other ids, and without it the ids from before."""
+    split = {"kind": "random_per_user", "select_on": "test"}
+    with pytest.raises(SuiteError, match="suites whose name starts with 'known_answers'"):
+        plan_trials(dataclasses.replace(suite, split=split))
+    usual = plan_trials(suite)
+    other = plan_trials(dataclasses.replace(suite, split=split, name="known_answers_grid"))
+    assert not {one.trial_id for one in usual} & {one.trial_id for one in other}
+    assert all("select_on" not in one.split for one in usual)
+    assert all(one.split["select_on"] == "test" for one in other)
+
+
 def test_several_grids_of_one_search_are_visited_in_turn(tmp_path):
     """Points that one product could not hold, in order, and one that two grids share only once."""
     several = """search = [

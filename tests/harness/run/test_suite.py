@@ -30,7 +30,7 @@ def test_a_good_file_reads(tmp_path):
     """A case is named after its method unless it says otherwise; defaults are filled in."""
     read = read_suite(suite(tmp_path, GOOD))
     assert [case.name for case in read.cases] == ["popularity", "again"]
-    assert (read.devices, read.seeds, read.threads, read.refit) == (("cpu",), (0,), 1, True)
+    assert (read.devices, read.seeds, read.threads, read.refit) == (("cpu",), (0,), (1,), True)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,8 @@ def test_a_good_file_reads(tmp_path):
         ('name = "again"', "", "case name 'popularity' is given 2 times"),
         ("metrics =", 'devices = ["gpu"]\nmetrics =', "unknown device 'gpu'; did you mean 'cpu'"),
         ("metrics =", "threads = 0\nmetrics =", "threads = 0 must be above 0"),
+        ("metrics =", "threads = [1, 0]\nmetrics =", "threads = 0 must be above 0"),
+        ("metrics =", "memory_limit_mb = 0\nmetrics =", "memory_limit_mb = 0 must be above 0"),
         ("metrics =", "threads = true\nmetrics =", "threads = True has the wrong type"),
         ("{ kind", "{{ kind", "is not TOML"),
     ],

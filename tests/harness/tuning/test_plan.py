@@ -45,6 +45,15 @@ def test_spaces_come_from_the_table_else_from_the_method(make_suite):
     }
 
 
+def test_a_suite_that_selects_on_test_is_not_tuned(make_suite):
+    """There is no validation part: it is the test part, which a tuning leaves closed."""
+    suite = read_suite(make_suite('method = "popularity"'))
+    split = {**suite.split, "select_on": "test"}
+    suite = dataclasses.replace(suite, name="known_answers_here", split=split)
+    with pytest.raises(SuiteError, match="has no validation part to tune on"):
+        plan_tuning(suite, Choice(), "recall@20")
+
+
 @pytest.mark.parametrize(
     ("space", "fault"),
     [

@@ -103,6 +103,25 @@ def test_hidden_items_do_not_count_as_ranked_above():
     assert trained.validation[0] == 1.0
 
 
+@pytest.mark.parametrize(("n_validation", "scored"), [(2, 2), (0, 5), (1000, 5)])
+def test_an_epoch_is_scored_by_as_many_validation_queries_as_asked_for(n_validation, scored):
+    """A sample by lot, the same in each epoch; 0 and more than there are: all of them."""
+    asked = []
+
+    class Noting(Scripted):
+        def all_scores(self, batch):
+            asked[-1] += len(batch.history)
+            return super().all_scores(batch)
+
+        def begin_epoch(self, epoch, recent):
+            asked.append(0)
+            super().begin_epoch(epoch, recent)
+
+    settings = dataclasses.replace(SETTINGS, n_validation=n_validation)
+    train(Noting([3] * 8), settings, held_out([[0]] * 5, [()] * 5))
+    assert asked == [scored] * 3  # patience 2
+
+
 def test_a_model_that_ties_all_items_stands_in_the_middle():
     """Six equal scores: the expected rank is 1 + 5 / 2."""
 
