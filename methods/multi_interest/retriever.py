@@ -164,7 +164,7 @@ class MultiInterest(Retriever):
     def search_encoded(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
         """Return the k best items for interests; each interest is a query of the index."""
         n, n_interests, _ = encoded.vectors.shape
-        self.search_params.tune(self._index)
+        self.build_params.tune(self._index, self.search_params)
         present = np.arange(n_interests) < encoded.counts[:, None]
         rows, places = np.nonzero(present)
         vectors = np.ascontiguousarray(encoded.vectors[rows, places])
