@@ -7,31 +7,22 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
-from harness.fields import describe_fields, empty_fields
-from harness.interactions import HeldOut, Interactions, Queries
-from harness.lists import FloatArray, IntArray, Lists
-from harness.retriever import Capability, Footprint, Retriever
+from harness.interactions import Interactions, Queries
+from harness.lists import FloatArray, IntArray
+from harness.retriever import Capability, Footprint
 from harness.spaces import Range, Space
-from harness.topk import PAD_ID, PAD_SCORE, TopK, concatenate, select_top_k
+from harness.topk import TopK
 from methods.all_to_all.model import AllToAllModel
 from methods.batches import serving_history
 from methods.encoders.params import EncoderParams
 from methods.encoders.query_tower import QueryTower
 from methods.encoders.state import load_state, state_arrays
+from methods.exhaustive import best_of_all
 from methods.interactions.choice import InteractionName, make_interaction
 from methods.interactions.interaction import Interaction, Sides, take
-from methods.training import (
-    Checkpointing,
-    Trained,
-    histories,
-    seconds_taken_over,
-    train_model,
-)
-
-BLOCK_SCORES = 1 << 24  # scores held at once while searching: 64 MiB
+from methods.training import LearnedRetriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ class AllToAllParams(InteractionParams):
         self.check_encoder(self.dim)
 
 
-class AllToAll(Retriever):
+class AllToAll(LearnedRetriever[AllToAllModel]):
     """Rank items by an interaction of query and item that no index serves: every pair is scored.
 
     It is what is called the upper bound of retrieval by that interaction: encoders, loss, negatives
@@ -89,56 +80,24 @@ class AllToAll(Retriever):
         "n_negatives": (64, 256, 1024),
         "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
     }
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.SCORE,
-            Capability.SAVE,
-            Capability.COUNTERS,
-            Capability.VALIDATION,
-            Capability.REFIT,
-        }
-    )
+    capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
+        Capability.SCORE,
+        Capability.SAVE,
+        Capability.COUNTERS,
+    }
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors",)
-
-    kind: ClassVar[str] = "all_to_all"  # of what is saved
+    kind: ClassVar[str] = "all_to_all"
 
     build_params: InteractionParams
 
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Train until the validation score has not risen for ``patience`` epochs."""
-        self._train(train, validation)
-
-    def refit(self, train: Interactions) -> None:
-        """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, stop_after=self._epochs)
-
-    def _train(
-        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
-    ) -> None:
+    def new_model(self, train: Interactions) -> AllToAllModel:
+        """See `LearnedRetriever`."""
         params = self.build_params
-        torch.manual_seed(self.seed)
-        self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = AllToAllModel(
+        return AllToAllModel(
             train, params.dim, params.hidden, self._new_interaction, self.device, params
         )
-        phase = "fit" if stop_after is None else "refit"
-        checkpoints = Checkpointing.of_phase(self.checkpoint_folder, phase)
-        trained = train_model(
-            self._model,
-            train,
-            validation,
-            params,
-            self.seed,
-            self.progress,
-            stop_after,
-            checkpoints,
-        )
-        self._epochs = trained.epochs
-        if stop_after is None:
-            self._trainings: dict[str, Trained] = {}
-        self._trainings[phase] = trained
 
     def _new_interaction(self, item_width: int) -> Interaction:
         """Return the interaction, untrained, for item features of a width."""
@@ -162,32 +121,10 @@ class AllToAll(Retriever):
         tokens = self._encode(queries)
         self.mark("encode")
         self._distances += len(queries) * n_items
-        rows, found = max(1, BLOCK_SCORES // n_items), []
-        for start in range(0, max(len(queries), 1), rows):
-            with torch.inference_mode():
-                block = take(tokens, slice(start, start + rows))
-                scores = self._interaction.pairs(block, self._items)
-            self.mark("scoring")
-            hidden = queries.hidden.take(np.arange(start, min(start + rows, len(queries))))
-            found.append(self._best(scores, hidden, k))
-        return concatenate(found)
-
-    def _best(self, scores: Tensor, hidden: Lists, k: int) -> TopK:
-        """Return the k best of a block's scores, by the tie rule."""
-        if self.device == "cpu":
-            best = select_top_k(scores.numpy(), k, hidden)
-            self.mark("top_k")
-            return best
-        rows, ids = (torch.from_numpy(one).to(self.device) for one in (hidden.rows, hidden.ids))
-        self.mark("transfer")
-        with torch.inference_mode():
-            scores[rows, ids] = PAD_SCORE
-            values, ids = torch.sort(scores, dim=1, descending=True, stable=True)
-            ids = torch.where(values == PAD_SCORE, PAD_ID, ids)
-        self.mark("top_k")
-        best = TopK(ids[:, :k].cpu().numpy(), values[:, :k].cpu().numpy())
-        self.mark("transfer")
-        return best
+        return best_of_all(
+            lambda rows: self._interaction.pairs(take(tokens, rows), self._items),
+            n_items, queries.hidden, k, self.device, self.mark,
+        )  # fmt: skip
 
     def _encode(self, queries: Queries) -> Sides:
         """Return what queries bring to the interaction."""
@@ -211,21 +148,14 @@ class AllToAll(Retriever):
             **state_arrays(self._query_tower, "query_tower"),
             **state_arrays(self._interaction, "interaction"),
         }
-        facts = {
-            "fields": describe_fields(self._query_schema),
-            "item_width": self._item_width,
-            "ordered": self._ordered,
-            "epochs": self._epochs,
-            "history": histories(self._trainings),
-        }
+        facts = {"item_width": self._item_width, **self.log_and_training_facts()}
         save_arrays(folder, self.kind, arrays, facts)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the training log is not needed."""
         arrays, facts = load_arrays(folder, self.kind)
-        params, self._query_schema = self.build_params, empty_fields(facts["fields"])
-        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
+        self.take_log_and_training_facts(facts)
+        params = self.build_params
         self._item_width, self._distances = int(facts["item_width"]), 0
         self._query_tower = QueryTower(
             self._query_schema, params.dim, params.hidden, self.device, params
@@ -248,10 +178,4 @@ class AllToAll(Retriever):
         """Return the bytes of what items bring, of the query's encoder and of the interaction."""
         weights = [*self._query_tower.parameters(), *self._interaction.parameters()]
         held = [*self._items, self._item_table, *weights]
-        n_bytes = sum(one.numel() * one.element_size() for one in held)
-        return Footprint(
-            n_bytes,
-            {"epochs": float(self._epochs)},
-            histories(self._trainings),
-            seconds_taken_over(self._trainings),
-        )
+        return self.account(sum(one.numel() * one.element_size() for one in held), {})

@@ -1,29 +1,29 @@
-"""The index of a method that may have one of several: its parameters, and how it is made."""
+"""The index of a method that may have one of a few: parameters that all of these read together."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from harness.errors import MethodError
 from methods.ann.euclidean import VectorSpace
-from methods.ann.flat import exact_index
-from methods.ann.hnsw import FaissHNSW
-from methods.ann.ivf import FaissIVF
-from methods.ann.params import HNSWParams, HNSWSearch, IVFParams, IVFSearch
+from methods.ann.indexes import INDEXES, new_index
 from methods.ann.vector_index import VectorIndex
 
 
 @dataclass(frozen=True)
-class IndexChoice:
-    """Which index searches the vectors, and how it is made.
+class IndexSettings:
+    """Which index searches the vectors, and how it is made; an index reads what it takes.
+
+    Beside `methods.ann.indexes.IndexParams`, of any index, these are few, have defaults, and may
+    stand for an index that does not take them.
 
     Attributes
     ----------
-    index : ``flat``, exact, on any device; ``ivf`` and ``hnsw`` are approximate, and for the CPU.
+    index : its name in `methods.ann.indexes.INDEXES`; a subclass says which it may be.
     nlist, train_per_list, cell_space : of ``ivf``, see `methods.ann.params.IVFParams`.
     m, ef_construction, graph_space : of ``hnsw``, see `methods.ann.params.HNSWParams`.
     """
 
-    index: Literal["flat", "ivf", "hnsw"] = "flat"
+    index: str = "flat"
     nlist: int = 0
     train_per_list: int = 40
     cell_space: VectorSpace = "euclidean"
@@ -33,8 +33,8 @@ class IndexChoice:
 
     def check_index(self) -> None:
         """Raise ValueError for what the indexes refuse."""
-        IVFParams(self.nlist, self.train_per_list, self.cell_space)
-        HNSWParams(self.m, self.ef_construction, self.graph_space)
+        for name in ("ivf", "hnsw"):
+            _taken(INDEXES[name].build, self)
 
     def new_index(self, device: str, seed: int) -> VectorIndex:
         """Return an empty index.
@@ -44,15 +44,26 @@ class IndexChoice:
         MethodError
             An approximate one is asked for on another device than the CPU.
         """
-        if self.index == "flat":
-            return exact_index(device)
-        if device != "cpu":
+        if self.index != "flat" and device != "cpu":
             raise MethodError(
                 f"index = {self.index!r} runs on the CPU, not on {device}; 'flat' does"
             )
-        if self.index == "ivf":
-            return FaissIVF(self.nlist, self.train_per_list, self.cell_space, seed=seed)
-        return FaissHNSW(self.m, self.ef_construction, self.graph_space)
+        params = _taken(INDEXES[self.index].build, self)
+        return new_index(self.index, params, device=device, seed=seed)
+
+    def tune(self, index: VectorIndex, search: "IndexSearch") -> None:
+        """Hand an index of `new_index` the search parameters that it takes."""
+        index.tune(_taken(INDEXES[self.index].search, search))
+
+
+SETTINGS = frozenset(one.name for one in fields(IndexSettings))
+
+
+@dataclass(frozen=True)
+class IndexChoice(IndexSettings):
+    """See `IndexSettings`: ``flat``, exact, on any device; ``ivf`` and ``hnsw`` for the CPU."""
+
+    index: Literal["flat", "ivf", "hnsw"] = "flat"
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,10 @@ class IndexSearch:
     ef_search: int = 128
 
     def __post_init__(self) -> None:
-        IVFSearch(self.nprobe)  # refuse what the indexes refuse
-        HNSWSearch(self.ef_search)
+        for name in ("ivf", "hnsw"):  # refuse what the indexes refuse
+            _taken(INDEXES[name].search, self)
 
-    def tune(self, index: VectorIndex) -> None:
-        """Hand the search parameters to an index that has them."""
-        if isinstance(index, FaissIVF):
-            index.nprobe = self.nprobe
-        elif isinstance(index, FaissHNSW):
-            index.ef_search = self.ef_search
+
+def _taken(cls: type[Any], given: Any) -> Any:
+    """Return ``cls``, a dataclass, of the values that its fields have in ``given``."""
+    return cls(**{one.name: getattr(given, one.name) for one in fields(cls)})

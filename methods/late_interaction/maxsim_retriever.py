@@ -10,7 +10,6 @@ from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
-from harness.fields import describe_fields, empty_fields
 from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray
 from harness.progress import Progress, silent
@@ -19,15 +18,14 @@ from harness.spaces import Range, Space
 from harness.topk import TopK
 from methods.batches import Batch, serving_history
 from methods.encoders.state import load_state, state_arrays
+from methods.exhaustive import best_of_all
 from methods.late_interaction.cell_search import CellSearch
 from methods.late_interaction.cells import TokenCells
-from methods.late_interaction.exhaustive import best_of_all
 from methods.late_interaction.maxsim import maxsim
 from methods.late_interaction.maxsim_model import MaxSimModel, QuerySide
 from methods.late_interaction.maxsim_params import MaxSimParams, MaxSimSearch
 from methods.training import LearnedRetriever
 
-KIND = "maxsim"  # of what is saved
 SERVED_PRODUCTS = 1 << 20  # products of tokens held at once while searching: 4 MiB
 NO_TARGETS = np.zeros(0, np.int64)
 
@@ -78,6 +76,7 @@ class MaxSim(LearnedRetriever[MaxSimModel]):
         Capability.SAVE,
         Capability.COUNTERS,
     }
+    index_params: frozenset[str] = frozenset({"index", "nlist", "train_per_list"})
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = (
         "encode",
@@ -87,6 +86,7 @@ class MaxSim(LearnedRetriever[MaxSimModel]):
         "top_k",
     )
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
+    kind: ClassVar[str] = "maxsim"
 
     build_params: MaxSimParams
     search_params: MaxSimSearch
@@ -108,7 +108,6 @@ class MaxSim(LearnedRetriever[MaxSimModel]):
 
     def new_model(self, train: Interactions) -> MaxSimModel:
         """See `LearnedRetriever`."""
-        self._ordered, self._query_schema = train.ordered, train.query_schema
         return MaxSimModel(train, self.build_params, self.device)
 
     def build(self) -> None:
@@ -137,8 +136,8 @@ class MaxSim(LearnedRetriever[MaxSimModel]):
             return self._cells.search(*asked, self.mark)
         self._scored += len(queries) * self._n_items
         return best_of_all(
-            lambda block: maxsim(block, self._tokens, SERVED_PRODUCTS),
-            tokens, self._n_items, queries.hidden, k, self.device, self.mark,
+            lambda rows: maxsim(tokens[rows], self._tokens, SERVED_PRODUCTS),
+            self._n_items, queries.hidden, k, self.device, self.mark,
         )  # fmt: skip
 
     def _encode(self, queries: Queries) -> Tensor:
@@ -169,19 +168,12 @@ class MaxSim(LearnedRetriever[MaxSimModel]):
             arrays |= self._cells.cells.arrays()
         else:
             arrays["tokens"] = self._tokens.cpu().numpy()
-        facts = {
-            "fields": describe_fields(self._query_schema),
-            "ordered": self._ordered,
-            **self.training_facts(),
-        }
-        save_arrays(folder, KIND, arrays, facts)
+        save_arrays(folder, self.kind, arrays, self.log_and_training_facts())
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; neither model nor training log is needed."""
-        arrays, facts = load_arrays(folder, KIND)
-        self._query_schema = empty_fields(facts["fields"])
-        self._ordered = bool(facts["ordered"])
-        self.take_training_facts(facts)
+        arrays, facts = load_arrays(folder, self.kind)
+        self.take_log_and_training_facts(facts)
         self._queries = QuerySide(
             self._query_schema, self.build_params, self.device, ordered=self._ordered
         )

@@ -9,23 +9,23 @@ import torch
 from torch import Tensor
 
 from harness.arrays import load_arrays, save_arrays
-from harness.fields import describe_fields, empty_fields
+from harness.errors import MethodError
 from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray
 from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint
 from harness.spaces import Range, Space
 from harness.topk import TopK
+from methods.ann.choice import SETTINGS
 from methods.batches import Batch, serving_history
 from methods.encoders.state import load_state, state_arrays
-from methods.late_interaction.exhaustive import best_of_all
+from methods.exhaustive import best_of_all
 from methods.late_interaction.poly import poly_scores
 from methods.late_interaction.poly_model import PolyEncoderModel, QueryCodes
 from methods.late_interaction.poly_params import PolyEncoderParams, PolyEncoderSearch
-from methods.late_interaction.poly_search import PolySearch, new_index
+from methods.late_interaction.poly_search import PolySearch
 from methods.training import LearnedRetriever
 
-KIND = "poly_encoder"  # of what is saved
 INDEX = "index"  # folder of a saved index of candidates
 SERVED_PRODUCTS = 1 << 20  # products held at once while searching: 4 MiB
 NO_TARGETS = np.zeros(0, np.int64)
@@ -66,6 +66,7 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
         Capability.SAVE,
         Capability.COUNTERS,
     }
+    index_params: frozenset[str] = SETTINGS
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = (
         "encode",
@@ -75,6 +76,7 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
         "top_k",
     )
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
+    kind: ClassVar[str] = "poly_encoder"
 
     build_params: PolyEncoderParams
     search_params: PolyEncoderSearch
@@ -90,12 +92,16 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
     ) -> None:
         """Keep the parameters; refuse an index that cannot run on the device, before training."""
         super().__init__(build_params, device=device, seed=seed, progress=progress)
-        self._index = new_index(self.build_params, device=device, seed=seed)
-        self.exact = self._index is None
+        params = self.build_params
+        self.exact = params.index == "exact"
+        if not self.exact and device != "cpu":
+            raise MethodError(
+                f"index = {params.index!r} runs on the CPU, not on {device}; 'exact' does"
+            )
+        self._index = None if self.exact else params.new_index(device, seed)
 
     def new_model(self, train: Interactions) -> PolyEncoderModel:
         """See `LearnedRetriever`."""
-        self._ordered, self._query_schema = train.ordered, train.query_schema
         return PolyEncoderModel(train, self.build_params, self.device)
 
     def build(self) -> None:
@@ -109,7 +115,7 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
             vectors = self._items.numpy()
             self._index.train(vectors)
             self._index.add(vectors)
-            self._candidates = PolySearch(self._index, vectors)
+            self._candidates = PolySearch(self._index, vectors, self.build_params)
         self.mark("index_build")
 
     def search(self, queries: Queries, k: int) -> TopK:
@@ -121,8 +127,8 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
             return self._candidates.search(*asked, self.mark)
         self._scored += len(queries) * len(self._items)
         return best_of_all(
-            lambda block: poly_scores(block, self._items, SERVED_PRODUCTS),
-            vectors, len(self._items), queries.hidden, k, self.device, self.mark,
+            lambda rows: poly_scores(vectors[rows], self._items, SERVED_PRODUCTS),
+            len(self._items), queries.hidden, k, self.device, self.mark,
         )  # fmt: skip
 
     def _encode(self, queries: Queries) -> Tensor:
@@ -150,19 +156,13 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
             "vectors": self._items.cpu().numpy(),
             **state_arrays(self._queries, "queries"),
         }
-        facts = {
-            "fields": describe_fields(self._query_schema),
-            "ordered": self._ordered,
-            **self.training_facts(),
-        }
-        save_arrays(folder, KIND, arrays, facts)
+        save_arrays(folder, self.kind, arrays, self.log_and_training_facts())
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; neither model nor training log is needed."""
-        arrays, facts = load_arrays(folder, KIND)
-        self._query_schema = empty_fields(facts["fields"])
-        self._ordered, self._scored = bool(facts["ordered"]), 0
-        self.take_training_facts(facts)
+        arrays, facts = load_arrays(folder, self.kind)
+        self.take_log_and_training_facts(facts)
+        self._scored = 0
         self._queries = QueryCodes(
             self._query_schema, self.build_params, self.device, ordered=self._ordered
         )
@@ -173,7 +173,7 @@ class PolyEncoder(LearnedRetriever[PolyEncoderModel]):
         )
         if self._index is not None:
             self._index.load(folder / INDEX)
-            self._candidates = PolySearch(self._index, self._items.numpy())
+            self._candidates = PolySearch(self._index, self._items.numpy(), self.build_params)
 
     def counters(self) -> Mapping[str, int]:
         """Return items scored exactly, and inner products of the index where there is one."""

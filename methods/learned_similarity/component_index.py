@@ -27,6 +27,7 @@ class ComponentIndex:
         MethodError
             The index does not run on the device.
         """
+        self._choice = choice
         self._components = [choice.new_index(device, seed) for _ in range(n_components)]
         self._means = choice.new_index(device, seed)
 
@@ -56,11 +57,11 @@ class ComponentIndex:
             hidden_of_each = hidden.take(np.repeat(np.arange(n), n_components))
             wanted = min(search.per_component, self._means.n_items)
             for index in self._components:
-                search.tune(index)
+                self._choice.tune(index, search)
                 ids = index.search_visible(every, hidden_of_each, wanted, mark).ids
                 found.append(ids.reshape(n, n_components * wanted))
         if search.averaged:
-            search.tune(self._means)
+            self._choice.tune(self._means, search)
             wanted = min(search.averaged, self._means.n_items)
             means = np.ascontiguousarray(components.mean(axis=1))
             found.append(self._means.search_visible(means, hidden, wanted, mark).ids)

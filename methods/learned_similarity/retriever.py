@@ -16,6 +16,7 @@ from harness.retriever import Footprint
 from harness.spaces import Range, Space
 from harness.topk import TopK, concatenate
 from methods.all_to_all.retriever import AllToAll
+from methods.ann.choice import SETTINGS
 from methods.candidates import best_of
 from methods.interactions.blocks import DEVICE_NUMBERS, HOST_NUMBERS
 from methods.interactions.interaction import Sides, take
@@ -74,6 +75,7 @@ class MoL(AllToAll):
         "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
         "temperature": (0.05, 0.1, 0.2),
     }
+    index_params: frozenset[str] = SETTINGS | {"algorithm"}
     search_stages: ClassVar[tuple[str, ...]] = (
         "encode",
         "transfer",

@@ -12,7 +12,7 @@ from harness.arrays import load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
-from harness.retriever import Capability, Footprint, Retriever
+from harness.retriever import Capability, Footprint
 from harness.topk import TopK
 from methods.ann.flat import exact_index
 from methods.batches import serving_history
@@ -21,33 +21,22 @@ from methods.matrix_factorisation.model import CosineFactors, Factors, Propagate
 from methods.matrix_factorisation.params import BPRParams, LightGCNParams, SimpleXParams
 from methods.matrix_factorisation.users import asked_by_users, with_users
 from methods.matrix_factorisation.vectors import Askers, UserAndHistory, UserVectors
-from methods.training import (
-    Checkpointing,
-    Trained,
-    histories,
-    seconds_taken_over,
-    train_model,
-)
-
-KIND = "user_vectors"  # of what is saved
+from methods.training import LearnedRetriever
 
 
-class UserVectorRetriever(Retriever):
+class UserVectorRetriever(LearnedRetriever[Factors]):
     """What the three share: fit, exact search by inner product, files, accounts."""
 
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.SCORE,
-            Capability.ENCODE,
-            Capability.SAVE,
-            Capability.COUNTERS,
-            Capability.VALIDATION,
-            Capability.REFIT,
-        }
-    )
+    capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
+        Capability.SCORE,
+        Capability.ENCODE,
+        Capability.SAVE,
+        Capability.COUNTERS,
+    }
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
+    kind: ClassVar[str] = "user_vectors"
 
     def __init__(
         self,
@@ -62,43 +51,14 @@ class UserVectorRetriever(Retriever):
         self._index = exact_index(device)
 
     @abstractmethod
-    def _new_model(self, train: Interactions) -> Factors:
-        """Return an untrained model of a log of `with_users`."""
-
-    @abstractmethod
     def _new_encoder(self, n_users: int) -> UserVectors:
         """Return an encoder of queries, to be filled."""
 
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Train until the validation score has not risen for ``patience`` epochs."""
-        self._train(train, validation)
-
-    def refit(self, train: Interactions) -> None:
-        """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, stop_after=self._epochs)
-
-    def _train(
-        self, train: Interactions, validation: HeldOut | None, *, stop_after: int | None = None
-    ) -> None:
-        torch.manual_seed(self.seed)
-        log = with_users(train)
-        self._ordered = train.ordered
-        self._model = self._new_model(log)
-        phase = "fit" if stop_after is None else "refit"
-        trained = train_model(
-            self._model,
-            log,
-            asked_by_users(validation, train.n_users),
-            self.build_params,
-            self.seed,
-            self.progress,
-            stop_after,
-            Checkpointing.of_phase(self.checkpoint_folder, phase),
-        )
-        self._epochs = trained.epochs
-        if stop_after is None:
-            self._trainings: dict[str, Trained] = {}
-        self._trainings[phase] = trained
+    def as_read(
+        self, train: Interactions, validation: HeldOut | None
+    ) -> tuple[Interactions, HeldOut | None]:
+        """Return both with their users as the one field, see `with_users`."""
+        return with_users(train), asked_by_users(validation, train.n_users)
 
     def build(self) -> None:
         """Compute all vectors and hand the items' to the index."""
@@ -142,16 +102,15 @@ class UserVectorRetriever(Retriever):
         facts = {
             "n_users": self._encoder.users.num_embeddings,
             "ordered": self._ordered,
-            "epochs": self._epochs,
-            "history": histories(self._trainings),
+            **self.training_facts(),
         }
-        save_arrays(folder, KIND, arrays, facts)
+        save_arrays(folder, self.kind, arrays, facts)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the training log is not needed."""
-        arrays, facts = load_arrays(folder, KIND)
-        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
+        arrays, facts = load_arrays(folder, self.kind)
+        self._ordered = bool(facts["ordered"])
+        self.take_training_facts(facts)
         self._encoder = self._new_encoder(int(facts["n_users"]))
         load_state(self._encoder, "encoder", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
@@ -164,12 +123,7 @@ class UserVectorRetriever(Retriever):
     def footprint(self) -> Footprint:
         """Return the bytes of the index and of what encodes a query."""
         held = [self._item_table, *self._encoder.parameters()]
-        return Footprint(
-            self._index.nbytes + sum(one.numel() * 4 for one in held),
-            {"epochs": float(self._epochs)},
-            histories(self._trainings),
-            seconds_taken_over(self._trainings),
-        )
+        return self.account(self._index.nbytes + sum(one.numel() * 4 for one in held), {})
 
 
 class BPR(UserVectorRetriever):
@@ -191,7 +145,8 @@ class BPR(UserVectorRetriever):
     BuildParams: ClassVar[type[BPRParams]] = BPRParams
     build_params: BPRParams
 
-    def _new_model(self, train: Interactions) -> Factors:
+    def new_model(self, train: Interactions) -> Factors:
+        """See `LearnedRetriever`; of a log of `with_users`."""
         params, encoder = self.build_params, self._new_encoder(train.n_users)
         return Factors(train, encoder, params.l2, self.device, params.init_std)
 
@@ -218,7 +173,8 @@ class LightGCN(UserVectorRetriever):
     BuildParams: ClassVar[type[LightGCNParams]] = LightGCNParams
     build_params: LightGCNParams
 
-    def _new_model(self, train: Interactions) -> Factors:
+    def new_model(self, train: Interactions) -> Factors:
+        """See `LearnedRetriever`; of a log of `with_users`."""
         params = self.build_params
         encoder = self._new_encoder(train.n_users)
         return PropagatedFactors(
@@ -247,7 +203,8 @@ class SimpleX(UserVectorRetriever):
     BuildParams: ClassVar[type[SimpleXParams]] = SimpleXParams
     build_params: SimpleXParams
 
-    def _new_model(self, train: Interactions) -> Factors:
+    def new_model(self, train: Interactions) -> Factors:
+        """See `LearnedRetriever`; of a log of `with_users`."""
         params, encoder = self.build_params, self._new_encoder(train.n_users)
         return CosineFactors(train, encoder, params.l2, self.device, params.init_std)
 

@@ -8,29 +8,21 @@ import numpy as np
 import torch
 
 from harness.arrays import load_arrays, save_arrays
-from harness.fields import describe_fields, empty_fields
-from harness.interactions import HeldOut, Interactions, Queries
+from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
-from harness.retriever import Capability, Footprint, Retriever
+from harness.retriever import Capability, Footprint
 from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK
-from methods.ann.choice import IndexSearch
+from methods.ann.choice import SETTINGS, IndexSearch
 from methods.batches import serving_history
 from methods.candidates import best_of, union_of
 from methods.encoders.state import load_state, state_arrays
 from methods.multi_interest.interests import Interests
 from methods.multi_interest.model import MultiInterestModel
 from methods.multi_interest.params import MultiInterestParams
-from methods.training import (
-    Checkpointing,
-    Trained,
-    histories,
-    seconds_taken_over,
-    train_model,
-)
+from methods.training import LearnedRetriever
 
-KIND = "multi_interest"  # of what is saved
 INDEX = "index"  # folder of a saved approximate index, which holds the item vectors
 
 
@@ -41,7 +33,7 @@ class EncodedQueries(NamedTuple):
     counts: IntArray
 
 
-class MultiInterest(Retriever):
+class MultiInterest(LearnedRetriever[MultiInterestModel]):
     """Rank items by the best inner product of the query's K interests with the item's vector.
 
     The interests come from the items of the history: weighted means (ComiRec-SA), capsules
@@ -76,19 +68,17 @@ class MultiInterest(Retriever):
         "weight_decay": (0.0, 1e-3, 1e-2, 1e-1),
         "n_interests": (2, 4, 8),
     }
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.SCORE,
-            Capability.ENCODE,
-            Capability.SAVE,
-            Capability.COUNTERS,
-            Capability.VALIDATION,
-            Capability.REFIT,
-        }
-    )
+    capabilities: ClassVar[frozenset[Capability]] = LearnedRetriever.capabilities | {
+        Capability.SCORE,
+        Capability.ENCODE,
+        Capability.SAVE,
+        Capability.COUNTERS,
+    }
+    index_params: frozenset[str] = SETTINGS
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
+    kind: ClassVar[str] = "multi_interest"
 
     build_params: MultiInterestParams
     search_params: IndexSearch
@@ -107,38 +97,9 @@ class MultiInterest(Retriever):
         self._index = self.build_params.new_index(device, seed)
         self._candidates = 0
 
-    def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
-        """Train until the validation score has not risen for ``patience`` epochs."""
-        self._trainings: dict[str, Trained] = {}
-        self._train(train, validation, "fit")
-
-    def refit(self, train: Interactions) -> None:
-        """Train from the start on all events for the number of epochs that `fit` found best."""
-        self._train(train, None, "refit", stop_after=self._epochs)
-
-    def _train(
-        self,
-        train: Interactions,
-        validation: HeldOut | None,
-        phase: str,
-        stop_after: int | None = None,
-    ) -> None:
-        params = self.build_params
-        torch.manual_seed(self.seed)
-        self._ordered, self._query_schema = train.ordered, train.query_schema
-        self._model = MultiInterestModel(train, params, self.device)
-        trained = train_model(
-            self._model,
-            train,
-            validation,
-            params,
-            self.seed,
-            self.progress,
-            stop_after,
-            Checkpointing.of_phase(self.checkpoint_folder, phase),
-        )
-        self._epochs = trained.epochs
-        self._trainings[phase] = trained
+    def new_model(self, train: Interactions) -> MultiInterestModel:
+        """See `LearnedRetriever`."""
+        return MultiInterestModel(train, self.build_params, self.device)
 
     def build(self) -> None:
         """Compute all item vectors and hand them to the index."""
@@ -164,7 +125,7 @@ class MultiInterest(Retriever):
     def search_encoded(self, encoded: EncodedQueries, hidden: Lists, k: int) -> TopK:
         """Return the k best items for interests; each interest is a query of the index."""
         n, n_interests, _ = encoded.vectors.shape
-        self.search_params.tune(self._index)
+        self.build_params.tune(self._index, self.search_params)
         present = np.arange(n_interests) < encoded.counts[:, None]
         rows, places = np.nonzero(present)
         vectors = np.ascontiguousarray(encoded.vectors[rows, places])
@@ -201,20 +162,12 @@ class MultiInterest(Retriever):
         else:
             (folder / INDEX).mkdir()
             self._index.save(folder / INDEX)
-        facts = {
-            "fields": describe_fields(self._query_schema),
-            "ordered": self._ordered,
-            "epochs": self._epochs,
-            "history": histories(self._trainings),
-        }
-        save_arrays(folder, KIND, arrays, facts)
+        save_arrays(folder, self.kind, arrays, self.log_and_training_facts())
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the item tower and the training log are not needed."""
-        arrays, facts = load_arrays(folder, KIND)
-        self._query_schema = empty_fields(facts["fields"])
-        self._ordered, self._epochs = bool(facts["ordered"]), int(facts["epochs"])
-        self._trainings = Trained.of_histories(facts["history"])
+        arrays, facts = load_arrays(folder, self.kind)
+        self.take_log_and_training_facts(facts)
         self._tower = self.build_params.interest_tower(self._query_schema, ordered=self._ordered)
         load_state(self._tower, "interest_tower", arrays, self.device)
         self._item_table = torch.from_numpy(arrays["item_table"]).to(self.device, copy=True)
@@ -231,9 +184,4 @@ class MultiInterest(Retriever):
         """Return the bytes of the index and of what encodes a query."""
         encoder = [self._item_table, *self._tower.state_dict().values()]
         weights = sum(one.numel() * one.element_size() for one in encoder)
-        return Footprint(
-            self._index.nbytes + weights,
-            {"epochs": float(self._epochs)},
-            histories(self._trainings),
-            seconds_taken_over(self._trainings),
-        )
+        return self.account(self._index.nbytes + weights, {})

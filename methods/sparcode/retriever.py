@@ -7,7 +7,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from harness.arrays import load_arrays, save_arrays
 from harness.errors import MethodError
 from harness.interactions import Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
@@ -17,13 +16,12 @@ from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK, select_top_k
 from methods.encoders.serving import history_limit
 from methods.encoders.serving_kernel.write import COMPILE_S, number_lists
-from methods.encoders.state import load_state, state_arrays
 from methods.sparcode.built_lists import codes_with_lists, packed_lists
 from methods.sparcode.index.lists_file import FILE, PackedFile, open_packed
 from methods.sparcode.model.encoder import Tokens
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.params import INDEX_PARAMS, SparCodeParams, SparCodeSearch
-from methods.sparcode.saved import Saved
+from methods.sparcode.saved import KIND, Saved
 from methods.sparcode.serving.compiled_encoder import Coded
 from methods.sparcode.serving.fallback import PopularityFallback
 from methods.sparcode.serving.packed_kernel.merge import COMPILE_S as MERGE_COMPILE_S
@@ -32,8 +30,6 @@ from methods.sparcode.serving.served_lists import ServedLists
 from methods.sparcode.serving.served_model import ServedModel
 from methods.sparcode.serving.tower_side import TowerSide
 from methods.training import LearnedRetriever
-
-FIT = "sparcode_fit"  # of what is saved of a training
 
 
 class EncodedQueries(NamedTuple):
@@ -91,10 +87,10 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         Capability.ENCODE,
         Capability.SAVE,
         Capability.COUNTERS,
-        Capability.SAVE_FIT,
     }
     index_params: frozenset[str] = INDEX_PARAMS
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    kind: ClassVar[str] = KIND
     exact: bool = False
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = (
@@ -229,17 +225,6 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         if params.fallback == "none":
             return np.where(scores > 0, scores, np.float32(PAD_SCORE))
         return np.where(scores > 0, scores, self._fallback.scores[item_ids])
-
-    def save_fit(self, folder: Path) -> None:
-        """Write the weights of the model and how they were trained."""
-        save_arrays(folder, FIT, state_arrays(self._model, "model"), self.training_facts())
-
-    def load_fit(self, folder: Path, train: Interactions) -> None:
-        """Make the model for a training log, and give it the weights."""
-        arrays, facts = load_arrays(folder, FIT)
-        self._model = self.new_model(train)
-        load_state(self._model, "model", arrays, self.device)
-        self.take_training_facts(facts)
 
     def save(self, folder: Path) -> None:
         """Write the lists into a file that is opened in place, and all that encodes and scores."""

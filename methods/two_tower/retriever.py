@@ -18,14 +18,11 @@ from harness.topk import TopK
 from methods.ann.indexes import INDEX_PARAMS, IndexSearch, new_index
 from methods.ann.torch_flat import Found, Placed, TorchFlat
 from methods.encoders.query import Inputs
-from methods.encoders.state import load_state, state_arrays
 from methods.training import LearnedRetriever
 from methods.two_tower.params import TwoTowerParams
 from methods.two_tower.query_encoder import QueryEncoder
 from methods.two_tower.towers import TwoTowerModel
 
-KIND = "two_tower"  # of what is saved
-FIT = "two_tower_fit"
 INDEX = "index"  # folder of the saved index
 
 
@@ -70,12 +67,12 @@ class TwoTower(LearnedRetriever[TwoTowerModel]):
         Capability.SAVE,
         Capability.COUNTERS,
         Capability.RESIDENT,
-        Capability.SAVE_FIT,
     }
     index_params: frozenset[str] = INDEX_PARAMS | {"index"}
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     search_stages: ClassVar[tuple[str, ...]] = ("encode", "transfer", "scoring", "top_k")
     build_stages: ClassVar[tuple[str, ...]] = ("item_vectors", "index_build")
+    kind: ClassVar[str] = "two_tower"
 
     build_params: TwoTowerParams
     search_params: IndexSearch
@@ -103,7 +100,6 @@ class TwoTower(LearnedRetriever[TwoTowerModel]):
 
     def new_model(self, train: Interactions) -> TwoTowerModel:
         """See `LearnedRetriever`."""
-        self._ordered, self._query_schema = train.ordered, train.query_schema
         params = self.build_params
         return TwoTowerModel(
             train, params.dim, params.hidden, self.device, params, params.tower, params.similarity
@@ -189,27 +185,16 @@ class TwoTower(LearnedRetriever[TwoTowerModel]):
         vectors = self._index.vectors() if self._vectors is None else self._vectors
         return np.asarray(self.encode(queries) @ vectors[item_ids].T)
 
-    def save_fit(self, folder: Path) -> None:
-        """Write the weights of both towers and how they were trained."""
-        save_arrays(folder, FIT, state_arrays(self._model, "model"), self.training_facts())
-
-    def load_fit(self, folder: Path, train: Interactions) -> None:
-        """Make the model for a training log, and give it the weights."""
-        arrays, facts = load_arrays(folder, FIT)
-        self._model = self.new_model(train)
-        load_state(self._model, "model", arrays, self.device)
-        self.take_training_facts(facts)
-
     def save(self, folder: Path) -> None:
         """Write item vectors, the item table of histories, and the weights of the query tower."""
         (folder / INDEX).mkdir()
         self._index.save(folder / INDEX)
         facts = {**self._encoder.facts(), **self.training_facts()}
-        save_arrays(folder, KIND, self._encoder.arrays(), facts)
+        save_arrays(folder, self.kind, self._encoder.arrays(), facts)
 
     def load(self, folder: Path) -> None:
         """Become what `save` wrote; the item tower and the training log are not needed."""
-        arrays, facts = load_arrays(folder, KIND)
+        arrays, facts = load_arrays(folder, self.kind)
         self.take_training_facts(facts)
         self._encoder = QueryEncoder.of_arrays(arrays, facts, self.build_params, self.device)
         self._index.load(folder / INDEX)

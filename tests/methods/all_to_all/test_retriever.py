@@ -10,7 +10,7 @@ from harness.interactions import Interactions
 from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
 from harness.topk import select_top_k
-from methods.all_to_all import retriever
+from methods import exhaustive
 from methods.all_to_all.model import AllToAllModel
 from methods.all_to_all.retriever import AllToAll, AllToAllParams
 from methods.batches import epoch_batches
@@ -107,7 +107,7 @@ def test_blocks_of_queries_change_nothing(device, queries, monkeypatch):
     method = fitted(device=device)
     whole = method.search(queries, 5)
     for scores in (1, 30 * 7):
-        monkeypatch.setattr(retriever, "BLOCK_SCORES", scores)
+        monkeypatch.setattr(exhaustive, "BLOCK_SCORES", scores)
         cut = method.search(queries, 5)
         np.testing.assert_array_equal(cut.ids, whole.ids)
         np.testing.assert_allclose(cut.scores, whole.scores, rtol=1e-5, atol=1e-6)

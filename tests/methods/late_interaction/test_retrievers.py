@@ -11,8 +11,8 @@ from harness.interactions import Interactions
 from harness.lists import Lists
 from harness.testing import tiny_held_out, tiny_log
 from harness.topk import select_top_k
+from methods import exhaustive
 from methods.batches import epoch_batches
-from methods.late_interaction import exhaustive
 from methods.late_interaction.maxsim_model import MaxSimModel
 from methods.late_interaction.maxsim_params import MaxSimParams, MaxSimSearch
 from methods.late_interaction.maxsim_retriever import MaxSim
@@ -149,8 +149,8 @@ def test_ties_and_blocks(cls, device, queries, monkeypatch):
             MaxSimSearch(stage="plaid", nprobe=5, t_cs=-1, ndocs=120),
         ),
         (PolyEncoder, {"index": "flat"}, PolyEncoderSearch(n_candidates=30)),
-        (PolyEncoder, {"index": "ivf", "nlist": 3}, PolyEncoderSearch(30, nprobe=3)),
-        (PolyEncoder, {"index": "hnsw"}, PolyEncoderSearch(30, ef_search=64)),
+        (PolyEncoder, {"index": "ivf", "nlist": 3}, PolyEncoderSearch(n_candidates=30, nprobe=3)),
+        (PolyEncoder, {"index": "hnsw"}, PolyEncoderSearch(n_candidates=30, ef_search=64)),
     ],
 )
 def test_candidates_that_are_everything_are_exact(cls, given, search, queries, tmp_path):

@@ -194,7 +194,7 @@ def test_vectors_start_as_long_as_asked():
     """The spread of SimpleX is 1e-4, its paper's; that of the others 0.1."""
     train = with_users(tiny_log())
     for cls, params in METHODS.values():
-        model = cls(params)._new_model(train)
+        model = cls(params).new_model(train)
         for one in (model.encoder.users.weight, model.items.weight):
             assert one.std().item() == pytest.approx(params.init_std, rel=0.3)
 

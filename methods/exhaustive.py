@@ -14,25 +14,25 @@ BLOCK_SCORES = 1 << 24  # scores held at once: 64 MiB
 
 
 def best_of_all(
-    scores_of: Callable[[Tensor], Tensor],
-    queries: Tensor,
+    scores_of: Callable[[slice], Tensor],
     n_items: int,
     hidden: Lists,
     k: int,
     device: str,
     mark: Mark,
 ) -> TopK:
-    """Return the k best items of queries (n, ...) that are not hidden, by the tie rule.
+    """Return the k best items of each query that are not hidden from it, by the tie rule.
 
-    ``scores_of`` gives queries, on ``device``, the scores of all items there, (rows, n_items). The
-    stages marked are `scoring` and `top_k`, and `transfer` on another device than the CPU.
+    ``scores_of`` gives for a slice of the queries the scores of all items, (rows, n_items), on
+    ``device``. The stages marked are `scoring` and `top_k`, and `transfer` on another device than
+    the CPU.
     """
-    rows, found = max(1, BLOCK_SCORES // n_items), []
-    for start in range(0, max(len(queries), 1), rows):
+    n, rows, found = len(hidden), max(1, BLOCK_SCORES // n_items), []
+    for start in range(0, max(n, 1), rows):
         with torch.inference_mode():
-            scores = scores_of(queries[start : start + rows])
+            scores = scores_of(slice(start, start + rows))
         mark("scoring")
-        of_block = hidden.take(np.arange(start, min(start + rows, len(queries))))
+        of_block = hidden.take(np.arange(start, min(start + rows, n)))
         found.append(_best(scores, of_block, k, device, mark))
     return concatenate(found)
 
