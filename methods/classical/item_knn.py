@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.interactions import HeldOut, Interactions
-from harness.lists import Lists
+from harness.lists import FloatArray, Lists
 from harness.spaces import Range, Space
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
 from methods.classical.met import distinct
 from methods.classical.neighbours import find_neighbours
+from methods.classical.shares import shares
 
 BM25_K1, BM25_B = 1.2, 0.75
 
@@ -117,10 +118,9 @@ class ItemKNN(LinearRetriever):
         )
         neighbours = Lists(indptr, ids.astype(np.int64))
         if params.power != 1:
-            similarities **= np.float32(params.power)
+            similarities = _powers(similarities, neighbours, params)
         if params.normalise:
-            sums = np.bincount(neighbours.rows, weights=similarities, minlength=train.n_items)
-            similarities = (similarities / sums[neighbours.rows]).astype(np.float32)
+            similarities = shares(similarities, neighbours)
         self._neighbours, self._similarities = neighbours, similarities
         self._means = items.lengths / max(train.n_users, 1)
 
@@ -145,6 +145,17 @@ class ItemKNN(LinearRetriever):
             scores_all=self.build_params.centred,
         )
         self.mark("index_build")
+
+
+def _powers(values: FloatArray, neighbours: Lists, params: ItemKNNParams) -> FloatArray:
+    """Return similarities to the power; where lists are normalised, relative to their best.
+
+    The shares are the same, and of a high power the best neighbours' do not vanish.
+    """
+    if params.normalise:
+        best = values[neighbours.indptr[neighbours.rows]]  # lists have their best first
+        values = np.divide(values, best, out=np.zeros_like(values), where=best > 0)
+    return np.asarray(values ** np.float32(params.power))
 
 
 def _weights(weighting: str, users: Lists, items: Lists) -> tuple[Reals, Reals]:

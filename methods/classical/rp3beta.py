@@ -11,6 +11,7 @@ from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
 from methods.classical.met import distinct
 from methods.classical.neighbours import find_neighbours
+from methods.classical.shares import shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,7 @@ class RP3beta(LinearRetriever):
         )
         self._kept = Lists(indptr, ids.astype(np.int64))
         if params.normalise:
-            sums = np.bincount(self._kept.rows, weights=weights, minlength=n_items)
-            weights = (weights / sums[self._kept.rows]).astype(np.float32)
+            weights = shares(weights, self._kept)
         if params.cut_twice:
             self._kept, weights = _cut_columns(self._kept, weights, params.n_neighbours)
         self._weights = weights
