@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.interactions import HeldOut, Interactions
 from harness.lists import FloatArray, Lists
+from harness.spaces import Range, Space
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
 from methods.classical.met import distinct
@@ -71,6 +72,12 @@ class RP3beta(LinearRetriever):
 
     BuildParams: ClassVar[type[RP3betaParams]] = RP3betaParams
     kind = "rp3beta"
+    TuneSpace: ClassVar[Space] = {
+        "alpha": Range(0.0, 2.0),
+        "beta": Range(0.0, 2.0),
+        "n_neighbours": Range(10, 1000, log=True),
+        "normalise": (False, True),
+    }
     build_params: RP3betaParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.interactions import HeldOut, Interactions
 from harness.lists import Lists
+from harness.spaces import Range, Space
 from methods.classical.elastic_net import solve_items
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
@@ -79,6 +80,10 @@ class SLIM(LinearRetriever):
 
     BuildParams: ClassVar[type[SLIMParams]] = SLIMParams
     kind = "slim"
+    TuneSpace: ClassVar[Space] = {
+        "l1": Range(1e-4, 20.0, log=True),
+        "l2": Range(1.0, 1e4, log=True),
+    }
     build_params: SLIMParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:

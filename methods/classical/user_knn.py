@@ -11,6 +11,7 @@ from harness.arrays import load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.classical.met import distinct, plain
 from methods.classical.user_neighbours import COSINE, DOT, JACCARD, Int32Array, search_users
@@ -87,6 +88,11 @@ class UserKNN(Retriever):
 
     BuildParams: ClassVar[type[UserKNNParams]] = UserKNNParams
     SearchParams: ClassVar[type[UserKNNSearch]] = UserKNNSearch
+    TuneSpace: ClassVar[Space] = {
+        "similarity": ("cosine", "jaccard"),
+        "weighting": ("none", "idf"),
+        "shrinkage": (0.0, 10.0, 50.0, 200.0),
+    }
     capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
     search_stages: ClassVar[tuple[str, ...]] = ("scoring",)  # one kernel: neighbours, sums, top
     build_params: UserKNNParams
