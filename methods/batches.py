@@ -39,6 +39,9 @@ class Batches(Protocol):
     def n_examples(self) -> int:
         """Return the examples of all batches together."""
 
+    def target_counts(self) -> IntArray:
+        """Return of how many of them each item is the target, int64 (n_items,)."""
+
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
@@ -76,6 +79,10 @@ class EpochBatches:
     def n_examples(self) -> int:
         """Return the number of events."""
         return self._train.n_events
+
+    def target_counts(self) -> IntArray:
+        """Return the events of each item, int64 (n_items,)."""
+        return np.bincount(self._train.item_ids, minlength=self._train.n_items)
 
     def __len__(self) -> int:
         return math.ceil(self._train.n_events / self._batch_size)

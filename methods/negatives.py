@@ -11,6 +11,7 @@ import torch
 from harness.arrays import Array
 from harness.interactions import Interactions
 from harness.lists import IntArray, Lists
+from methods.batches import Batches
 
 NegativesName = Literal["uniform", "popularity", "mixed", "in_batch", "uniform_in_batch"]
 BoolArray = npt.NDArray[np.bool_]
@@ -77,8 +78,9 @@ class NegativeSampler:
     once in place of these, unless examples draw their own.
 
     ``in_batch``: the targets of the batch, m = n of them. An item is expected as often as the n - 1
-    other events have it when they are drawn from the other events of the log; where it is the
-    target of several examples it stands there as often. ``uniform_in_batch``: uniform draws, and
+    other examples have it when they are drawn from the other examples of an epoch: not from all
+    events, for a user's first, say, may be no target, see `expect_targets`; where it is the target
+    of several examples it stands there as often. ``uniform_in_batch``: uniform draws, and
     the targets of the batch behind them.
 
     References
@@ -90,13 +92,17 @@ class NegativeSampler:
     def __init__(
         self, train: Interactions, sampling: Sampling | int, random: np.random.Generator
     ) -> None:
-        """Count the items of ``train``; a number stands for so many shared, mixed ones."""
+        """Count the items of ``train``; a number stands for so many shared, mixed ones.
+
+        Every event counts as the target of one example until `expect_targets` says otherwise.
+        """
         if isinstance(sampling, int):
             sampling = Sampling(sampling)
         self._sampling, self._random = sampling, random
-        self._n_items, self._n_events = train.n_items, train.n_events
-        self._counts = np.bincount(train.item_ids, minlength=train.n_items).astype(np.float64)
-        weights = self._counts**sampling.popularity_exponent
+        self._n_items = train.n_items
+        counts = np.bincount(train.item_ids, minlength=train.n_items)
+        self._target_counts, self._n_targets = counts, train.n_events
+        weights = counts.astype(np.float64) ** sampling.popularity_exponent
         share = weights / weights.sum()
         self._popularity = np.cumsum(share)
         m = sampling.n_negatives
@@ -111,6 +117,11 @@ class NegativeSampler:
         """Return whether the negatives are the catalogue."""
         one = self._sampling
         return one.n_negatives >= self._n_items and not one.own and one.kind not in IN_BATCH
+
+    def expect_targets(self, batches: Batches) -> None:
+        """Take the odds of the batch's own targets from the batches that are to come."""
+        if self._sampling.kind in IN_BATCH:
+            self._target_counts, self._n_targets = batches.target_counts(), batches.n_examples
 
     def draw(self, targets: IntArray, seen: Lists | None = None) -> Negatives:
         """Draw the negatives of one batch, whose targets, int64 (n,), do not count for their row.
@@ -139,8 +150,8 @@ class NegativeSampler:
         if self._sampling.kind not in IN_BATCH:
             return drawn, self._expected[drawn]
         items = np.concatenate((drawn, targets))
-        others, events = max(len(targets) - 1, 0), max(self._n_events - 1, 1)
-        return items, self._expected[items] + self._counts[items] * (others / events)
+        others = max(len(targets) - 1, 0) / max(self._n_targets - 1, 1)
+        return items, self._expected[items] + self._target_counts[items] * others
 
     def _from_catalogue(self, n: int) -> IntArray:
         """Return n rows of draws, int64, the uniform ones first."""

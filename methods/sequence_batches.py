@@ -48,6 +48,10 @@ class SequenceBatches:
         order = random.permutation(kept)
         self._first, self._lengths = first[order], lengths[order]
 
+    def target_counts(self) -> IntArray:
+        """Return how many of an item's events are targets, int64 (n_items,)."""
+        return np.bincount(self._train.item_ids[self._is_target], minlength=self._train.n_items)
+
     def __len__(self) -> int:
         return math.ceil(len(self._first) / self._batch_size)
 

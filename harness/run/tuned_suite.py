@@ -1,6 +1,7 @@
 """The suite that a tuning writes: the same question, with the chosen values and their budget."""
 
 import shlex
+import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def tuned_suite(
             own["build"] = {**own.get("build", {}), **chosen}
         budgets[outcome.case] = budget
     metric = cases[0].spec.metrics[0]
-    text = _header(command, metric) + lines({**table, "name": name})
+    text = _header(command, metric, [*by_name], budgets) + lines({**table, "name": name})
     for one in written:
         text += f"\n[[case]]\n{lines(one)}"
     for case_name, budget in budgets.items():
@@ -104,9 +105,39 @@ def budget_of(case: TuningCase, outcome: Outcome, sampler: str, data_hash: str) 
     return {**facts, "chosen": dict(chosen), "space": plain_space(case.space)}
 
 
-def _header(command: Sequence[str], metric: str) -> str:
-    return (
-        f"# Made by `{shlex.join(command)}`.\n"
-        f"# Build parameters were chosen by {metric} on the validation part, from the same number\n"
-        "# of trials for each case; the test part was not opened. [tuning] says what each cost.\n"
+def _header(
+    command: Sequence[str], metric: str, names: Sequence[str], budgets: Mapping[str, Table]
+) -> str:
+    """Return the comment above: how values were chosen, and of which cases none or fewer were."""
+    tuned = [one for one in names if one in budgets and budgets[one]["trials"]]
+    given = sorted({budgets[one]["budget"] for one in tuned})
+    fewer = [one for one in tuned if budgets[one]["trials"] < budgets[one]["budget"]]
+    told = []
+    if tuned:
+        told.append(
+            f"Build parameters were chosen by {metric} on the validation part, from "
+            f"{' or '.join(map(str, given))} trials for each case not named below; the "
+            "test part was not opened. [tuning] says what each cost."
+        )
+    for cases, word in (
+        ([one for one in names if one not in tuned], "Not tuned"),
+        (fewer, "Fewer trials"),
+    ):
+        reasons = [
+            budgets.get(one, {}).get("reason", "not among the cases asked for") for one in cases
+        ]
+        told += [f"{word}: {key(one)}: {why}." for one, why in zip(cases, reasons, strict=True)]
+    made_by = f"# Made by `{shlex.join(command)}`.\n"
+    return made_by + "".join(f"{_comment(one)}\n" for one in told)
+
+
+def _comment(text: str) -> str:
+    """Return a text as lines of comment, whatever white space it holds."""
+    return textwrap.fill(
+        text,
+        100,
+        initial_indent="# ",
+        subsequent_indent="#   ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )

@@ -10,6 +10,7 @@ from scipy.linalg import lapack
 from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions
 from harness.lists import FloatArray
+from harness.spaces import Range, Space
 from methods.classical.item_weights import DenseWeights, SparseWeights
 from methods.classical.linear import LinearRetriever
 from methods.classical.met import met_matrix
@@ -64,6 +65,7 @@ class EASE(LinearRetriever):
 
     BuildParams: ClassVar[type[EASEParams]] = EASEParams
     kind = "ease"
+    TuneSpace: ClassVar[Space] = {"l2": Range(1.0, 1e5, log=True)}
     build_params: EASEParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:

@@ -12,6 +12,7 @@ from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
 from harness.seeding import generator
+from harness.spaces import Range, Space
 from harness.topk import TopK, concatenate, select_top_k
 from methods.classical.met import distinct
 from methods.classical.normal_equations import Reals, Spectrum, solve_rows, spectrum
@@ -87,6 +88,11 @@ class IALS(Retriever):
     """
 
     BuildParams: ClassVar[type[IALSParams]] = IALSParams
+    TuneSpace: ClassVar[Space] = {
+        "dim": (64, 128, 256),
+        "unobserved_weight": Range(5e-3, 2.0, log=True),
+        "l2": Range(3e-4, 3e-2, log=True),
+    }
     capabilities = frozenset(
         {Capability.SCORE, Capability.ENCODE, Capability.COUNTERS, Capability.SAVE}
     )

@@ -7,14 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.interactions import HeldOut, Interactions
-from harness.lists import Lists
+from harness.lists import FloatArray, Lists
 from harness.spaces import Range, Space
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
-from methods.classical.met import distinct
+from methods.classical.met import distinct, most_neighbours
 from methods.classical.neighbours import find_neighbours
+from methods.classical.room import require_bytes
+from methods.classical.shares import shares
 
 BM25_K1, BM25_B = 1.2, 0.75
+WEIGHT_BYTES = 46  # of a neighbour while it is found and laid out; 8 once served
 
 Reals = npt.NDArray[np.float64]
 
@@ -67,8 +70,9 @@ class ItemKNN(LinearRetriever):
     """Score an item by its similarity to the items of the history, summed.
 
     Fitting visits every pair of items that share a user: time is the sum over users of their
-    squared number of items, memory O(n_items * n_neighbours). A search reads one list of postings
-    per item of the history. An item met twice counts once.
+    squared number of items, memory 46 bytes a neighbour, of which each item has at most
+    ``n_neighbours``; what does not fit is refused before it begins. A search reads one list of
+    postings per item of the history. An item met twice counts once.
 
     Without ``centred`` only items that share a neighbour with the history have a score; the rest
     is padding, and ``-inf`` in `score`. With it every item has one, as in the benchmark whose
@@ -96,6 +100,12 @@ class ItemKNN(LinearRetriever):
         """Find the neighbours of every item."""
         params = self.build_params
         users = distinct(train.events, train.n_items)
+        most = most_neighbours(users, train.n_items, params.n_neighbours)
+        require_bytes(
+            WEIGHT_BYTES * most,
+            f"item_knn with up to {most:,} neighbours of {train.n_items:,} items",
+            "try a smaller n_neighbours",
+        )
         items = Lists.from_pairs(users.ids, users.rows, train.n_items)
         user_weights, item_weights = _weights(params.weighting, users, items)
         norms = item_weights**2 * np.bincount(
@@ -114,13 +124,13 @@ class ItemKNN(LinearRetriever):
             params.shrinkage,
             params.similarity == "jaccard",
             min(params.n_neighbours, train.n_items),
+            most,
         )
         neighbours = Lists(indptr, ids.astype(np.int64))
         if params.power != 1:
-            similarities **= np.float32(params.power)
+            similarities = _powers(similarities, neighbours, params)
         if params.normalise:
-            sums = np.bincount(neighbours.rows, weights=similarities, minlength=train.n_items)
-            similarities = (similarities / sums[neighbours.rows]).astype(np.float32)
+            similarities = shares(similarities, neighbours)
         self._neighbours, self._similarities = neighbours, similarities
         self._means = items.lengths / max(train.n_users, 1)
 
@@ -145,6 +155,17 @@ class ItemKNN(LinearRetriever):
             scores_all=self.build_params.centred,
         )
         self.mark("index_build")
+
+
+def _powers(values: FloatArray, neighbours: Lists, params: ItemKNNParams) -> FloatArray:
+    """Return similarities to the power; where lists are normalised, relative to their best.
+
+    The shares are the same, and of a high power the best neighbours' do not vanish.
+    """
+    if params.normalise:
+        best = values[neighbours.indptr[neighbours.rows]]  # lists have their best first
+        values = np.divide(values, best, out=np.zeros_like(values), where=best > 0)
+    return np.asarray(values ** np.float32(params.power))
 
 
 def _weights(weighting: str, users: Lists, items: Lists) -> tuple[Reals, Reals]:

@@ -13,6 +13,19 @@ def distinct(events: Lists, n_items: int) -> Lists:
     return Lists.from_pairs(keys // n_items, keys % n_items, len(events))
 
 
+def most_neighbours(users: Lists, n_items: int, n: int) -> int:
+    """Return how many neighbours all items have at most, where n are kept of each.
+
+    ``users`` are `distinct`; an item has no more neighbours than its users have other items.
+
+    >>> most_neighbours(Lists.of([[0, 1], [0, 1, 2], [3]]), 4, 2)
+    6
+    """
+    others = (users.lengths - 1)[users.rows]
+    met = np.bincount(users.ids, weights=others, minlength=n_items)
+    return int(np.minimum(met, min(n, n_items)).sum())
+
+
 def met_matrix(train: Interactions) -> csr_array:
     """Return 1 where a user has met an item, float32 (n_users, n_items), columns ascending."""
     return rows_of_ones(distinct(train.events, train.n_items), train.n_items)

@@ -38,7 +38,18 @@ def _best(values: FloatArray, candidates: Int32Array, n: int, k: int, found: Int
 
 @numba.njit(
     numba.types.Tuple((I64, I32, F32))(  # type: ignore[no-untyped-call]
-        I64, I64, I64, I64, F64, F64, F64, F64, numba.float64, numba.boolean, numba.int64
+        I64,
+        I64,
+        I64,
+        I64,
+        F64,
+        F64,
+        F64,
+        F64,
+        numba.float64,
+        numba.boolean,
+        numba.int64,
+        numba.int64,
     ),
     cache=True,
 )
@@ -54,13 +65,15 @@ def find_neighbours(
     shrinkage: float,
     is_union: bool,
     n_neighbours: int,
+    most: int,
 ) -> tuple[IntArray, Int32Array, FloatArray]:
     """Return the ``n_neighbours`` most similar other items of each item, best first, as CSR.
 
     ``c(i, j) = item_weights[i] item_weights[j] sum over common users of user_weights[u]`` is
     divided by ``left[i] right[j] + shrinkage``, or, where ``is_union``, by ``left[i] + right[j] -
-    c(i, j) + shrinkage``. Pairs without a common user are no neighbours. Memory is O(n_items)
-    beside the result; time is the sum over users of their squared number of items.
+    c(i, j) + shrinkage``. Pairs without a common user are no neighbours. There is room for ``most``
+    of them, see `methods.classical.met.most_neighbours`. Memory is O(n_items) beside the result;
+    time is the sum over users of their squared number of items.
     """
     n_items = item_indptr.size - 1
     values = np.zeros(n_items, np.float32)
@@ -68,8 +81,8 @@ def find_neighbours(
     candidates = np.empty(n_items, np.int32)
     found = np.empty(n_neighbours, np.int32)
     indptr = np.zeros(n_items + 1, np.int64)
-    ids = np.empty(n_items * n_neighbours, np.int32)
-    similarities = np.empty(n_items * n_neighbours, np.float32)
+    ids = np.empty(most, np.int32)
+    similarities = np.empty(most, np.float32)
     total = 0
     for item in range(n_items):
         n = 0

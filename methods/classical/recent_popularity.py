@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from harness.errors import MethodError
 from harness.interactions import HeldOut, Interactions
+from harness.spaces import Range, Space
 from methods.classical.popularity import Popularity
 
 DAY_S = 86_400
@@ -51,6 +52,10 @@ class RecentPopularity(Popularity):
 
     BuildParams: ClassVar[type[RecentPopularityParams]] = RecentPopularityParams
     kind = "recent_popularity"
+    TuneSpace: ClassVar[Space] = {
+        "decay": ("exponential", "window"),
+        "span": Range(1.0, 1000.0, log=True),
+    }
     build_params: RecentPopularityParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:

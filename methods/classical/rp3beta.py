@@ -7,10 +7,16 @@ import numpy as np
 
 from harness.interactions import HeldOut, Interactions
 from harness.lists import FloatArray, Lists
+from harness.spaces import Range, Space
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
-from methods.classical.met import distinct
+from methods.classical.met import distinct, most_neighbours
 from methods.classical.neighbours import find_neighbours
+from methods.classical.room import require_bytes
+from methods.classical.shares import shares
+
+WEIGHT_BYTES = 46  # of a weight while it is found and laid out; 8 once served
+CUT_BYTES = 88  # where columns are cut too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,10 @@ class RP3beta(LinearRetriever):
     RecSys 2019, whose code cuts the rows of items seen first and then the columns of scored items:
     ``cut_twice``). The walk never returns to the item it left by.
 
-    Cost: time is the sum over users of their squared number of items, memory O(n_items *
-    n_neighbours). A search reads one list of weights per item of the history; an item that none
-    of them names has no score.
+    Cost: time is the sum over users of their squared number of items, memory 46 bytes a
+    weight, 88 if ``cut_twice``, of which each item has at most ``n_neighbours``; what does not fit
+    is refused before it begins. A search reads one list of weights per item of the history; an item
+    that none of them names has no score.
 
     References
     ----------
@@ -70,12 +77,24 @@ class RP3beta(LinearRetriever):
 
     BuildParams: ClassVar[type[RP3betaParams]] = RP3betaParams
     kind = "rp3beta"
+    TuneSpace: ClassVar[Space] = {
+        "alpha": Range(0.0, 2.0),
+        "beta": Range(0.0, 2.0),
+        "n_neighbours": Range(10, 1000, log=True),
+        "normalise": (False, True),
+    }
     build_params: RP3betaParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Find the heaviest walks of every item."""
         params, n_items = self.build_params, train.n_items
         users = distinct(train.events, n_items)
+        most = most_neighbours(users, n_items, params.n_neighbours)
+        require_bytes(
+            (CUT_BYTES if params.cut_twice else WEIGHT_BYTES) * most,
+            f"rp3beta with up to {most:,} weights of {n_items:,} items",
+            "try a smaller n_neighbours",
+        )
         items = Lists.from_pairs(users.ids, users.rows, n_items)
         popularity = np.maximum(items.lengths, 1).astype(np.float64)
         left, right = popularity**params.alpha, popularity**params.beta
@@ -93,11 +112,11 @@ class RP3beta(LinearRetriever):
             0.0,
             False,
             min(params.n_neighbours, n_items),
+            most,
         )
         self._kept = Lists(indptr, ids.astype(np.int64))
         if params.normalise:
-            sums = np.bincount(self._kept.rows, weights=weights, minlength=n_items)
-            weights = (weights / sums[self._kept.rows]).astype(np.float32)
+            weights = shares(weights, self._kept)
         if params.cut_twice:
             self._kept, weights = _cut_columns(self._kept, weights, params.n_neighbours)
         self._weights = weights

@@ -9,12 +9,16 @@ import numpy as np
 
 from harness.interactions import HeldOut, Interactions
 from harness.lists import Lists
+from harness.spaces import Range, Space
 from methods.classical.elastic_net import solve_items
 from methods.classical.item_weights import SparseWeights
 from methods.classical.linear import LinearRetriever
-from methods.classical.met import distinct, plain
+from methods.classical.met import distinct, most_neighbours, plain
+from methods.classical.room import require_bytes
 
 ITEMS_AT_ONCE = 4096  # between two words of progress
+WEIGHT_BYTES = 52  # of a weight while it is laid out, beside its place; 8 once served
+USER_BYTES, ITEM_BYTES = 12, 40  # of a thread's scratch
 CHUNKS_PER_THREAD = 8  # so that no thread is left alone with the longest
 
 
@@ -67,9 +71,10 @@ class SLIM(LinearRetriever):
     the sum of absolute weights, and the ``unsolved`` share of columns that ran out of sweeps.
 
     Cost: for each item and sweep the events of the items that share a user with it; memory of
-    8 n_users + 30 n_items bytes a thread beside the result, 12 n_items top_n. A search reads one
-    list of weights per item of the history. With weights of either sign every item has a score, 0
-    where no list names it; without negative ones such an item has none.
+    12 n_users + 40 n_items bytes a thread beside the result, 8 n_items top_n, and 52 a weight to
+    lay it out; what does not fit is refused before it begins. A search reads one list of weights
+    per item of the history. With weights of either sign every item has a score, 0 where no list
+    names it; without negative ones such an item has none.
 
     References
     ----------
@@ -79,12 +84,17 @@ class SLIM(LinearRetriever):
 
     BuildParams: ClassVar[type[SLIMParams]] = SLIMParams
     kind = "slim"
+    TuneSpace: ClassVar[Space] = {
+        "l1": Range(1e-4, 20.0, log=True),
+        "l2": Range(1.0, 1e4, log=True),
+    }
     build_params: SLIMParams
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Solve every column."""
         params, n_items = self.build_params, train.n_items
         users = distinct(train.events, n_items)
+        self._require_room(users, n_items)
         items = Lists.from_pairs(users.ids, users.rows, n_items)
         log = (*plain(users), *plain(items))
         shape = (n_items, min(params.top_n, n_items))
@@ -112,6 +122,18 @@ class SLIM(LinearRetriever):
         whole, kept = sums.sum(axis=0)
         self._dropped = float(1 - kept / whole) if whole else 0.0
         self._unsolved = float((sweeps > params.max_sweeps).mean())
+
+    def _require_room(self, users: Lists, n_items: int) -> None:
+        places = n_items * min(self.build_params.top_n, n_items)
+        weights = places
+        if self.build_params.non_negative:
+            weights = most_neighbours(users, n_items, self.build_params.top_n)
+        scratch = USER_BYTES * len(users) + ITEM_BYTES * n_items
+        require_bytes(
+            8 * places + WEIGHT_BYTES * weights + numba.get_num_threads() * scratch,
+            f"slim with up to {self.build_params.top_n:,} weights of {n_items:,} items",
+            "try a smaller top_n",
+        )
 
     def build(self) -> None:
         """Lay the weights out as one list per item seen."""

@@ -11,13 +11,16 @@ from harness.arrays import load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
+from harness.spaces import Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.classical.met import distinct, plain
+from methods.classical.room import require_bytes
 from methods.classical.user_neighbours import COSINE, DOT, JACCARD, Int32Array, search_users
 
 KIND = "user_knn"  # of what is saved
 SAVED = ("user_indptr", "user_items", "item_indptr", "item_users", "weights")
 SIMILARITIES = {"cosine": COSINE, "jaccard": JACCARD, "dot": DOT}
+EVENT_BYTES = 68  # of an event while the log is sorted; 8 once served
 BLOCK_SCORES = 1 << 20  # lists as long as the catalogue, made at once where all scores are wanted
 
 
@@ -73,7 +76,8 @@ class UserKNN(Retriever):
     time; the query's own row in training is no neighbour of it. Ties at the last neighbour go to
     the smaller user id. Ratings are 1, so there are no means to subtract.
 
-    Cost: no fitting beyond two sorted copies of the log, 8 bytes an event and 12 a user or item. A
+    Cost: no fitting beyond two sorted copies of the log, 8 bytes an event and 12 a user or item, 68
+    an event while they are sorted; what does not fit is refused before it begins. A
     search reads for each item of the history the users who met it, then the items of the
     ``n_neighbours`` nearest: popular items make it slow. An item that no neighbour has met has no
     score. `score` ranks all of them first and is slow.
@@ -87,6 +91,11 @@ class UserKNN(Retriever):
 
     BuildParams: ClassVar[type[UserKNNParams]] = UserKNNParams
     SearchParams: ClassVar[type[UserKNNSearch]] = UserKNNSearch
+    TuneSpace: ClassVar[Space] = {
+        "similarity": ("cosine", "jaccard"),
+        "weighting": ("none", "idf"),
+        "shrinkage": (0.0, 10.0, 50.0, 200.0),
+    }
     capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
     search_stages: ClassVar[tuple[str, ...]] = ("scoring",)  # one kernel: neighbours, sums, top
     build_params: UserKNNParams
@@ -94,6 +103,11 @@ class UserKNN(Retriever):
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Lay the log out by user and by item, and weigh the items."""
+        require_bytes(
+            EVENT_BYTES * train.n_events + 40 * (train.n_users + train.n_items),
+            f"user_knn, which sorts {train.n_events:,} events twice,",
+            "try item_knn, which keeps no users",
+        )
         users = distinct(train.events, train.n_items)
         items = Lists.from_pairs(users.ids, users.rows, train.n_items)
         weights = np.ones(train.n_items)

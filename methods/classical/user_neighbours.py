@@ -33,7 +33,7 @@ def best_of(values: FloatArray, candidates: Int32Array, n: int, k: int, found: I
 
 @numba.njit(
     f"int64({_I}, {_N}, {_I}, {_N}, {_V}, {_I}, int64, int64, int64, float64, float64,"
-    f"{_V}, {_N}, {_V}, {_N}, {_N}, {_I})",
+    f"{_V}, {_N}, {_V}, {_N}, int64, {_N}, {_N}, {_I})",
     cache=True,
 )
 def _sum_neighbours(
@@ -51,14 +51,17 @@ def _sum_neighbours(
     near: FloatArray,
     users: Int32Array,
     sums: FloatArray,
+    marks: Int32Array,
+    mark: int,
     items: Int32Array,
     found: Int32Array,
     work: IntArray,
 ) -> int:
     """Sum the neighbours' similarities into ``sums``; return how many ``items`` have one.
 
-    ``near`` is 0 everywhere before and after, ``sums`` before. ``history`` is distinct. The first
-    half of ``item_weights`` are the items' own, the second half holds the users' norms.
+    An item has one where ``marks`` holds the query's ``mark``: the sum may be 0, for a similarity
+    to a high power is. ``near`` is 0 everywhere before and after. ``history`` is distinct. The
+    first half of ``item_weights`` are the items' own, the second half holds the users' norms.
     """
     n_items = item_indptr.size - 1
     n, norm = 0, np.float32(0.0)
@@ -95,7 +98,9 @@ def _sum_neighbours(
         work[0] += user_indptr[user + 1] - user_indptr[user]
         for at in range(user_indptr[user], user_indptr[user + 1]):
             item = user_items[at]
-            if sums[item] == 0.0:
+            if marks[item] != mark:
+                marks[item] = mark
+                sums[item] = 0.0
                 items[n] = item
                 n += 1
             sums[item] += vote
@@ -137,25 +142,24 @@ def search_users(
     """
     n_users, n_items, k = user_indptr.size - 1, item_indptr.size - 1, out_ids.shape[1]
     near, users = np.zeros(n_users, np.float32), np.empty(n_users, np.int32)
-    sums, items = np.zeros(n_items, np.float32), np.empty(n_items, np.int32)
+    sums, marks = np.empty(n_items, np.float32), np.zeros(n_items, np.int32)
+    items = np.empty(n_items, np.int32)
     found = np.empty(max(n_neighbours, k), np.int32)
     for query in range(out_ids.shape[0]):
         seen = history[history_indptr[query] : history_indptr[query + 1]]
         n = _sum_neighbours(
             user_indptr, user_items, item_indptr, item_users, item_weights, seen, own[query],
-            n_neighbours, similarity, shrinkage, power, near, users, sums, items, found, work,
+            n_neighbours, similarity, shrinkage, power, near, users, sums, marks, query + 1, items,
+            found, work,
         )  # fmt: skip
         for at in range(hidden_indptr[query], hidden_indptr[query + 1]):
-            sums[hidden[at]] = -abs(sums[hidden[at]])
+            marks[hidden[at]] = 0
         kept = 0
         for place in range(n):
-            item = items[place]
-            if sums[item] > 0.0:
-                items[kept], items[place] = item, items[kept]
+            if marks[items[place]] != 0:
+                items[kept] = items[place]
                 kept += 1
         n_found = best_of(sums, items, kept, k, found)
         for place in range(n_found):
             out_ids[query, place] = found[place]
             out_scores[query, place] = sums[found[place]]
-        for place in range(n):
-            sums[items[place]] = 0.0

@@ -13,6 +13,7 @@ from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.progress import Progress, silent
 from harness.retriever import Capability, Footprint
+from harness.spaces import Range, Space
 from harness.topk import TopK
 from methods.ann.flat import exact_index
 from methods.batches import serving_history
@@ -143,6 +144,12 @@ class BPR(UserVectorRetriever):
     """
 
     BuildParams: ClassVar[type[BPRParams]] = BPRParams
+    TuneSpace: ClassVar[Space] = {
+        "learning_rate": Range(2e-4, 2e-2, log=True),
+        "dim": (32, 64, 128),
+        "l2": Range(1e-6, 1e-2, log=True),
+        "n_negatives": (1, 4, 16),
+    }
     build_params: BPRParams
 
     def new_model(self, train: Interactions) -> Factors:
@@ -171,6 +178,12 @@ class LightGCN(UserVectorRetriever):
     """
 
     BuildParams: ClassVar[type[LightGCNParams]] = LightGCNParams
+    TuneSpace: ClassVar[Space] = {
+        "learning_rate": Range(2e-4, 2e-2, log=True),
+        "dim": (32, 64, 128),
+        "l2": Range(1e-6, 1e-2, log=True),
+        "n_layers": (1, 2, 3, 4),
+    }
     build_params: LightGCNParams
 
     def new_model(self, train: Interactions) -> Factors:
@@ -192,8 +205,8 @@ class SimpleX(UserVectorRetriever):
     score is cos(h_u, e_i). A user unknown in training is served by its history alone. A step costs
     a product of batch_size * n_negatives * dim. Unlike the paper: negatives are shared by a batch,
     unless ``own_negatives`` is set, and those that the user met do not count; the target is not in
-    the history that it is trained from; V starts as the identity; no dropout; of the paper's ways
-    to pool there is the average only.
+    the history that it is trained from; V starts as the identity; of the paper's ways to pool
+    there is the average only. ``dropout`` is the published code's.
 
     References
     ----------
@@ -201,6 +214,14 @@ class SimpleX(UserVectorRetriever):
     """
 
     BuildParams: ClassVar[type[SimpleXParams]] = SimpleXParams
+    TuneSpace: ClassVar[Space] = {
+        "learning_rate": Range(1e-4, 1e-2, log=True),
+        "g": Range(0.0, 1.0),
+        "ccl_margin": Range(0.0, 0.95),
+        "ccl_weight": Range(1.0, 300.0, log=True),
+        "l2": Range(1e-8, 0.1, log=True),
+        "dropout": (0.0, 0.1, 0.2, 0.4),
+    }
     build_params: SimpleXParams
 
     def new_model(self, train: Interactions) -> Factors:

@@ -122,7 +122,9 @@ class Training:
 
     def _draw_order(self) -> Batches:
         self._order = json.dumps(self._random.bit_generator.state)
-        return self._model.draw_batches(self._log, self._params, self._random)
+        batches = self._model.draw_batches(self._log, self._params, self._random)
+        self._sampler.expect_targets(batches)
+        return batches
 
     def _steps(self, progress: Progress) -> float:
         """Make a step of every batch and return the mean loss of an example."""

@@ -153,6 +153,19 @@ NO_SCORES_WHEN_LOADED = {
 NO_SCORES_WHEN_LOADED_FORMS = {("two_tower", "codes")}
 # Methods that know nothing of the user.
 IMPERSONAL = {"random", "popularity", "recent_popularity"}
+# Methods that declare nothing to tune, by why that is so.
+COST_ONLY = "its parameters buy quality for time or memory: by quality alone the largest would win"
+UNTUNED = {
+    "torch_flat": "its one parameter is the precision of an exact search",
+    "ann_class": "its parameters name a class of others and what that takes",
+    **dict.fromkeys(
+        (
+            "ivf", "ivf_pq", "ivf_pq_refine", "ivf_pq_fast_scan", "ivf_pq_fast_scan_refine", "hnsw",
+            "hnswlib", "scann", "cagra", "posting_lists", "seismic_lists", "counted_lists",
+        ),
+        COST_ONLY,
+    ),
+}  # fmt: skip
 # A method of an optional package: its tests are skipped where the package is not installed.
 NEEDS = {"scann": "scann", "hnswlib": "hnswlib", "seismic_lists": "seismic"}
 # Of faiss on a GPU: the GPU, and a faiss that can use it.
@@ -229,6 +242,17 @@ if sys.argv[4] == "scores":
     scores = method.score(queries, np.arange(kit.N_ITEMS))
 save_arrays(folder / "found", "found", {"ids": found.ids, "scores": found.scores, "all": scores})
 """
+
+
+def test_a_method_with_parameters_says_what_to_tune():
+    """Or is one of `UNTUNED`; otherwise its rivals get the trials, and it keeps its defaults."""
+    classes = {name: load_method(name) for name in CATALOG}
+    silent = {
+        name
+        for name, cls in classes.items()
+        if dataclasses.fields(cls.BuildParams) and not cls.TuneSpace
+    }
+    assert silent == UNTUNED.keys()
 
 
 ON_THE_CPU = [one for one in CATALOG if "cpu" in load_method(one).devices]

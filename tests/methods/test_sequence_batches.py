@@ -97,8 +97,12 @@ def test_an_event_is_a_target_once_unless_its_window_holds_its_item(
                 if one[place + 1] not in history:
                     expected.append((one[place + 1], history))
             end = 0 if windows == "last" else start
-    found = examples(log_of(lists), batch_size, max_history, windows=windows)
+    train = log_of(lists)
+    found = examples(train, batch_size, max_history, windows=windows)
     assert sorted(found) == sorted(expected)
+    batches = SequenceBatches(train, batch_size, max_history, np.random.default_rng(0), windows)
+    targets = np.array([target for target, _ in expected], np.int64)
+    assert batches.target_counts().tolist() == np.bincount(targets, minlength=50).tolist()
 
 
 def test_a_batch_can_be_made_again_and_an_epoch_has_an_order_of_its_own():

@@ -77,6 +77,37 @@ def failure_record_of(spec, folder):
     return failure_record(spec, "attempt", context, Ending("failed"))
 
 
+def head_of(path):
+    """Return the comment above a suite, as one line."""
+    lines = path.read_text().splitlines()
+    return " ".join(one.lstrip("# ") for one in lines if one.startswith("#"))
+
+
+def test_its_head_names_the_cases_that_had_no_or_fewer_trials(tuned):
+    """Popularity has none, the second case two settings beside its default; the first had all 5."""
+    head = head_of(tuned[0])
+    assert "from 5 trials for each case not named below" in head
+    assert "Not tuned: popularity: the method has no parameters." in head
+    assert 'Fewer trials: "second [\\"aimed\\"]": after 3 settings none is left' in head
+
+
+def test_its_head_names_the_cases_that_were_not_asked_for(make_suite, here, tmp_path):
+    """One case alone, then another with more trials: the numbers of both stand there."""
+    path, out = (
+        make_suite(CASES[0], 'name = "other"\nmethod = "aimed_too"', CASES[2]),
+        tmp_path / "out",
+    )
+    assert main(["tune", str(path), "--trials", "2", "--cases", "aimed", "--out", str(out)]) == 0
+    head = head_of(out / "tiny.tuned.toml")
+    assert "Not tuned: other: not among the cases asked for." in head
+    more = ["tune", str(out / "tiny.tuned.toml"), "--trials", "3", "--cases", "other"]
+    assert main([*more, "--out", str(out / "more")]) == 0
+    head = head_of(out / "more" / "tiny.tuned.toml")
+    assert "from 2 or 3 trials for each case" in head
+    assert "Not tuned: other" not in head
+    assert "Not tuned: popularity: not among" in head
+
+
 def test_what_is_printed_names_best_and_default(tuned):
     """A row per case; a case without trials has its reason below."""
     _, printed = tuned

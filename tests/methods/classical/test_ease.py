@@ -125,21 +125,6 @@ def test_a_matrix_that_is_singular_in_single_precision_is_refused():
         EASE(EASEParams(l2=1e-6)).fit(log)
 
 
-def test_room_is_the_least_of_what_is_left():
-    """Never negative, never more than the machine says is available."""
-    lines = room.MEMINFO.read_text().splitlines()
-    (said,) = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal"))
-    assert 0 <= room.available_bytes() <= said
-
-
-def test_a_control_group_limits_the_room(tmp_path, monkeypatch):
-    """A group of 1,000 bytes that holds 400 leaves 600, of which 95 % may be taken."""
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    monkeypatch.setattr(room, "CGROUP", tmp_path)
-    assert room.available_bytes() == 570
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [

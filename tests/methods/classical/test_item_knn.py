@@ -36,6 +36,20 @@ def random_log(n_users=60, n_items=25, seed=0):
     return Interactions(Lists.of(lists), n_items)
 
 
+@pytest.mark.parametrize("of", ["scored", "seen"])
+def test_a_high_power_leaves_each_normalised_list_its_best(of):
+    """s(1,0) : s(1,2) = 2 / sqrt(6) : 1 / sqrt(3) = sqrt(2) : 1, to the power 400 2^200 : 1.
+
+    Both powers are 0 in single precision; the shares of list 1 are 1 and 2^-200, which is 0.
+    """
+    method = fitted(LOG, power=400.0, normalise=True, neighbours_of=of)
+    scores = method.score(queries([[1], [0]]), np.arange(4))
+    seen = [1.0, 0.0] if of == "seen" else [1.0, 1.0]  # items 0 and 2 have neighbour 1 alone
+    assert scores[0, [0, 2]].tolist() == seen
+    assert scores[1, 1] == 1.0
+    assert not np.isnan(scores).any()
+
+
 def test_cosine_by_hand():
     """Item 1 has 3 users, 0 two, 2 one: s(1,0) = 2 / sqrt(3 * 2), s(1,2) = 1 / sqrt(3 * 1)."""
     found = fitted(LOG).search(queries([[1]], [[1]]), 3)

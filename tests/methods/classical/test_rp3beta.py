@@ -25,6 +25,18 @@ def test_by_hand():
     assert found.scores[0, :2].tolist() == pytest.approx([1 / 6, 5 / 36])
 
 
+@pytest.mark.parametrize("of", ["seen", "scored"])
+@pytest.mark.parametrize("again", [False, True])
+def test_lists_whose_weights_vanish_are_no_numbers_without_meaning(of, again):
+    """Items 0 and 1 share 40 users: (1/40)^30 is 0 in single precision, (1/2)^30 of 2 and 3 not."""
+    log = Interactions(Lists.of([[0, 1]] * 40 + [[2, 3]]), 4)
+    method = fitted(log, alpha=30.0, normalise=True, neighbours_of=of, cut_twice=again)
+    asked = Queries(np.array([-1, -1]), Lists.of([[0], [2]]), Lists.of([[0], [2]]))
+    found = method.search(asked, 2)
+    assert found.ids.tolist() == [[1, -1], [3, -1]]
+    assert found.scores[:, 0].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("alpha", [0.4, 1.0])
 @pytest.mark.parametrize("of", ["seen", "scored"])
 @pytest.mark.parametrize(

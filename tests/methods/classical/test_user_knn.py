@@ -113,6 +113,24 @@ def test_counters_and_footprint():
     assert method.footprint().index_bytes == n_bytes
 
 
+@pytest.mark.parametrize("power", [300.0, 60.0])
+def test_votes_that_vanish_count_an_item_once(power):
+    """400 users of 50 items, 300 neighbours: a vote of 0 in single precision names no item twice.
+
+    An item met has a sum, if one of 0, and ties go to the smaller id.
+    """
+    random = np.random.default_rng(0)
+    lists = [np.unique(random.integers(0, 50, 20)).tolist() for _ in range(400)]
+    histories = Lists.of(lists[:4])
+    method = fitted(Interactions(Lists.of(lists), 50), n_neighbours=300, power=power)
+    found = method.search(Queries(np.arange(4), histories, histories), 50)
+    others = [sorted(set(range(50)) - set(one)) for one in lists[:4]]
+    assert [sorted(row[row >= 0].tolist()) for row in found.ids] == others
+    assert method.counters()["candidates"] == 4 * 50
+    if power == 300.0:
+        assert [row[row >= 0].tolist() for row in found.ids] == others  # all sums are 0
+
+
 @pytest.mark.parametrize(
     ("cls", "given", "message"),
     [

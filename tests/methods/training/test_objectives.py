@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.interactions import Interactions
+from harness.lists import Lists
+from harness.progress import silent
 from harness.testing import tiny_held_out, tiny_log
 from methods.all_to_all.model import AllToAllModel
 from methods.all_to_all.retriever import AllToAllParams
@@ -20,6 +23,7 @@ from methods.multi_interest.retriever import MultiInterest
 from methods.negatives import NegativeSampler, Sampling
 from methods.sparcode.retriever import SparCode, SparCodeParams
 from methods.training import TrainingParams, checkpoint
+from methods.training.training import Training
 from methods.two_tower.retriever import TwoTower, TwoTowerParams
 from methods.two_tower.towers import TwoTowerModel
 
@@ -182,3 +186,45 @@ def test_the_bounds_may_be_reached():
     """Zero where zero means something."""
     TrainingParams(popularity_exponent=0.0, gbce_t=0.0, ccl_margin=0.0).check_positive()
     TrainingParams(own_negatives=True, mask_seen=True).check_positive()
+
+
+@pytest.mark.parametrize("windows", ["last", "all"])
+@pytest.mark.parametrize(("kind", "n_uniform"), [("in_batch", 0), ("uniform_in_batch", 8)])
+def test_targets_of_sequences_are_expected_as_often_as_they_come(windows, kind, n_uniform):
+    """Item 0 begins most histories, and is a target only where it does not.
+
+    Each of 16 users gives a window of 4 targets with ``last``, two with ``all``: all batches have
+    n = 16 of the N targets. An item that is c of these is expected c (n - 1) / (N - 1) times among
+    the 15 others of a batch, and n_uniform / 40 times among the uniform draws.
+    """
+    random = np.random.default_rng(0)
+    lists = [random.permutation(np.arange(1, 40))[:9].tolist() for _ in range(16)]
+    for user, one in enumerate(lists):
+        one[0 if user else 7] = 0
+    train = Interactions(Lists.of(lists), 40, ordered=True)
+    params = TwoTowerParams(
+        **SMALL | {"epochs": 1, "batch_size": 4},
+        encoder="sasrec",
+        max_history=4,
+        windows=windows,
+        negatives=kind,
+        n_negatives=max(n_uniform, 1),
+    )
+    model = TwoTowerModel(train, params.dim, params.hidden, "cpu", params)
+    stood, expected, n_seen = np.zeros(40), {}, []
+
+    def told(batch, negatives):
+        n_seen.append(len(batch.targets))
+        stood[:] += np.bincount(batch.targets, minlength=40)
+        times = np.exp(negatives.log_expected.numpy()[n_uniform:])
+        expected.update(zip(batch.targets.tolist(), times.tolist(), strict=True))
+        return TwoTowerModel.batch_scores(model, batch, negatives)
+
+    model.batch_scores, model.batch_vectors = told, lambda *_: None
+    Training(model, train, params, 3, 1).run_epoch(None, silent)
+    total = 16 * (4 if windows == "last" else 8)
+    assert n_seen == [16] * (total // 16)
+    assert stood[0] == 1
+    for item, times in expected.items():
+        by_hand = n_uniform / 40 + stood[item] * 15 / (total - 1)
+        assert times == pytest.approx(by_hand, rel=1e-5)
