@@ -48,7 +48,7 @@ HOMES = {
     "triton": ("methods/sparcode/serving/triton_kernels.py",),
     "pynvml": ("harness/measure/nvml.py",),
     "psutil": ("harness/measure/",),
-    "threadpoolctl": ("harness/measure/",),
+    "threadpoolctl": ("harness/measure/", "methods/classical/ease.py"),
 }
 FAMILIES = (
     "two_tower",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import threadpoolctl
 from scipy.linalg import lapack
 
 from harness.errors import MethodError
@@ -16,6 +17,9 @@ from methods.classical.linear import LinearRetriever
 from methods.classical.met import met_matrix
 from methods.classical.room import require_bytes
 
+# OpenBLAS 0.3.30 dies (SIGSEGV) when two threads factor 32,000 rows; 24,000 it does. Its Cholesky
+# of many threads has done so in other versions, too.
+MANY_ROWS = 20_000  # from which one thread factors and inverts
 BLOCK_ROWS = 1024  # of n_items values, held beside the one large matrix
 
 
@@ -145,6 +149,17 @@ def _invert(matrix: FloatArray) -> None:
         It is not positive definite in single precision.
     """
     by_column = matrix.T  # LAPACK's order of the same memory; the matrix is symmetric
+    threads = 1 if len(matrix) > MANY_ROWS else None
+    with threadpoolctl.threadpool_limits(threads, user_api="blas"):
+        _invert_triangle(by_column, matrix)
+    for start in range(0, len(matrix), BLOCK_ROWS):  # LAPACK fills one triangle
+        end = start + BLOCK_ROWS
+        corner = np.triu(matrix[start:end, start:end])
+        matrix[start:end, start:end] = corner + np.triu(corner, 1).T
+        matrix[end:, start:end] = matrix[start:end, end:].T
+
+
+def _invert_triangle(by_column: FloatArray, matrix: FloatArray) -> None:
     for step, options in (
         (lapack.spotrf, {"lower": 1, "overwrite_a": 1, "clean": 0}),
         (lapack.spotri, {"lower": 1, "overwrite_c": 1}),
@@ -156,8 +171,3 @@ def _invert(matrix: FloatArray) -> None:
                 f"EASE: the Gram matrix of {len(matrix):,} items is singular in single precision "
                 f"(LAPACK says {info}); try a larger l2"
             )
-    for start in range(0, len(matrix), BLOCK_ROWS):  # LAPACK fills one triangle
-        end = start + BLOCK_ROWS
-        corner = np.triu(matrix[start:end, start:end])
-        matrix[start:end, start:end] = corner + np.triu(corner, 1).T
-        matrix[end:, start:end] = matrix[start:end, end:].T

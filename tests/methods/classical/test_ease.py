@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from harness.errors import MethodError
 from harness.interactions import Interactions, Queries
@@ -136,3 +137,24 @@ def test_parameters_that_make_no_sense_are_refused(given, message):
     """Each says what was given and what was expected."""
     with pytest.raises(ValueError, match=message):
         parse_params(EASEParams, given)
+
+
+@pytest.mark.parametrize(("many", "threads"), [(1, 1), (1000, 2)])
+def test_one_thread_inverts_what_many_cannot(log, monkeypatch, many, threads):
+    """With two allowed; afterwards they are as before. The wrapped step stands for LAPACK's."""
+    seen, factor = [], ease.lapack.spotrf
+
+    def pools():
+        blas = [one for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+        return {one["num_threads"] for one in blas}
+
+    def looked_at(*given, **named):
+        seen.append(pools())
+        return factor(*given, **named)
+
+    monkeypatch.setattr(ease, "MANY_ROWS", many)
+    monkeypatch.setattr(ease.lapack, "spotrf", looked_at)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        EASE(EASEParams(l2=2.0)).fit(log)
+        assert pools() == {2}
+    assert seen == [{threads}]
