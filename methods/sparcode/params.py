@@ -224,6 +224,8 @@ class SparCodeSearch:
     rescore : what orders the candidates of the index anew: nothing, the inner ``dot`` product of
         the interaction, the ``full`` unquantised score, or the ``towers`` that were trained beside.
     candidates : R, how many candidates are scored again.
+    lists_weight : of the index's own score, which is added to the one that candidates get anew; 0:
+        they are ordered by that alone.
     cut : postings read of each list, at most, its best first; 0 for all.
     fallback : what fills a list with fewer than k positive scores: nothing, or popular items.
     """
@@ -231,6 +233,7 @@ class SparCodeSearch:
     scoring: Literal["served", "quantised", "unquantised"] = "served"
     rescore: Literal["none", "dot", "full", "towers"] = "none"
     candidates: int = 300
+    lists_weight: float = 0.0
     cut: int = 0
     fallback: Literal["none", "popularity"] = "none"
 
@@ -238,6 +241,12 @@ class SparCodeSearch:
         if self.candidates < 1 or self.cut < 0:
             raise ValueError(
                 f"candidates = {self.candidates} must be at least 1, cut = {self.cut} at least 0"
+            )
+        if not 0 <= self.lists_weight < float("inf"):
+            raise ValueError(f"lists_weight = {self.lists_weight} must be at least 0 and finite")
+        if self.lists_weight and self.rescore == "none":
+            raise ValueError(
+                f"lists_weight = {self.lists_weight} needs a rescore that it is added to"
             )
         if self.rescore != "none" and self.scoring != "served":
             raise ValueError(f"rescore = {self.rescore!r} needs scoring = 'served'")

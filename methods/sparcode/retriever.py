@@ -200,6 +200,8 @@ class SparCode(LearnedRetriever[SparCodeModel]):
             assert tokens is not None, "`encode` keeps them"
             ids = torch.from_numpy(found.ids).to(served.bias.device)
             scores = served.scores.of_candidates(tokens, ids).cpu().numpy()
+        if weight := np.float32(self.search_params.lists_weight):
+            scores = scores + weight * found.scores
         best = best_of(found.ids, scores, k)
         self.mark("scoring")
         return best
@@ -209,17 +211,17 @@ class SparCode(LearnedRetriever[SparCodeModel]):
 
         Of ``served`` and ``quantised`` it is y(q, i) of the codes, before lists are cut and packed;
         where it is 0 the item has -inf, or the fallback's score. Where candidates are scored again
-        it is the score that they then get.
+        it is the score that they then get, that of the codes added by ``lists_weight``.
         """
         params = self.search_params
-        if params.rescore == "towers":
-            return np.asarray(self._tower_vectors(queries) @ self._towers().items[item_ids].T)
         coded = self._coded(queries)
         self.mark("encode")
-        if params.rescore == "dot":
-            vectors = self._served.dot.query_vectors(coded.tokens)
-            return np.asarray(vectors @ self._served.dot.items[item_ids].T)
-        if params.scoring == "unquantised" or params.rescore == "full":
+        if params.rescore != "none":
+            again = self._scored_again(queries, coded, item_ids)
+            if weight := np.float32(params.lists_weight):
+                again = again + weight * self._served.scores.quantised(coded)[:, item_ids]
+            return again
+        if params.scoring == "unquantised":
             return self._served.scores.unquantised(coded)[:, item_ids]
         scores = self._served.scores.quantised(coded)[:, item_ids]
         if params.fallback == "none":
@@ -288,6 +290,15 @@ class SparCode(LearnedRetriever[SparCodeModel]):
         if params.rescore == "towers":
             total += self._towers().nbytes
         return total
+
+    def _scored_again(self, queries: Queries, coded: Coded, item_ids: IntArray) -> FloatArray:
+        """Return the score that ``rescore`` names, float32 (n, n_item_ids)."""
+        if self.search_params.rescore == "towers":
+            return np.asarray(self._tower_vectors(queries) @ self._towers().items[item_ids].T)
+        if self.search_params.rescore == "dot":
+            vectors = self._served.dot.query_vectors(coded.tokens)
+            return np.asarray(vectors @ self._served.dot.items[item_ids].T)
+        return self._served.scores.unquantised(coded)[:, item_ids]
 
     def _coded(self, queries: Queries) -> Coded:
         return self._served.encode(queries.history, queries.fields, self._limit())

@@ -110,6 +110,35 @@ def test_the_best_candidates_are_found_and_saved(encoder, tmp_path):
     assert copy.footprint().index_bytes == method.footprint().index_bytes
 
 
+@pytest.mark.parametrize("rescore", ["towers", "dot", "full"])
+def test_the_lists_own_score_may_be_added(rescore):
+    """In `score` by the codes' exhaustive score, of candidates by that of the lists, packed."""
+    method, queries = trained(interaction="dot")
+    parts = {}
+    for name, search in {
+        "again": SparCodeSearch(rescore=rescore, candidates=30),
+        "codes": SparCodeSearch(scoring="quantised"),
+        "both": SparCodeSearch(rescore=rescore, candidates=30, lists_weight=0.5),
+    }.items():
+        method.search_params = search
+        parts[name] = method.score(queries, np.arange(30))
+    codes = np.where(np.isfinite(parts["codes"]), parts["codes"], 0.0)
+    np.testing.assert_allclose(parts["both"], parts["again"] + 0.5 * codes, rtol=1e-5, atol=1e-5)
+    found = method.search(queries, 5)
+    rows, kept = np.arange(len(queries))[:, None], found.ids != PAD_ID
+    expected = parts["both"][rows, np.where(kept, found.ids, 0)]
+    packed = 20 * method._lists.packed.scale
+    np.testing.assert_allclose(found.scores[kept], expected[kept], rtol=1e-3, atol=packed)
+    assert not np.allclose(parts["both"], parts["again"])
+
+
+def test_a_weight_of_nothing_is_refused():
+    """Without a score to add to, below 0, infinite."""
+    for given in ({"lists_weight": 0.5}, {"rescore": "dot", "lists_weight": -1.0}):
+        with pytest.raises(ValueError, match="lists_weight"):
+            SparCodeSearch(**given)
+
+
 def test_they_count_only_where_they_score():
     """The bytes that a setting may touch hold the towers where candidates are scored by them."""
     method, _ = trained()
