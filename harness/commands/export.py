@@ -14,7 +14,7 @@ import harness
 from harness.compare.log_ratio import number_of
 from harness.compare.scenario import scenario
 from harness.data.catalog import data_root
-from harness.data.recorded import absent_from, load_recorded
+from harness.data.recorded import LATER, absent_from, load_recorded
 from harness.errors import ExchangeError
 from harness.exchange import named_json, text_retrieval, trec
 from harness.exchange.action_benchmark import write_action_benchmarks
@@ -233,7 +233,8 @@ def _held_out(job: Export) -> HeldOut:
                 "choose by --cases"
             )
     for name, value in absent_from(first.split).items():
-        _say(f"the records are older than the key {name!r} of splits; taken as {value!r}")
+        if name in LATER:
+            _say(f"the records are older than the key {name!r} of splits; taken as {value!r}")
     return load_recorded(first.dataset, first.split, first.data_hash, job.root).test
 
 

@@ -13,9 +13,10 @@ from harness.data.split_spec import KINDS, parse_split
 from harness.data.splits import Parts, hash_of_data, split_log
 from harness.errors import DatasetError, near
 
-# Fields of a split that a record may lack -> what such a split is: `fields` is newer than schema 3,
-# `select_on` is not told where it is this.
-LATER = {"fields": "all", "select_on": "validation"}
+# Fields of a split that a record may lack -> what such a split is: those that are newer than schema
+# 3, and those that are not told where they are this.
+LATER = {"fields": "all"}
+UNTOLD = {"select_on": "validation"}
 
 
 def load_recorded(dataset: str, protocol: str, data_hash: str, root: Path | None) -> Parts:
@@ -60,7 +61,7 @@ def absent_from(protocol: str) -> dict[str, str]:
     {'fields': 'all', 'select_on': 'validation'}
     """
     _, _, words = protocol.rpartition("/")
-    return {one: value for one, value in LATER.items() if f",{one}=" not in words}
+    return {one: value for one, value in (LATER | UNTOLD).items() if f",{one}=" not in words}
 
 
 def parse_call(
