@@ -64,7 +64,7 @@ def drawn(window):
 
 
 def test_it_opens_within_a_second_and_draws_every_chart(opened):
-    """Offline, without a word on the console; of up to ten openings, on a busy machine, the least."""
+    """Offline, without a word on the console; of up to ten openings the least counts."""
     script = "performance.getEntriesByType('navigation')[0].loadEventEnd"
     windows, took_s = [], []
     while len(windows) < 10 and min(took_s, default=OPENS_S) >= OPENS_S:
