@@ -146,8 +146,8 @@ def _plane(
     found: dict[int, tuple[Point, list[Record]]] = {}
     for point, one in group:
         found.setdefault(id(point), (point, []))[1].append(one)
-    rivals = (records for point, records in found.values() if point.first.method != BOUND)
-    usual = usual_seeds(seeds_of(records, metric) for records in rivals)
+    rivals = (one for one in found.values() if one[0].first.method != BOUND)
+    usual = usual_seeds((point, seeds_of(records, metric)) for point, records in rivals)
     spots = [_spot(point, records, metric, losses, usual) for point, records in found.values()]
     return Plane(spots[0].load, spots, apart)
 
@@ -194,7 +194,8 @@ def _spot(
     usual: Seeds,
 ) -> Spot:
     seeds = seeds_of(records, metric)
-    missing = missing_seeds(seeds, usual) if seeds and point.first.method != BOUND else ()
+    rival = seeds and point.first.method != BOUND
+    missing = missing_seeds(point, seeds, usual) if rival else ()
     kept = of_seeds(records, usual) if usual and seeds >= usual else records
     valid = [one for one in kept if one.status == Status.OK]
     shown = valid or list(records)

@@ -10,7 +10,7 @@ from typing import Any
 from harness.compare.grouping import AGREEMENT
 from harness.compare.points import Point
 from harness.compare.quality import BOUND, seed_means
-from harness.compare.seeds import seeds_of, usual_seeds, with_seeds
+from harness.compare.seeds import missing_seeds, seeds_of, usual_seeds, with_seeds
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.registry import load_method
@@ -160,9 +160,10 @@ def _reference(points: Sequence[Point], metric: str) -> dict[str, Mapping[int, f
 
 def _best(points: Sequence[Point], metric: str) -> Mapping[int, float]:
     seeds = [seeds_of(one.records, metric) for one in points]
-    usual = usual_seeds(seeds)
+    usual = usual_seeds(zip(points, seeds, strict=True))
     bounds = [one for one in points if one.first.method == BOUND]
-    whole = [one for one, have in zip(points, seeds, strict=True) if have >= usual]
+    known = zip(points, seeds, strict=True)
+    whole = [one for one, have in known if not missing_seeds(one, have, usual)]
     means = [seed_means(with_seeds(one, metric, usual), metric) for one in bounds or whole]
     best = max(means, key=lambda one: fmean(one.values()))
     if not bounds:

@@ -8,7 +8,7 @@ import pandas as pd
 from harness.compare.grouping import grouped
 from harness.compare.points import Pair, Point
 from harness.compare.quality import BOUND, compare_quality, mean_of
-from harness.compare.seeds import Seeds, seeds_of, usual_seeds, with_seeds
+from harness.compare.seeds import Seeds, missing_seeds, seeds_of, usual_seeds, with_seeds
 
 
 def against_best(points: Sequence[Point], metric: str) -> list[Pair]:
@@ -26,7 +26,7 @@ def against_best(points: Sequence[Point], metric: str) -> list[Pair]:
     if not groups:
         return []
     largest = max(groups, key=len)
-    usual = usual_seeds(seeds_of(one.records, metric) for one in largest)
+    usual = usual_seeds((one, seeds_of(one.records, metric)) for one in largest)
     known = [with_seeds(one, metric, usual) for one in largest]
     ranked = sorted(known, key=lambda one: _place(one, metric, usual))
     return [Pair(ranked[0], one) for one in ranked]
@@ -46,4 +46,5 @@ def _place(point: Point, metric: str, usual: Seeds) -> tuple[bool, float]:
     """Return what grows from the best to the last."""
     value = mean_of(point, metric)
     assert value is not None
-    return not seeds_of(point.records, metric) >= usual, -value
+    have = seeds_of(point.records, metric)
+    return bool(missing_seeds(point, have, usual)), -value

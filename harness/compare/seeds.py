@@ -6,7 +6,7 @@ mean over all of them.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.compare.points import Point
 from harness.record import Record, Status
@@ -21,19 +21,30 @@ def seeds_of(records: Iterable[Record], metric: str) -> Seeds:
     )
 
 
-def usual_seeds(found: Iterable[Seeds]) -> Seeds:
+def usual_seeds(found: Iterable[tuple[Point, Seeds]]) -> Seeds:
     """Return the seeds that most points have, of equally frequent sets the larger one.
 
-    >>> sorted(usual_seeds([frozenset({7, 8}), frozenset({7, 8}), frozenset({8})]))
-    [7, 8]
+    Points that `need_no_seeds` have no say where there are others.
     """
-    counts = Counter(one for one in found if one)
+    told = [(point, seeds) for point, seeds in found if seeds]
+    trained = [seeds for point, seeds in told if not need_no_seeds(point)]
+    counts = Counter(trained or [seeds for _, seeds in told])
     return max(counts, key=lambda one: (counts[one], len(one)), default=frozenset())
 
 
-def missing_seeds(have: Collection[int], usual: Seeds) -> tuple[int, ...]:
-    """Return the usual seeds that are not there."""
-    return tuple(sorted(usual - set(have)))
+def missing_seeds(point: Point, have: Seeds, usual: Seeds) -> tuple[int, ...]:
+    """Return the usual seeds that a point lacks, none where it needs none."""
+    return () if need_no_seeds(point) else tuple(sorted(usual - have))
+
+
+def need_no_seeds(point: Point) -> bool:
+    """Return whether a point was run with one seed alone and trained nothing in epochs.
+
+    So do suites run what is the same with every seed. Of a point that has records of other seeds,
+    whatever became of them, some were lost.
+    """
+    seeds = {one.seed for one in point.records}
+    return len(seeds) < 2 and not any(one.history for one in point.records)
 
 
 def of_seeds(records: Sequence[Record], seeds: Seeds) -> list[Record]:

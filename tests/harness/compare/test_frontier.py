@@ -17,6 +17,7 @@ from harness.compare.budgets import (
 from harness.compare.frontier import is_pareto, planes_of
 from harness.compare.points import points_of
 from harness.compare.quality import Reader
+from harness.compare.ranking import against_best
 from harness.report.frontier_tables import render_frontier
 
 
@@ -147,12 +148,27 @@ def test_a_point_that_lost_seeds_beats_nobody_by_the_easy_one_that_is_left(run_o
 def test_a_seed_that_most_points_have_not_counts_for_nobody(run_of):
     """Case a was run with seeds 1 and 2, b and c with 1: its .8 of seed 2 is not in its mean."""
     run = run_of(
-        point("a", 0.4, qps=10.0), point("a", 0.8, seed=2, qps=90.0), point("b", 0.5),
-        point("c", 0.3),
+        point("a", 0.4, qps=10.0), point("a", 0.8, seed=2, qps=90.0),
+        point("b", 0.5), point("c", 0.3),
     )  # fmt: skip
     first = plane_of(run).spots[0]
     assert (first.quality, first.seeds, first.missing) == (pytest.approx(0.4), (1,), ())
     assert first.costs["QPS"].value == pytest.approx(10.0)
+
+
+def test_what_is_the_same_with_every_seed_needs_but_one(run_of):
+    """Two counts of one seed beside one model of three: all take part, the model with its mean."""
+    run = run_of(
+        *over("model", (0.4, 0.5, 0.6), index_bytes=20),
+        point("count", 0.3, seed=7, index_bytes=5, history={}),
+        point("other", 0.2, seed=7, index_bytes=4, history={}),
+    )  # fmt: skip
+    plane = plane_of(run)
+    assert [one.quality for one in plane.spots] == pytest.approx([0.5, 0.3, 0.2])
+    assert [one.missing for one in plane.spots] == [(), (), ()]
+    assert plane.on_frontier("bytes") == [True, True, True]
+    pairs = against_best(points_of(run), "m@1")
+    assert [one.other.first.case for one in pairs] == ["model", "count", "other"]
 
 
 def ivf(*, sizes=(10, 1_000)):
