@@ -44,3 +44,26 @@ class Layout(NamedTuple):
     def unpad(self, padded: Tensor) -> Tensor:
         """Return (N, width) from (n, longest, width)."""
         return padded.flatten(0, 1).index_select(0, self.places)
+
+    def of_alike_lengths(self) -> tuple[Tensor, list["Layout"]]:
+        """Return an order of the N ids, int64 (N,), in which lists of alike lengths lie together.
+
+        And the layout of each such group, in that order. The lists of a group are longer than
+        2^(b - 1) and not longer than 2^b for one b, so at most half of a padded row is padding;
+        rows whose work grows with the square of the longest gain more. Empty lists are in no group.
+        """
+        group_of_list = torch.ceil(torch.log2(self.lengths.clamp_min(1).double())).long()
+        group_of_id = torch.repeat_interleave(group_of_list, self.lengths)
+        order = torch.argsort(group_of_id, stable=True)
+        sizes = torch.bincount(group_of_id).tolist()
+        columns, groups, start = self.columns[order], [], 0
+        for group, size in enumerate(sizes):
+            if size == 0:
+                continue
+            lengths = self.lengths[(group_of_list == group) & (self.lengths > 0)]
+            longest = int(lengths.max())
+            rows = torch.repeat_interleave(lengths)
+            own = columns[start : start + size]
+            groups.append(Layout(lengths, own, rows * longest + own, longest))
+            start += size
+        return order, groups

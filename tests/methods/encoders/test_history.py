@@ -58,6 +58,21 @@ def test_a_layout_pads_on_the_right_and_back():
     assert layout.columns.tolist() == [0, 1, 0]
 
 
+def test_lists_of_alike_lengths_lie_together():
+    """Lengths 3, 0, 1, 6, 2, 4, 1: up to 1, 2, 4 and 8; order within a group is that of before."""
+    lists = [[10, 11, 12], [], [20], [30, 31, 32, 33, 34, 35], [40, 41], [50, 51, 52, 53], [60]]
+    bags = Bags.of(Lists.of(lists), "cpu")
+    order, groups = Layout.of(bags).of_alike_lengths()
+    assert [group.lengths.tolist() for group in groups] == [[1, 1], [2], [3, 4], [6]]
+    assert [group.longest for group in groups] == [1, 2, 4, 6]
+    values = bags.ids[order].double()[:, None]
+    padded = [
+        group.pad(part)[:, :, 0].tolist()
+        for part, group in zip(values.split([2, 2, 7, 6]), groups, strict=True)
+    ]
+    assert padded == [[[20], [60]], [[40, 41]], [[10, 11, 12, 0], lists[5]], [lists[3]]]
+
+
 @pytest.mark.parametrize("form", FORMS, ids=name_of)
 def test_company_and_padding_change_nothing(form):
     """Alone, or beside longer histories, or in another order: the same vector to 1e-6."""
