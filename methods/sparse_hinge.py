@@ -79,17 +79,18 @@ def _add_above(
     """See `add_above`."""
     b, m = scores.shape
     d = queries.shape[1]
-    bound = scores.dtype.type(margin)
+    bound: Any = scores.dtype.type(margin)
     kept = np.full(b, m, np.int64)
     for pair in range(rows.size):
         row, column = rows[pair], columns[pair]
         if scores[row, column] > -np.inf:
             scores[row, column] = -np.inf
             kept[row] -= 1
-    loss, n_above = 0.0, 0
+    loss: Any = 0.0
+    n_above = 0
     for row in range(b):
         share = scores.dtype.type(1.0 / (n * max(kept[row], 1)))
-        above = 0.0
+        above: Any = 0.0
         for start in range(0, m, CHUNK):
             end = min(start + CHUNK, m)
             if not _any_above(scores[row, start:end], bound):
