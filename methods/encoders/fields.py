@@ -1,9 +1,9 @@
 """Fields -> one vector per column."""
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness.fields import Dense, Fields
+from methods.encoders.pooling import mean_of_bags
 from methods.encoders.tensors import Bags, Columns
 
 INIT_STD = 0.1  # of embeddings; small against the unit scale at which scores begin to matter
@@ -56,13 +56,6 @@ class FieldEmbeddings(nn.Module):
             column = column.to(table.weight.dtype)
         embedded: Tensor = table(column)
         return embedded
-
-
-def mean_of_bags(bags: Bags, weight: Tensor) -> Tensor:
-    """Return the mean vector of each bag, (n, dim); zeros for an empty one."""
-    if bags.offsets.numel() == 0:
-        return weight.new_zeros((0, weight.shape[1]))
-    return functional.embedding_bag(bags.ids, weight, bags.offsets, mode="mean")
 
 
 def _key(name: str) -> str:

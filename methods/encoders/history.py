@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.encoders.fields import mean_of_bags
 from methods.encoders.layout import Layout
+from methods.encoders.pooling import mean_of_bags
 from methods.encoders.tensors import Bags
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.lists import IntArray, Lists
-from methods.encoders.fields import mean_of_bags
+from methods.encoders.pooling import mean_of_bags
 from methods.encoders.tensors import Bags, placed
 
 LEAST_LENGTH = 1e-12  # below which a vector stays as it is where others get the length 1

@@ -5,7 +5,8 @@ import torch
 
 from harness.fields import Categorical, Dense, Fields, MultiValued
 from harness.lists import Lists
-from methods.encoders.fields import FieldEmbeddings, mean_of_bags
+from methods.encoders.fields import FieldEmbeddings
+from methods.encoders.pooling import mean_of_bags
 from methods.encoders.tensors import Bags, columns_of
 
 FIELDS = Fields(
@@ -50,3 +51,17 @@ def test_no_fields_give_no_vectors():
 def test_no_bags_at_all():
     """A batch of no rows, which torch's own bags refuse."""
     assert mean_of_bags(Bags.of(Lists.empty(0), "cpu"), torch.ones(2, 3)).shape == (0, 3)
+
+
+def test_the_gradient_of_a_mean_is_that_of_torch():
+    """Bit for bit: empty bags at both ends and between, ids that repeat within and across."""
+    lists = [[], [3, 1, 3], [], [0, 1, 2, 3, 4, 1, 1], [2], []]
+    bags = Bags.of(Lists.of(lists), "cpu")
+    torch.manual_seed(0)
+    weight, behind = torch.randn(6, 5, requires_grad=True), torch.randn(len(lists), 5)
+    plain = torch.nn.functional.embedding_bag(bags.ids, weight, bags.offsets, mode="mean")
+    ours = mean_of_bags(bags, weight)
+    assert torch.equal(ours, plain)
+    one, other = (torch.autograd.grad(given, weight, behind)[0] for given in (ours, plain))
+    assert torch.equal(one, other)
+    assert not one[5].any()
