@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _load(path: Path, entry: Mapping[str, Any], mapped: bool) -> Array:
         # numpy cannot map what is empty
         mode = "r" if mapped and 0 not in entry["shape"] else None
         array: Array = np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[arg-type]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SyntaxError, TokenError) as error:  # numpy parses the header
         raise MethodError(f"{path}: cannot be read: {error}") from error
     if list(array.shape) != entry["shape"] or array.dtype.str != entry["dtype"]:
         given = f"{array.dtype.str} {list(array.shape)}"

@@ -12,6 +12,7 @@ from harness.compare.points import Point
 from harness.compare.quality import BOUND, seed_means
 from harness.compare.seeds import missing_seeds, seeds_of, usual_seeds, with_seeds
 from harness.errors import HarnessError
+from harness.params import parse_params
 from harness.record import Record
 from harness.registry import load_method
 
@@ -95,31 +96,44 @@ class ModelLosses:
 
 
 @cache
-def index_params(method: str) -> frozenset[str]:
-    """Return the build parameters that a method's fit does not read, none of an unknown method."""
+def index_params(method: str, build: str = "{}") -> frozenset[str]:
+    """Return which build parameters a fit does not read, of an unknown method none.
+
+    ``build`` is a JSON object: a method may read more of it in a fit where something else is set.
+    What the method of today does not take leaves what it says of all its builds.
+    """
     try:
-        return load_method(method).index_params
+        known = load_method(method)
     except HarnessError:
         return frozenset()
+    try:
+        return known(parse_params(known.BuildParams, json.loads(build))).index_params
+    except (HarnessError, ValueError):
+        return known.index_params
 
 
 def score_of(search: Mapping[str, Any]) -> str:
     """Return which score orders the items at a search setting, as far as settings change it.
 
     They do so in SparCode alone: lists serve the score through codes, which the parameter
-    ``fallback`` extends; where candidates are scored again that score counts instead.
+    ``fallback`` extends; where candidates are scored again that score counts instead, and with
+    ``lists_weight`` a sum of both.
 
     >>> [score_of({"scoring": one}) for one in ("served", "quantised", "unquantised")]
     ['quantised', 'quantised', 'unquantised']
     >>> score_of({"scoring": "served", "rescore": "full"}), score_of({"nprobe": 4})
     ('unquantised', '')
+    >>> score_of({"scoring": "served", "rescore": "towers", "lists_weight": 0.5})
+    'towers, 0.5 of lists'
     """
     if "scoring" not in search:
         return ""
     again = search.get("rescore", "none")
-    if again == "dot":
-        return "dot"
-    if again == "full" or search["scoring"] == "unquantised":
+    if again != "none":
+        again = "unquantised" if again == "full" else again
+        weight = search.get("lists_weight", 0.0)
+        return f"{again}, {weight:g} of lists" if weight else again
+    if search["scoring"] == "unquantised":
         return "unquantised"
     fallback = search.get("fallback", "none")
     return "quantised" if fallback == "none" else f"quantised, {fallback}"
@@ -141,7 +155,7 @@ def _shares_fit(one: Record, other: Record) -> bool:
 
 
 def _learned(record: Record) -> dict[str, Any]:
-    unread = index_params(record.method)
+    unread = index_params(record.method, json.dumps(dict(record.build), sort_keys=True))
     return {name: value for name, value in record.build.items() if name not in unread}
 
 

@@ -1,11 +1,13 @@
 """Final lists: which postings training keeps in its last epochs, and so the index after it."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.arrays import Array
 from harness.errors import MethodError
 from harness.lists import IntArray
 from methods.sparcode.index.building import build_lists
@@ -89,6 +91,20 @@ class FinalLists(nn.Module):
     def of_pairs(self, codes: Tensor, items: Tensor) -> Tensor:
         """Return the marks of pairs; codes and items broadcast against each other."""
         return self.marks[self.rows[codes], items]
+
+    def arrays(self) -> dict[str, Array]:
+        """Return what is saved: the rows, and the marks as bits."""
+        marks = np.packbits(self.marks.cpu().numpy(), axis=1)
+        return {"stored.rows": self.rows.cpu().numpy(), "stored.marks": marks}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Array], n_items: int, device: str) -> Self:
+        """Return what `arrays` came from."""
+        new = cls()
+        marks = np.unpackbits(arrays["stored.marks"], axis=1, count=n_items).astype(np.bool_)
+        new.rows = torch.from_numpy(arrays["stored.rows"]).to(device)
+        new.marks = torch.from_numpy(marks).to(device)
+        return new
 
     def only(self, scorer: CodeScorer, codes: IntArray) -> CodeScorer:
         """Return a scorer of ``codes`` for which pairs without a mark are out."""

@@ -12,11 +12,13 @@ from methods.interactions.mlp import MLP
 from methods.sparcode.index.bounds import alike_order, bounds_of
 from methods.sparcode.index.scorer import SidesScorer
 from methods.sparcode.model.encoder import Encoder, Tokens
+from methods.sparcode.model.final_lists import FinalLists
 from methods.sparcode.model.scored_rows import rows_of, token_rows
 from methods.sparcode.model.sparsity import quantile_bias
 from methods.sparcode.serving.compiled_encoder import Coded
 
 BIAS_BYTES = 1 << 26  # held at once while biases are found
+CANDIDATES_AT_ONCE = 1 << 15  # pairs of query and candidate
 SCORED_AT_ONCE = 64  # queries whose codes are scored with every item at a time
 
 
@@ -24,11 +26,20 @@ class ItemScores:
     """The interaction and all that items bring to it: scores before any list is cut, in float32."""
 
     def __init__(
-        self, encoder: Encoder, interaction: Interaction, item_sides: Sides, bias: Tensor
+        self,
+        encoder: Encoder,
+        interaction: Interaction,
+        item_sides: Sides,
+        bias: Tensor,
+        stored: FinalLists | None = None,
     ) -> None:
-        """Keep the parts where they lie; ``encoder`` gives the vectors of codes."""
+        """Keep the parts where they lie; ``encoder`` gives the vectors of codes.
+
+        ``stored`` marks the postings that training ended with, if it ended with lists: what is not
+        marked adds nothing to the trained score.
+        """
         self.encoder, self.interaction = encoder, interaction
-        self.item_sides, self.bias = item_sides, bias
+        self.item_sides, self.bias, self.stored = item_sides, bias, stored
 
     def scorer_of(self, codes: IntArray, *, bounded: bool = False) -> SidesScorer:
         """Return what scores codes (n,) with every item, b included.
@@ -61,7 +72,7 @@ class ItemScores:
         )
 
     def quantised(self, coded: Coded) -> FloatArray:
-        """Return the weighted sum of ReLU(s(code, i) + b), float32 (n, n_items)."""
+        """Return the weighted sum of ReLU(s(code, i) + b) of what is stored, (n, n_items)."""
         return self._in_blocks(coded, self._quantised_of)
 
     def unquantised(self, coded: Coded) -> FloatArray:
@@ -69,18 +80,31 @@ class ItemScores:
         return self._in_blocks(coded, self._unquantised_of)
 
     def of_candidates(self, tokens: Tokens, candidates: Tensor) -> Tensor:
-        """Return the unquantised scores of each query's own candidates, (n, R); ids may be -1."""
+        """Return the unquantised scores of each query's own candidates, (n, R); ids may be -1.
+
+        Candidates are scored `CANDIDATES_AT_ONCE` at a time, those of a query together.
+        """
+        out = torch.zeros(candidates.shape, device=candidates.device)
+        step = max(1, CANDIDATES_AT_ONCE // max(candidates.shape[1], 1))
         with torch.inference_mode():
-            rows = token_rows(self.encoder, tokens)
-            sides = self.interaction.of_tokens(rows.vectors.float())
-            items = candidates.clamp_min(0).flatten()
-            own = tuple(one[items] for one in self.item_sides)
-            total = torch.zeros(candidates.shape, device=candidates.device)
-            for column in range(rows.places.shape[1]):
-                at = rows.places[:, column].repeat_interleave(candidates.shape[1])
-                scores = self.interaction.own(tuple(one[at] for one in sides), own)
-                total += scores.view(candidates.shape)
-            return total
+            for start in range(0, len(out), step):
+                block = slice(start, start + step)
+                out[block] = self._of_candidates(
+                    Tokens(*(one[block] for one in tokens)), candidates[block]
+                )
+        return out
+
+    def _of_candidates(self, tokens: Tokens, candidates: Tensor) -> Tensor:
+        rows = token_rows(self.encoder, tokens)
+        sides = self.interaction.of_tokens(rows.vectors.float())
+        items = candidates.clamp_min(0).flatten()
+        own = tuple(one[items] for one in self.item_sides)
+        total = torch.zeros(candidates.shape, device=candidates.device)
+        for column in range(rows.places.shape[1]):
+            at = rows.places[:, column].repeat_interleave(candidates.shape[1])
+            scores = self.interaction.own(tuple(one[at] for one in sides), own)
+            total += scores.view(candidates.shape)
+        return total
 
     def _quantised_of(self, coded: Coded) -> Tensor:
         device = self.bias.device
@@ -88,7 +112,10 @@ class ItemScores:
         rows = rows_of(self.encoder, codes, weights)
         sides = self.interaction.of_tokens(rows.vectors.float())
         scores = self.interaction.pairs(sides, self.item_sides)
-        return rows.sum_of(torch.relu(scores + self._bias_of(rows.groups, scores)[:, None]))
+        scores = torch.relu(scores + self._bias_of(rows.groups, scores)[:, None])
+        if self.stored is not None:
+            scores = scores * self.stored.of_codes(rows.codes)
+        return rows.sum_of(scores)
 
     def _bias_of(self, groups: Tensor, scores: Tensor) -> Tensor:
         """Return b of codes (n,) of these groups, whose scores with all items are (n, n_items)."""

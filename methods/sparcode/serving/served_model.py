@@ -15,6 +15,7 @@ from methods.encoders.state import load_state, state_arrays
 from methods.interactions.choice import make_interaction
 from methods.interactions.interaction import Interaction, Sides
 from methods.sparcode.model.encoder import Encoder
+from methods.sparcode.model.final_lists import FinalLists
 from methods.sparcode.model.model import SparCodeModel
 from methods.sparcode.model.settings import ModelSettings
 from methods.sparcode.serving.compiled_encoder import Coded, CompiledEncoder
@@ -38,6 +39,7 @@ class ServedModel:
     scores : what scores items exhaustively, or anew.
     dot : the inner product beside the interaction, by which candidates may be scored again.
     towers : the two towers that were trained beside, or None.
+    stored : the postings that training ended with, or None.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class ServedModel:
         bias: Tensor,
         device: str,
         towers: TowerSide | None = None,
+        stored: FinalLists | None = None,
     ) -> None:
         """Keep the parts, on ``device``; ``item_table`` (n_items, dim) is what histories add up."""
         self.schema, self.encoder, self.interaction = schema, encoder, interaction
         self.item_sides, self.bias = item_sides, bias
-        self.scores = ItemScores(encoder, interaction, item_sides, bias)
+        self.stored = stored
+        self.scores = ItemScores(encoder, interaction, item_sides, bias, stored)
         self.dot = DotSide(encoder, interaction, item_sides)
         self.towers = towers
         self._compiled: CompiledEncoder | None = None
@@ -80,6 +84,7 @@ class ServedModel:
             model.bias.detach().clone(),
             device,
             None if model.towers is None else TowerSide.of(model.towers, schema, device),
+            copy.deepcopy(model.stored) if model.stored else None,
         )
 
     @classmethod
@@ -101,6 +106,9 @@ class ServedModel:
             torch.from_numpy(arrays[f"item_side.{place}"]).to(device, copy=True)
             for place in range(int(facts["item_sides"]))
         )
+        stored = None
+        if "stored.rows" in arrays:
+            stored = FinalLists.of_arrays(arrays, len(arrays["item_table"]), device)
         return cls(
             schema,
             encoder.to(device),
@@ -110,6 +118,7 @@ class ServedModel:
             torch.from_numpy(arrays["bias"]).to(device, copy=True),
             device,
             TowerSide.of_arrays(arrays, schema, settings, device) if settings.towers else None,
+            stored,
         )
 
     def arrays(self) -> dict[str, Array]:
@@ -121,6 +130,7 @@ class ServedModel:
             **state_arrays(self.interaction, "interaction"),
             **{f"item_side.{at}": one.cpu().numpy() for at, one in enumerate(self.item_sides)},
             **({} if self.towers is None else self.towers.arrays()),
+            **({} if self.stored is None else self.stored.arrays()),
         }
 
     def facts(self, item_width: int) -> dict[str, Any]:
@@ -155,6 +165,7 @@ class ServedModel:
     def scorer_bytes(self) -> int:
         """Return the bytes of what scores items exhaustively, or anew."""
         parts = [self.bias, *self.item_sides, *self.interaction.parameters()]
+        parts += [] if self.stored is None else self.stored.buffers()
         if self._compiled is not None:  # what encodes has its own; these give codes' vectors
             parts += [*self.encoder.parameters(), *self.encoder.buffers()]
         return sum(one.nbytes for one in parts)

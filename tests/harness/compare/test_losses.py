@@ -51,7 +51,7 @@ def test_a_case_without_scorings_averages_its_seeds(run_of):
 
 
 def test_lists_that_are_scored_again_count_from_that_score(run_of):
-    """``full`` is the unquantised score, .2 away; of ``dot`` nobody was searched exactly."""
+    """``full`` is the unquantised score, .2 away; nobody searched the others exactly."""
     lists = {"scoring": "served", "cut": 8}
     spots = told(
         run_of,
@@ -61,19 +61,29 @@ def test_lists_that_are_scored_again_count_from_that_score(run_of):
             row("lists", 0.2, 0.5, search={**lists, "rescore": one}, method="sparcode")
             for one in ("none", "full", "dot")
         ),
+        row("lists", 0.2, 0.5, search={**lists, "rescore": "towers"}, method="sparcode"),
+        row(
+            "sum",
+            0.2,
+            0.5,
+            search={**lists, "rescore": "full", "lists_weight": 0.5},
+            method="sparcode",
+        ),
     )
     assert spots["lists", "served", "none"].model_loss == pytest.approx(0.3)
     assert spots["lists", "served", "full"].model_loss == pytest.approx(0.2)
-    dot = spots["lists", "served", "dot"]
-    assert dot.model_loss is None
-    assert dot.loss_note == "no model loss: nobody searched this fit by this score exactly"
+    for case, again in (("lists", "dot"), ("lists", "towers"), ("sum", "full")):
+        scored_again = spots[case, "served", again]
+        assert scored_again.model_loss is None
+        why = "no model loss: nobody searched this fit by this score exactly"
+        assert scored_again.loss_note == why
 
 
 @pytest.fixture
 def index_params(monkeypatch):
     """Let the method ``tower`` read ``index`` and ``m`` for its index alone."""
     known = {"tower": frozenset({"index", "m"})}
-    monkeypatch.setattr(losses, "index_params", lambda name: known.get(name, frozenset()))
+    monkeypatch.setattr(losses, "index_params", lambda name, build: known.get(name, frozenset()))
 
 
 def test_a_fit_that_another_case_searched_exactly_is_the_same_model(run_of, index_params):
@@ -145,3 +155,12 @@ def test_index_parameters_are_those_of_the_method():
     assert "index" in known
     assert "dim" not in known
     assert losses.index_params("not there") == frozenset()
+    assert losses.index_params("two_tower", '{"index": "of another day"}') == known
+
+
+def test_what_lists_keep_is_read_by_training_where_it_ends_with_them():
+    """SparCode: ``top_per_code`` is of the index, with ``finish`` of the fit."""
+    of_index = losses.index_params("sparcode", '{"top_per_code": 4}')
+    assert "top_per_code" in of_index
+    finish = '{"finish": 3, "epochs": 12, "top_per_code": 4}'
+    assert "top_per_code" not in losses.index_params("sparcode", finish)

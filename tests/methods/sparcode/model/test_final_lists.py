@@ -93,6 +93,19 @@ def test_training_saw_what_serving_does(place):
         rows, places = np.nonzero(found.ids >= 0)
         served[rows, found.ids[rows, places]] = found.scores[rows, places]
         np.testing.assert_allclose(served, forward, rtol=1e-3, atol=8 * method._lists.packed.scale)
+        exhaustive = method.score(queries, np.arange(30))  # by which the index is judged
+        assert ((forward == 0) == (exhaustive == -np.inf)).all()
+        np.testing.assert_allclose(np.maximum(exhaustive, 0), forward, rtol=1e-4, atol=1e-5)
+
+
+def test_marks_are_saved_with_the_index(tmp_path):
+    """The exhaustive score of what is loaded is the same to the bit."""
+    method, queries = built(0), tiny_held_out(tiny_log()).queries
+    method.save(tmp_path)
+    loaded = SparCode(method.build_params)
+    loaded.load(tmp_path)
+    ones, others = (one.score(queries, np.arange(30)) for one in (method, loaded))
+    assert (ones == others).all()
 
 
 def test_marks_are_the_lists_that_would_be_built_now():
