@@ -156,6 +156,23 @@ def test_a_seed_that_most_points_have_not_counts_for_nobody(run_of):
     assert first.costs["QPS"].value == pytest.approx(10.0)
 
 
+def test_bytes_are_the_mean_over_seeds(run_of):
+    """Case a has 10 B of seed 1, in two repeats, and 30 B of seed 2: 20 B; b has 15, which is less.
+
+    By seed 1 alone a would have the least bytes and fit into 16.
+    """
+    run = run_of(
+        *(point("a", 0.4, repeat=n, index_bytes=10) for n in (0, 1)),
+        point("a", 0.4, seed=2, index_bytes=30),
+        *(point("b", 0.5, seed=n, index_bytes=15) for n in (1, 2)),
+    )
+    plane = plane_of(run)
+    assert plane.spots[0].costs["bytes"].value == pytest.approx(20.0)
+    assert plane.on_frontier("bytes") == [False, True]
+    within = {x.case: x.how for x in offers_of(plane, Budget("bytes", 16.0))}
+    assert within == {"a": "none", "b": "alone"}
+
+
 def test_what_is_the_same_with_every_seed_needs_but_one(run_of):
     """Two counts of one seed beside one model of three: all take part, the model with its mean."""
     run = run_of(
