@@ -25,6 +25,7 @@ HOWS: Mapping[str, str] = {
     "between": "~",
     "alone": "",
     "at_least": ">=",
+    "measured": "",
 }
 FRONTIER_CAPTION = (
     "frontier of: costs against which no other point of this table has as much {metric} for less; "
@@ -34,12 +35,14 @@ FRONTIER_CAPTION = (
     "several cases share, from whichever searched it exactly"
 )
 BUDGET_CAPTION = (
-    "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed: "
-    "all points of the case are within, and the best of them stands for it; not reached: no point "
-    "is within; a case with one point stands with it\n"
+    "~ between two points that bracket the budget and differ in one numeric search setting, by the "
+    "logarithm of the cost; >= not bracketed: the best point within, where all of the case, or of "
+    "its setting, are within; no mark: measured, and nothing lies between it and what is beyond; "
+    "not reached: no point is within\n"
     "leads: of what was measured, clear of every other case within the budget, by the 95 % "
     "interval of {metric} paired by query and, of several seeds, by Student's t over seeds too, or "
-    "by that of the QPS ratio"
+    "by that of the QPS ratio; undecided too where a rival whose search has a numeric setting was "
+    "measured only at more than half a point above the quality asked for"
 )
 
 
