@@ -74,8 +74,8 @@ def add_compare(commands: Subparsers) -> None:
         choices=["main", "quality", "speed", "frontier", "published"],
         default="main",
         help="main: quality, then speed; frontier: which points no other beats, and who leads at a "
-        "fixed quality, memory or p99; published: the figures of --published beside ours, with "
-        "the difference and whether it is within the figure's tolerance",
+        "fixed quality, memory, p99 or p95; published: the figures of --published beside ours, "
+        "with the difference and whether it is within the figure's tolerance",
     )
     one.add_argument(
         "--quality-at",
@@ -88,10 +88,20 @@ def add_compare(commands: Subparsers) -> None:
         "--memory-mb", type=float, nargs="+", metavar="Y", help="likewise, quality within Y MB"
     )
     one.add_argument(
-        "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms"
+        "--p99-ms", type=float, nargs="+", metavar="Z", help="likewise, quality within Z ms at p99"
+    )
+    one.add_argument(
+        "--p95-ms", type=float, nargs="+", metavar="Z", help="likewise at p95, which has no default"
     )
     add_published(one)
-    one.add_argument("--format", choices=FORMS, default="text", dest="form")
+    one.add_argument(
+        "--format",
+        choices=FORMS,
+        default="text",
+        dest="form",
+        help="csv is one table, every number in full; main and frontier, which have two, say by "
+        "the column `table` of which a row is",
+    )
     add_noise_option(one)
 
 

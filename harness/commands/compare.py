@@ -1,8 +1,9 @@
 """``matchbench compare``: methods of a run, or two runs, with tests; nothing is run."""
 
 import argparse
+import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.commands import frontier
@@ -15,10 +16,17 @@ from harness.compare.speed import compare_speed
 from harness.errors import RecordError, near
 from harness.report.caption import caption_of
 from harness.report.comparison import render_quality, settings_of
-from harness.report.known_answers import render_known
+from harness.report.known_answers import known_csv, render_known
+from harness.report.plain_tables import comparison_csv
 from harness.report.speed_table import render_speed
 
 WHOLE = ("frontier", "published")  # views of one run, which several folders are joined for
+OF_VIEWS: Mapping[str, Sequence[str]] = {  # which views heed an option
+    "baseline": ("main", "quality", "speed"),
+    "metric": ("main", "quality", "frontier"),
+    "published": ("main", "quality", "published"),
+    **dict.fromkeys(("quality_at", "memory_mb", "p99_ms", "p95_ms"), ("frontier",)),
+}
 
 
 def main(options: argparse.Namespace) -> int:
@@ -26,32 +34,57 @@ def main(options: argparse.Namespace) -> int:
 
     Three or more folders are joined, two with ``--join``, and any number where a view is of a run.
     """
+    check_options(options)
     side_by_side = options.view not in WHOLE and len(options.folders) == 2 and not options.join
     if side_by_side:
         runs, refused = [open_run(one, options.noise) for one in options.folders], []
     else:
         joined = open_joined(options.folders, options.noise)
         runs, refused = [joined.run], [*joined.refused]
+    if options.form == "csv" and refused:
+        print("\n".join(refused), file=sys.stderr)  # no place in a table
     records = [record for run in runs for record in run.records]
     caption = "\n".join([caption_of(records, runs[0].floor, best=False), *refused])
     if options.view == "frontier":
         return frontier.show(runs[0], options, caption)
     if options.view == "published":
         answers = known_answers(read_published(options.published), records)
-        print(render_known(answers, options.form, caption))
+        is_csv = options.form == "csv"
+        print(known_csv(answers) if is_csv else render_known(answers, options.form, caption))
         return 0
     pairs = make_pairs(runs, options.baseline)
-    caption = f"{caption}\n{against(runs, pairs)}"
-    if options.view in ("main", "quality"):
-        metrics = options.metric and checked(options.metric, pairs)
-        frame, figures = compare_quality(pairs, metrics), read_published(options.published)
-        print(render_quality(frame, pairs, options.form, caption, figures))
-    if options.view == "main":
-        print()
-    if options.view in ("main", "speed"):
-        above = caption if options.view == "speed" else ""
-        print(render_speed(compare_speed(pairs), pairs, options.form, above))
+    show(pairs, options, f"{caption}\n{against(runs, pairs)}")
     return 0
+
+
+def show(pairs: Sequence[Pair], options: argparse.Namespace, caption: str) -> None:
+    """Print quality, speed or both; as CSV one table."""
+    metrics = options.metric and checked(options.metric, pairs)
+    figures = read_published(options.published)
+    quality = compare_quality(pairs, metrics) if options.view in ("main", "quality") else None
+    speed = compare_speed(pairs) if options.view in ("main", "speed") else None
+    if options.form == "csv":
+        print(comparison_csv(pairs, quality, speed, figures))
+        return
+    texts: list[str] = []
+    if quality is not None:
+        texts.append(render_quality(quality, pairs, options.form, caption, figures))
+    if speed is not None:
+        texts.append(render_speed(speed, pairs, options.form, "" if texts else caption))
+    print("\n\n".join(texts))
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise `RecordError` where the view does not heed an option, or lacks one that it needs."""
+    for name, views in OF_VIEWS.items():
+        if getattr(options, name) is not None and options.view not in views:
+            option, wanted = f"--{name.replace('_', '-')}", " or ".join(views)
+            raise RecordError(f"{option} is for --view {wanted}, not for --view {options.view}")
+    if options.view == "published" and options.published is None:
+        raise RecordError(
+            "--view published needs --published FILE: a TOML file of [[figure]] tables, such as "
+            "those in suites/known_answers"
+        )
 
 
 def make_pairs(runs: Sequence[Run], baseline: str | None) -> list[Pair]:

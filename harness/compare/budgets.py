@@ -7,17 +7,21 @@ from typing import Literal
 import numpy as np
 
 from harness.compare.frontier import Plane, Spot, cost_on, is_pareto
+from harness.compare.knobs import least_quality, lines_of, numeric
 from harness.compare.log_ratio import LogMean, between, ratio
 from harness.compare.over_seeds import over_seeds
 from harness.compare.paired import Values, bootstrap_bounds
 from harness.compare.quality import NOT_KEPT, SEED, Reader
 
+NEAR = 0.005  # of quality: rates are those of the target within half a point, or are bracketed
 SAME = 1e-9  # of a quality, or of a logarithm: the same number through two formulas
 Kind = Literal["quality", "bytes", "p99", "p95"]  # what is fixed
-# exact, between: measured there, or interpolated between two points that bracket the budget;
-# alone: the case has one point, and it is within; at_least: the budget lies beyond the last point
-# within it, so that more may be possible; none: no point is within.
-How = Literal["exact", "between", "alone", "at_least", "none"]
+# exact, between: measured there, or interpolated between two points that bracket the budget by one
+# numeric search setting; alone: the case has one point, and it is within; at_least: the best point
+# within, where the case, or a line that the point is on, does not go beyond the budget, so that
+# more may be possible; measured: the best point within, where no setting leads to more from it;
+# none: no point is within.
+How = Literal["exact", "between", "alone", "at_least", "measured", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,9 @@ class Decision:
 def offers_of(plane: Plane, budget: Budget) -> list[Offer]:
     """Return what each case of a plane gives within a budget, in order of appearance.
 
-    Only points of a case's own frontier count. Between two of them quality is taken as linear in
-    the logarithm of the cost; beyond the outermost nothing is said.
+    Between two points of one line, see `harness.compare.knobs.lines_of`, that no other of the line
+    dominates, quality is taken as linear in the logarithm of the cost; beyond the outermost, and
+    between points of no line, nothing is said: the best point within stands.
     """
     cases: dict[str, list[Spot]] = {}
     for spot in plane.axis_values(budget.axis):
@@ -93,7 +98,8 @@ def decide(plane: Plane, budget: Budget, reader: Reader, metric: str) -> Decisio
     What was measured decides: a case whose points all lie within the budget stands with the best of
     them, a lower bound, and other settings might give more. That leaves a quality undecided only
     where it is known that they could be better than the leader: where the same model, searched
-    exactly, is.
+    exactly, is. It leaves a QPS undecided where the case has a numeric search setting and was
+    measured only with more than `NEAR` above the quality asked for.
     """
     offers = offers_of(plane, budget)
     within = sorted(
@@ -136,30 +142,56 @@ def default_budgets(plane: Plane, kind: Kind, n: int = 5) -> list[Budget]:
 
 
 def _offer(case: str, spots: Sequence[Spot], budget: Budget) -> Offer:
-    quality = np.array([one.quality for one in spots], float)
-    cost = np.array([cost_on(one, budget.axis) for one in spots])
-    kept = is_pareto(quality, cost)
-    by_quality = budget.kind == "quality"
-    places = {id(one): _place(one, budget) for one in spots}
-    curve = [one for one, stays in zip(spots, kept, strict=True) if stays]
-    curve.sort(key=lambda one: places[id(one)])  # from well within to far outside
-    bound = -budget.bound if by_quality else float(np.log(budget.bound))
-    inside = [one for one in curve if places[id(one)] <= bound + SAME]
-    if not inside:
+    """Return the best that a case gives: a point within, or what lies between two of a line."""
+    within = [one for one in spots if _is_within(one, budget)]
+    if not within:
         return Offer(case, "none")
-    last = inside[-1]
-    value = _value(last, budget)
-    if abs(places[id(last)] - bound) <= SAME:
-        return Offer(case, "exact", value, (last, last))
-    if len(inside) == len(curve):
-        return Offer(case, "alone" if len(spots) == 1 else "at_least", value, (last, last))
-    after = curve[len(inside)]
-    weight = (bound - places[id(last)]) / (places[id(after)] - places[id(last)])
-    offer = Offer(case, "between", None, (last, after), weight)
-    if by_quality:
-        return Offer(case, "between", offer.rate.value, (last, after), weight)
-    quality_there = (1 - weight) * value + weight * _value(after, budget)
-    return Offer(case, "between", quality_there, (last, after), weight)
+    best = max(within, key=lambda one: (_value(one, budget), -_place(one, budget)))
+    value = _value(best, budget)
+    found = [_between(case, line, budget) for line in lines_of(spots)]
+    higher = [one for one in found if one is not None and (one.value or 0.0) > value]
+    if higher:
+        return max(higher, key=lambda one: one.value or 0.0)
+    return Offer(case, _how(best, spots, budget), value, (best, best))
+
+
+def _between(case: str, line: Sequence[Spot], budget: Budget) -> Offer | None:
+    """Return what a line gives at the budget itself, None where no two of its points bracket it."""
+    quality = np.array([one.quality for one in line], float)
+    kept = is_pareto(quality, np.array([cost_on(one, budget.axis) for one in line]))
+    curve = [one for one, stays in zip(line, kept, strict=True) if stays]
+    curve.sort(key=lambda one: _place(one, budget))  # from well within to far outside
+    n_inside = sum(_is_within(one, budget) for one in curve)
+    if not 0 < n_inside < len(curve):
+        return None
+    ends = curve[n_inside - 1], curve[n_inside]
+    first, second = (_place(one, budget) for one in ends)
+    weight = (_bound(budget) - first) / (second - first)
+    if budget.kind == "quality":
+        offer = Offer(case, "between", None, ends, weight)
+        return Offer(case, "between", offer.rate.value, ends, weight)
+    low, high = (_value(one, budget) for one in ends)
+    return Offer(case, "between", (1 - weight) * low + weight * high, ends, weight)
+
+
+def _how(best: Spot, spots: Sequence[Spot], budget: Budget) -> How:
+    """Return how the best point within the budget stands for its case."""
+    if abs(_place(best, budget) - _bound(budget)) <= SAME:
+        return "exact"
+    if len(spots) == 1:
+        return "alone"
+    lines = [line for line in lines_of(spots) if any(one is best for one in line)]
+    whole = any(all(_is_within(one, budget) for one in line) for line in (spots, *lines))
+    return "at_least" if whole else "measured"
+
+
+def _bound(budget: Budget) -> float:
+    """Return the place of the budget itself."""
+    return -budget.bound if budget.kind == "quality" else float(np.log(budget.bound))
+
+
+def _is_within(spot: Spot, budget: Budget) -> bool:
+    return _place(spot, budget) <= _bound(budget) + SAME
 
 
 def _place(spot: Spot, budget: Budget) -> float:
@@ -210,19 +242,34 @@ def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: s
 def _hidden(first: Offer, other: Offer, plane: Plane, budget: Budget) -> str | None:
     """Return why another case may exceed the leader beyond its points, None where it cannot.
 
-    No search of a model exceeds what its own score gives when it is searched exactly; of a rate
-    nothing is known beyond the points.
+    No search of a model exceeds what its own score gives when it is searched exactly. A rate at
+    more quality than asked for is a lower bound where a numeric setting trades one for the other.
     """
-    if other.how != "at_least" or budget.kind == "quality":
+    known = plane.axis_values(budget.axis)
+    spots = [one for one in known if one.point.first.case == other.case]
+    if budget.kind == "quality":
+        return _slower(other, spots, budget)
+    if other.how != "at_least":
         return None
     assert first.value is not None
     assert other.value is not None
-    spots = [one for one in plane.spots if one.competes and one.point.first.case == other.case]
-    most = max((one.exact for one in spots if one.exact is not None), default=None)
+    within = [one for one in spots if _is_within(one, budget)]
+    most = max((one.exact for one in within if one.exact is not None), default=None)
     if most is None or most <= first.value:
         return None
-    known = f"its model searched exactly has {most:.4f}"
-    return f"{other.case} >= {other.value:.4f}, not bracketed: {known}"
+    told = f"its model searched exactly has {most:.4f}"
+    return f"{other.case} >= {other.value:.4f}, not bracketed: {told}"
+
+
+def _slower(offer: Offer, spots: Sequence[Spot], budget: Budget) -> str | None:
+    """Return why a case may be faster at the quality asked for than where it was measured."""
+    if offer.how in ("exact", "between") or offer.ends is None or offer.value is None:
+        return None
+    best = offer.ends[0]
+    least = least_quality(best, spots)
+    if not numeric(best.point.first.search) or least <= budget.bound + NEAR:
+        return None
+    return f"{offer.case} >= {offer.value:,.0f} QPS, not bracketed: measured from {least:.4f} on"
 
 
 def _by_seed(offer: Offer, reader: Reader, metric: str) -> dict[int, Values]:

@@ -1,6 +1,8 @@
 """Frontiers: which operating points no other one beats in quality and in cost at once."""
 
 import json
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.compare.grouping import AGREEMENT, grouped
-from harness.compare.log_ratio import Floors, LogMean, log_mean, measured
+from harness.compare.log_ratio import Floors, LogMean, measured
 from harness.compare.losses import ModelLoss, ModelLosses
 from harness.compare.noise import identity
 from harness.compare.points import Point
@@ -37,7 +39,8 @@ class Spot:
     ----------
     quality : mean over queries, then over repeats and ``seeds``; None where the trial has none.
     low, high : 95 % interval over queries, the mean of the records' intervals.
-    costs : axis of `KNOWN` -> what was measured, None where nothing was.
+    costs : axis of `KNOWN` -> what was measured, None where nothing was: bytes as the arithmetic
+        mean over seeds, the rest as the geometric one of all records.
     status, reason : of the records.
     index_loss : 1 - agreement with the method's own exhaustive score; None where not measured.
     model_loss : quality that the method's exhaustive score lacks to the reference, the mean over
@@ -225,11 +228,19 @@ def _spot(
 
 
 def _cost(records: Sequence[Record], name: str, floors: Floors) -> LogMean | None:
-    if name == "index_bytes":
-        sizes = [float(one.index_bytes) for one in records[:1] if one.index_bytes]
-        mean = log_mean(sizes)
-        return None if mean is None else LogMean(mean.mean, 0.0)
-    return measured(records, name, floors)
+    return _size(records) if name == "index_bytes" else measured(records, name, floors)
+
+
+def _size(records: Sequence[Record]) -> LogMean | None:
+    """Return the mean of index bytes over seeds, repeats of a seed first; bytes have no noise."""
+    sizes: dict[int, list[int]] = {}
+    for one in records:
+        if one.index_bytes:
+            sizes.setdefault(one.seed, []).append(one.index_bytes)
+    if not sizes:
+        return None
+    mean = statistics.fmean(statistics.fmean(found) for found in sizes.values())
+    return LogMean(math.log(mean), 0.0)
 
 
 def _mean(records: Sequence[Record], metric: str) -> float | None:

@@ -29,6 +29,7 @@ class Answer:
         records ended.
     reason : why there is no figure of ours.
     records : those that ``ours`` is the mean of.
+    point : a record that tells which point of the case it is, None where no case was run.
     """
 
     metric: str
@@ -39,6 +40,7 @@ class Answer:
     verdict: str = NOT_RUN
     reason: str = ""
     records: tuple[Record, ...] = ()
+    point: Record | None = None
 
     @property
     def selected_on_test(self) -> bool:
@@ -91,13 +93,13 @@ def _of_point(
             ended, reason = point[0].status, point[0].reason or ""
             if good:
                 ended, reason = NOT_RUN, f"the records hold no {metric}"
-            yield Answer(metric, figure, case, verdict=ended, reason=reason)
+            yield Answer(metric, figure, case, verdict=ended, reason=reason, point=point[0])
             continue
         ours, interval = mean_over_seeds(told, metric)
         verdict = NO_FIGURE
         if figure is not None:
             verdict = _verdict(ours - figure.metrics[metric], figure.tolerance)
-        yield Answer(metric, figure, case, ours, interval, verdict, records=told)
+        yield Answer(metric, figure, case, ours, interval, verdict, "", told, point[0])
 
 
 def _verdict(difference: float, tolerance: float) -> str:

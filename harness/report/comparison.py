@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from harness.compare.frame import plain_numbers
 from harness.compare.paired import N_FLIPS
 from harness.compare.points import Pair, Point
 from harness.compare.published import Published, published_rows
@@ -43,20 +42,12 @@ def render_quality(
 ) -> str:
     """Return the table of `harness.compare.quality.compare_quality` as text.
 
-    ``csv`` gives every number in full. Published figures of the same dataset and metrics stand
-    below ours, marked as not run here.
+    Published figures of the same dataset and metrics stand below ours, marked as not run here.
     """
-    named = name_rows(frame, pairs)
-    dataset, metrics = pairs[0].shown.first.dataset, list(dict.fromkeys(frame["metric"]))
-    if rows := published_rows(published, dataset, metrics):
-        ours = named.to_dict("records")
-        named = pd.DataFrame([*ours, *rows], columns=named.columns)
-        frame = named
-    if form == "csv":
-        return str(plain_numbers(named).to_csv(index=False)).rstrip("\n")
+    frame = with_published(name_rows(frame, pairs), pairs, published)
     cells = {
-        "method": named["case"].tolist(),
-        "setting": named["setting"].tolist(),
+        "method": frame["case"].tolist(),
+        "setting": frame["setting"].tolist(),
         "metric": [name or NOTHING for name in frame["metric"]],
         "baseline": [_number(one) for one in frame["base_value"]],
         "value": [_number(one) for one in frame["value"]],
@@ -88,6 +79,17 @@ def name_rows(frame: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
         case=[points[one].first.case for one in frame["pair"]],
         setting=[settings[one] for one in frame["pair"]],
     )
+
+
+def with_published(
+    named: pd.DataFrame, pairs: Sequence[Pair], published: Sequence[Published]
+) -> pd.DataFrame:
+    """Return named rows of quality, and below those of published figures of the same dataset."""
+    dataset, metrics = pairs[0].shown.first.dataset, list(dict.fromkeys(named["metric"]))
+    rows = published_rows(published, dataset, metrics)
+    if not rows:
+        return named
+    return pd.DataFrame([*named.to_dict("records"), *rows], columns=named.columns)
 
 
 def settings_of(points: Sequence[Point]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from harness.compare.budgets import Budget, Decision, Kind, Offer, summary
-from harness.compare.frontier import AXES, Plane, Spot
+from harness.compare.frontier import AXES, KNOWN, Plane, Spot
 from harness.compare.quality import BOUND
 from harness.compare.scenario import scenario
 from harness.report.comparison import settings_of
@@ -14,6 +14,7 @@ from harness.report.numbers import MB, MS, NOTHING, cell, rounded
 from harness.report.rows import verdicts
 from harness.report.table import Format, render_cells
 
+P95 = ("p95 ms", MS)  # shown where no p99 is known
 COSTS: Mapping[str, tuple[str, float]] = {
     "QPS": ("QPS", 1.0),
     "p99": ("p99 ms", MS),
@@ -25,6 +26,7 @@ HOWS: Mapping[str, str] = {
     "between": "~",
     "alone": "",
     "at_least": ">=",
+    "measured": "",
 }
 FRONTIER_CAPTION = (
     "frontier of: costs against which no other point of this table has as much {metric} for less; "
@@ -34,12 +36,14 @@ FRONTIER_CAPTION = (
     "several cases share, from whichever searched it exactly"
 )
 BUDGET_CAPTION = (
-    "~ between two points that bracket the budget, by the logarithm of the cost; >= not bracketed: "
-    "all points of the case are within, and the best of them stands for it; not reached: no point "
-    "is within; a case with one point stands with it\n"
+    "~ between two points that bracket the budget and differ in one numeric search setting, by the "
+    "logarithm of the cost; >= not bracketed: the best point within, where all of the case, or of "
+    "its setting, are within; no mark: measured, and nothing lies between it and what is beyond; "
+    "not reached: no point is within\n"
     "leads: of what was measured, clear of every other case within the budget, by the 95 % "
     "interval of {metric} paired by query and, of several seeds, by Student's t over seeds too, or "
-    "by that of the QPS ratio"
+    "by that of the QPS ratio; undecided too where a rival whose search has a numeric setting was "
+    "measured only at more than half a point above the quality asked for"
 )
 
 
@@ -48,7 +52,7 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
 
     Columns: ``case``, ``setting``, ``scenario``, ``device``, ``quality`` with ``low`` and ``high``,
     ``n_seeds`` that they are means over and ``missing_seeds`` that most points have,
-    the axes of `harness.compare.frontier.AXES` and for each ``on.<axis>``, ``index_loss``,
+    the axes of `harness.compare.frontier.KNOWN`, for each of `AXES` ``on.<axis>``, ``index_loss``,
     ``model_loss``, ``status``, ``reason``, ``warnings``.
     """
     settings = settings_of([one.point for one in plane.spots])
@@ -64,7 +68,7 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
             **{name: getattr(spot, name) for name in names},
             "n_seeds": len(spot.seeds) or None,
             "missing_seeds": ", ".join(map(str, spot.missing)),
-            **{axis: mean.value if (mean := spot.costs[axis]) else None for axis in AXES},
+            **{axis: mean.value if (mean := spot.costs[axis]) else None for axis in KNOWN},
             "warnings": tuple(_notes(spot)),
         })  # fmt: skip
     frame = pd.DataFrame(rows)
@@ -74,14 +78,13 @@ def frontier_frame(plane: Plane) -> pd.DataFrame:
 def render_frontier(plane: Plane, metric: str, form: Format, caption: str = "") -> str:
     """Return every spot of a plane with its costs and where it is on a frontier."""
     frame = frontier_frame(plane)
-    if form == "csv":
-        return str(frame.drop(columns="warnings").to_csv(index=False)).rstrip("\n")
+    costs = COSTS if frame["p99"].notna().any() else {"QPS": COSTS["QPS"], "p95": P95, **COSTS}
     cells = {
         "method": frame["case"].tolist(),
         "setting": frame["setting"].tolist(),
         metric: [quality_text(row) for row in frame.to_dict("records")],
         "seeds": [_seeds(one) for one in frame["n_seeds"]] if _several(plane) else [],
-        **{header: [cell(x, unit) for x in frame[axis]] for axis, (header, unit) in COSTS.items()},
+        **{header: [cell(x, unit) for x in frame[axis]] for axis, (header, unit) in costs.items()},
         "frontier of": [
             _place(spot, row) for spot, row in zip(plane.spots, _rows(frame), strict=True)
         ],
@@ -100,8 +103,6 @@ def render_frontier(plane: Plane, metric: str, form: Format, caption: str = "") 
 
 def render_budgets(decisions: Sequence[Decision], metric: str, form: Format, plane: Plane) -> str:
     """Return what each case gives within each budget, and below who leads how often."""
-    if form == "csv":
-        return str(budget_frame(decisions).to_csv(index=False)).rstrip("\n")
     cases = list(dict.fromkeys(offer.case for one in decisions for offer in one.offers))
     rows = []
     for one in decisions:

@@ -1,14 +1,15 @@
 """The table of known answers: published, ours, difference, verdict, and what was done otherwise."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from harness.compare.known_answers import Answer
 from harness.record import SELECTED_ON_TEST
 from harness.report.numbers import NOTHING
-from harness.report.rows import ON_TEST
-from harness.report.table import Format, render_cells
+from harness.report.rows import ON_TEST, describe_setting
+from harness.report.table import Format, csv_of, render_cells
 
 CAPTION = (
     "published: a figure of others; ours: mean over seeds; [95 % interval: over seeds by Student's "
@@ -24,14 +25,64 @@ def render_known(answers: Sequence[Answer], form: Format, caption: str = "") -> 
     row again is a note of it.
     """
     notes: list[str] = []
-    cells = pd.DataFrame([_cells(one, notes) for one in answers])
-    if form == "csv":
-        return str(cells.to_csv(index=False)).rstrip("\n")
+    settings = _settings(answers)
+    rows = [_cells(one, text, notes) for one, text in zip(answers, settings, strict=True)]
+    cells = pd.DataFrame(rows)
+    if not any(settings):
+        del cells["setting"]
     shown = [*filter(None, (caption,)), CAPTION]
-    return render_cells(cells, form, "\n".join(shown), notes, n_left=3)
+    return render_cells(cells, form, "\n".join(shown), notes, n_left=3 + any(settings))
 
 
-def _cells(answer: Answer, notes: list[str]) -> dict[str, str]:
+def known_csv(answers: Sequence[Answer]) -> str:
+    """Return the table as CSV: numbers in full, and a column for each thing that a note says."""
+    rows = [_plain(one, text) for one, text in zip(answers, _settings(answers), strict=True)]
+    return csv_of(pd.DataFrame(rows))
+
+
+def _settings(answers: Sequence[Answer]) -> list[str]:
+    """Return for each answer what tells its point from others of the case."""
+    names = ("case", "build", "search", "load", "device", "threads", "profile")
+    known = [one.point for one in answers if one.point is not None]
+    rows = [{name: getattr(one, name) for name in names} for one in known]
+    frame = pd.DataFrame(rows, columns=list(names)).assign(seed=0)
+    texts = iter(describe_setting(frame, with_load=False))
+    return ["" if one.point is None else next(texts) for one in answers]
+
+
+def _plain(answer: Answer, setting: str) -> dict[str, Any]:
+    figure, (low, high) = answer.figure, answer.interval or (None, None)
+    fits = [one.fit_s for one in answer.records if one.fit_s is not None]
+    return {
+        "method": answer.case if figure is None else figure.method,
+        "case": answer.case,
+        "setting": setting,
+        "metric": answer.metric,
+        "published": None if figure is None else figure.metrics[answer.metric],
+        "ours": answer.ours,
+        "low": low,
+        "high": high,
+        "n_seeds": len({one.seed for one in answer.records}),
+        "difference": answer.difference,
+        "tolerance": None if figure is None or not figure.case else figure.tolerance,
+        "fit_s": sum(fits) / len(fits) if fits else None,
+        "device": None if answer.point is None else answer.point.device,
+        "dataset": _dataset(answer),
+        "verdict": answer.verdict,
+        "selected_on_test": answer.selected_on_test,
+        "reason": answer.reason,
+        **{name: getattr(figure, name, "") for name in ("source", "protocol", "differs")},
+        "replay": list(dict.fromkeys(one.replay for one in answer.records)),
+    }
+
+
+def _dataset(answer: Answer) -> str:
+    if answer.point is not None:
+        return answer.point.dataset
+    return "" if answer.figure is None else answer.figure.dataset
+
+
+def _cells(answer: Answer, setting: str, notes: list[str]) -> dict[str, str]:
     figure, seeds = answer.figure, {one.seed for one in answer.records}
     published = NOTHING if figure is None else f"{figure.metrics[answer.metric]:.4f}"
     fits = [one.fit_s for one in answer.records if one.fit_s is not None]
@@ -39,6 +90,7 @@ def _cells(answer: Answer, notes: list[str]) -> dict[str, str]:
     return {
         "method": answer.case if figure is None else figure.method,
         "case": answer.case or NOTHING,
+        "setting": setting,
         "metric": answer.metric,
         "published": published,
         "ours": _ours(answer),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.compare.frame import plain_numbers
 from harness.compare.points import Pair
 from harness.compare.scenario import scenario
 from harness.report.comparison import name_rows
@@ -35,10 +34,8 @@ CAPTION = (
 def render_speed(
     frame: pd.DataFrame, pairs: Sequence[Pair], form: Format, caption: str = ""
 ) -> str:
-    """Return the table of `harness.compare.speed.compare_speed` as text; ``csv`` in full."""
+    """Return the table of `harness.compare.speed.compare_speed` as text."""
     named = name_rows(frame, pairs)
-    if form == "csv":
-        return str(plain_numbers(named).to_csv(index=False)).rstrip("\n")
     cells = {
         "method": named["case"].tolist(),
         "setting": named["setting"].tolist(),

@@ -55,11 +55,17 @@ def render(
     Warnings stand below the table under the numbers that the rows carry.
     """
     if form == "csv":
-        return str(plain_numbers(frame).to_csv(index=False)).rstrip("\n")
+        return csv_of(frame)
     rows, cells = view_of(view, merge_repeats(frame), metrics)
     status, notes = verdicts(rows)
     n_left = sum(name in LEFT for name in cells.columns)
     return render_cells(cells.assign(status=status), form, caption, notes, n_left=n_left)
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV; one without rows as its header."""
+    plain = frame if frame.empty else plain_numbers(frame)
+    return str(plain.to_csv(index=False)).rstrip("\n")
 
 
 def render_cells(

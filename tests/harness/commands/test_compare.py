@@ -1,10 +1,12 @@
 """`matchbench compare` on folders: every view and format, faults as one message, in time."""
 
+import io
 import json
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.arguments.comparing import FORMS
@@ -55,6 +57,63 @@ def test_every_view_in_every_format_keeps_failed_rows(run, capsys, view, form):
     text = capsys.readouterr().out
     assert all(case in text for case in ("c1", "c2", "broken"))
     assert "killed by 9" in text
+
+
+def table_of(capsys, *words):
+    """Return what a command prints as CSV, read by pandas."""
+    assert main(["compare", *map(str, words), "--format", "csv"]) == 0
+    return pd.read_csv(io.StringIO(capsys.readouterr().out))
+
+
+def test_csv_of_the_main_view_is_one_table(run, capsys):
+    """4 cases x 2 metrics are 8 rows of quality; c1 and c2 have 2 of speed, what failed has 1.
+
+    Speed has a row of what no load changes, then one for each load: 200 and 300 QPS to 100.
+    """
+    found = table_of(capsys, run)
+    assert found["table"].tolist() == ["quality"] * 8 + ["speed"] * 5
+    places = found[found["case"] != "broken"][["device", "threads", "profile", "k", "baseline"]]
+    assert places.drop_duplicates().to_numpy().tolist() == [["cpu", 1, "ci", 10, "c0"]]
+    timed = found[found["qps"].notna()].set_index(["case", "scenario"])["qps"]
+    expected = {("c1", "batch(1)"): 2.0, ("c2", "batch(1)"): 3.0}
+    assert timed.to_dict() == pytest.approx(expected)
+
+
+def test_csv_of_the_frontier_is_one_table_of_all_planes(tmp_path, capsys):
+    """Two loads are two planes of 3 points, a budget by rate in both, by bytes in the first.
+
+    Each row says where: plane, scenario, device, threads, k and metric.
+    """
+    write_run(tmp_path / "run", n_loads=2)
+    timed_without(tmp_path / "run", "latency_p99_s")
+    words = ["--quality-at", "0.4", "--memory-mb", "1"]
+    found = table_of(capsys, tmp_path / "run", "--view", "frontier", *words)
+    counts = found.groupby(["plane", "table", "scenario"]).size().to_dict()
+    assert counts == {
+        (1, "points", "batch(1)"): 3, (1, "budgets", "batch(1)"): 6,
+        (2, "points", "batch(2)"): 3, (2, "budgets", "batch(2)"): 3,
+    }  # fmt: skip
+    shared = found[["device", "threads", "profile", "k", "metric"]].drop_duplicates()
+    assert shared.to_numpy().tolist() == [["cpu", 1, "ci", 10, "recall@10"]]
+    budgets = found[found["table"] == "budgets"].set_index(["plane", "kind", "case"])
+    assert budgets["value"][2, "quality", "c2"] == pytest.approx(300.0)
+    assert budgets["bound"][1, "bytes", "c0"] == pytest.approx(1e6)
+
+
+def test_csv_of_one_point_is_a_table_without_rows(tmp_path, capsys):
+    """The baseline alone is compared with nothing, and pandas still reads the columns."""
+    write_run(tmp_path / "run", n_cases=1)
+    found = table_of(capsys, tmp_path / "run", "--view", "speed")
+    assert found.empty
+    assert {"case", "scenario", "qps"} <= set(found.columns)
+
+
+def test_csv_says_elsewhere_what_was_not_joined(parts, capsys):
+    """A table has no line for it: it stands on standard error."""
+    assert main(["compare", *parts, "--format", "csv"]) == 0
+    told = capsys.readouterr()
+    assert "not joined" in told.err
+    assert "not joined" not in told.out
 
 
 def test_a_row_says_difference_interval_marks_and_counts(run, capsys):
@@ -148,12 +207,55 @@ def test_budgets_of_the_command_line(run, capsys):
         (["--metric", "recal@10"], "did you mean 'recall@10'"),
         (["--view", "frontier", "--p99-ms", "0"], "must be above 0"),
         (["--published", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["--view", "published"], "--view published needs --published FILE"),
+        (["--view", "frontier", "--quality-at", "2"], "2 must be above 0 and at most 1, as rec"),
+        (["--view", "frontier", "--quality-at", "nan"], "--quality-at nan must be above 0 and at"),
+        (["--view", "frontier", "--memory-mb", "-1"], "--memory-mb -1 must be above 0 and finite"),
+        (["--view", "frontier", "--p95-ms", "inf"], "--p95-ms inf must be above 0 and finite"),
+        (["--p99-ms", "1"], "--p99-ms is for --view frontier, not for --view main"),
+        (["--view", "speed", "--metric", "recall@10"], "--metric is for --view main or quality or"),
+        (["--view", "frontier", "--baseline", "c0"], "--baseline is for --view main or quality"),
     ],
 )
 def test_faults_are_one_message(run, capsys, more, message):
     """A wrong name or value ends with status 2 and says what is near."""
     assert main(["compare", str(run), *more]) == 2
     assert message in capsys.readouterr().err
+
+
+def timed_without(path, *fields):
+    """Take measured fields from a run's records; the golden one has a p99 and a p95."""
+    change(path, lambda one: {**one, **dict.fromkeys(fields)})
+
+
+def test_a_budget_of_what_nobody_measured_is_refused(run, capsys):
+    """Without a p99 it is told what settles one, and what was measured; a p95 serves instead."""
+    timed_without(run, "latency_p99_s")
+    change(run, lambda one: {**one, "latency_p95_s": 0.002})
+    command = ["compare", str(run), "--view", "frontier"]
+    assert main([*command, "--p99-ms", "1"]) == 2
+    told = capsys.readouterr().err
+    assert "--p99-ms: no p99 was measured; the profile `smoke` does not settle it" in told
+    assert "asked for by --quality-at, --memory-mb, --p95-ms" in told
+    assert main([*command, "--p95-ms", "1", "3"]) == 0
+    text = capsys.readouterr().out
+    rows = [x for x in text.splitlines() if x.startswith("p95 ms <=")]
+    assert [row.split()[3] for row in rows] == ["1", "3"]
+    assert rows[0].count("not reached") == 3
+    assert rows[1].split()[-1] == "c2"
+    assert "p95 ms  " in text
+
+
+def test_a_plane_without_what_is_asked_for_says_so(tmp_path, capsys):
+    """Of two loads the second has no p99: its table says that the budget tells nothing there."""
+    write_run(tmp_path / "run", n_loads=2)
+    change(tmp_path / "run", lambda one: {
+        **one, "latency_p99_s": 0.002 if one["load"]["batch"] == 1 else None
+    })  # fmt: skip
+    assert main(["compare", str(tmp_path / "run"), "--view", "frontier", "--p99-ms", "3"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("p99 ms <= 3") == 1
+    assert text.count("--p99-ms: not told here, no p99 was measured") == 1
 
 
 def test_a_baseline_beside_two_folders_is_refused_unless_they_are_joined(run, capsys):

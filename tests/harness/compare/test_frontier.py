@@ -156,6 +156,23 @@ def test_a_seed_that_most_points_have_not_counts_for_nobody(run_of):
     assert first.costs["QPS"].value == pytest.approx(10.0)
 
 
+def test_bytes_are_the_mean_over_seeds(run_of):
+    """Case a has 10 B of seed 1, in two repeats, and 30 B of seed 2: 20 B; b has 15, which is less.
+
+    By seed 1 alone a would have the least bytes and fit into 16.
+    """
+    run = run_of(
+        *(point("a", 0.4, repeat=n, index_bytes=10) for n in (0, 1)),
+        point("a", 0.4, seed=2, index_bytes=30),
+        *(point("b", 0.5, seed=n, index_bytes=15) for n in (1, 2)),
+    )
+    plane = plane_of(run)
+    assert plane.spots[0].costs["bytes"].value == pytest.approx(20.0)
+    assert plane.on_frontier("bytes") == [False, True]
+    within = {x.case: x.how for x in offers_of(plane, Budget("bytes", 16.0))}
+    assert within == {"a": "none", "b": "alone"}
+
+
 def test_what_is_the_same_with_every_seed_needs_but_one(run_of):
     """Two counts of one seed beside one model of three: all take part, the model with its mean."""
     run = run_of(
@@ -204,6 +221,44 @@ def test_a_dominated_point_is_no_bracket(run_of):
     run = run_of(*ivf(), point("ivf", 0.1, nprobe=3, qps=1.0, index_bytes=100))
     [offer] = offers_of(plane_of(run), Budget("bytes", 100.0))
     assert offer.value == pytest.approx(0.6)
+
+
+WORDS = {"search": {"rescore": "full", "cut": 64}}, {"search": {"rescore": "none", "cut": 64}}
+MODELS = {"build": {"n_heads": 8}}, {"build": {"n_heads": 1}}
+KNOBS = {"search": {"a": 1, "b": 8}}, {"search": {"a": 2, "b": 16}}
+UNSET = {"search": {"a": None}}, {"search": {"a": 2}}
+
+
+@pytest.mark.parametrize("changes", [WORDS, MODELS, KNOBS, UNSET])
+def test_nothing_lies_between_two_models_two_words_or_two_knobs(run_of, changes):
+    """100 QPS at .8 and 1,600 at .4: at .7 the case gives the 100 that were measured, not 200.
+
+    At 100 B of 10 B with .4 and 1 kB with .8 it gives .4.
+    """
+    good, fast = changes
+    run = run_of(
+        ("a", {"m@1": spread(0.8)}, {"qps": 100.0, "index_bytes": 1_000, **good}),
+        ("a", {"m@1": spread(0.4)}, {"qps": 1600.0, "index_bytes": 10, **fast}),
+    )
+    for budget, value in ((Budget("quality", 0.7), 100.0), (Budget("bytes", 100.0), 0.4)):
+        [offer] = offers_of(plane_of(run), budget)
+        assert (offer.how, offer.value) == ("measured", pytest.approx(value))
+
+
+def test_of_two_lines_the_better_one_stands(run_of):
+    """Rescored: 100 QPS at .8, 400 at .6; not: 1,600 at .6, 6,400 at .4. At .7 200, at .5 3,200.
+
+    At .6 the measured 1,600 stands, which is more than the rescored 400.
+    """
+    made = [("full", 64, 0.8, 100), ("full", 16, 0.6, 400), ("no", 64, 0.6, 1600)]
+    run = run_of(*(
+        ("a", {"m@1": spread(q)}, {"search": {"rescore": r, "cut": c}, "qps": float(rate)})
+        for r, c, q, rate in [*made, ("no", 16, 0.4, 6400)]
+    ))  # fmt: skip
+    expected = [(0.7, "between", 200.0), (0.6, "exact", 1600.0), (0.5, "between", 3200.0)]
+    for bound, how, value in expected:
+        [offer] = offers_of(plane_of(run), Budget("quality", bound))
+        assert (offer.how, offer.value) == (how, pytest.approx(value))
 
 
 def test_a_single_point_stands_within_its_budget(run_of):
@@ -299,6 +354,35 @@ def test_speed_leads_only_where_its_noise_is_known(run_of):
         for n in range(3)
     ]
     assert decided(run_of(*repeats), Budget("quality", 0.5)).leader == "b"
+
+
+def repeated(case, quality, rate, nprobe, **changes):
+    """Return three repeats within 1 %, so that the noise is known."""
+    return [
+        point(case, quality, nprobe=nprobe, qps=rate * (1 + n / 100), repeat=n, **changes)
+        for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("places", "changes", "leader"),
+    [
+        (((0.98, 1020), (0.99, 900)), {}, None),
+        (((0.98, 1020),), {}, None),
+        (((0.803, 1020), (0.99, 900)), {}, "a"),  # within half a point
+        (((0.7, 1100), (0.99, 900)), {}, "a"),  # bracketed
+        (((0.7, 900), (0.99, 1020)), {}, "a"),  # so too, where less quality is not faster
+        (((0.98, 1020),), {"search": {"scoring": "served"}}, "a"),  # nothing to turn
+    ],
+)
+def test_speed_leads_over_no_lower_bound(run_of, places, changes, leader):
+    """Case a has 1,393 QPS at .80; b was measured only far above, where it may not be as fast."""
+    rival = [repeated("b", q, rate, n, **changes) for n, (q, rate) in enumerate(places)]
+    leads = [*repeated("a", 0.8, 1393, 1), *repeated("a", 0.99, 500, 2)]
+    one = decided(run_of(*leads, *itertools.chain(*rival)), Budget("quality", 0.8))
+    assert one.leader == leader
+    why = "b >= 1,030 QPS, not bracketed: measured from 0.9800 on"
+    assert one.why == ("" if leader else why)
 
 
 def test_a_summary_counts(run_of):

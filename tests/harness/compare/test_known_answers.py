@@ -1,14 +1,16 @@
 """Known answers: differences and verdicts by hand, intervals over seeds, nothing left out."""
 
 import dataclasses
+import io
 import math
 
+import pandas as pd
 import pytest
 
 from harness.compare.known_answers import known_answers, mean_over_seeds
 from harness.compare.published import Published
 from harness.record import SELECTED_ON_TEST
-from harness.report.known_answers import render_known
+from harness.report.known_answers import known_csv, render_known
 
 FIGURE = Published("EASE", "a table", "planted_log", {"m@1": 0.5}, "lambda 80", "ease", 0.01)
 
@@ -99,3 +101,26 @@ def test_a_row_whose_epoch_was_chosen_on_test_says_so_and_stands_alone(record_of
     assert len(marked) == 1
     assert "| better, epoch chosen on test [" in marked[0]
     assert f"] {SELECTED_ON_TEST}" in text
+
+
+def test_points_of_a_case_are_told_apart(record_of):
+    """Two settings of one case say which is which, a failed one too; a lone point needs no word."""
+    made = [(64, {"metrics": {"m@1": 0.5}}), (128, {"status": "failed", "metrics": {}})]
+    records = [record_of("ease", search={"ef": n, "k": 1}, **fields) for n, fields in made]
+    answers = known_answers([FIGURE], [*records, record_of("flat", metrics={"m@1": 0.2})])
+    rows = render_known(answers, "markdown").splitlines()
+    cells = [[x.strip() for x in one.split("|")[2:4]] for one in rows if one.startswith("|")]
+    assert cells[0] == ["case", "setting"]
+    assert cells[2:] == [["ease", "ef=64"], ["ease", "ef=128"], ["flat", ""]]
+    assert "setting" not in render_known(answers[2:], "markdown")
+
+
+def test_csv_says_in_columns_what_notes_say(record_of):
+    """Numbers are read by pandas as numbers, source and command beside them."""
+    record = record_of("ease", metrics={"m@1": 0.52}, metrics_ci={"m@1": (0.51, 0.53)}, fit_s=2.0)
+    found = pd.read_csv(io.StringIO(known_csv(known_answers([FIGURE], [record]))))
+    [row] = found.to_dict("records")
+    numbers = {"published": 0.5, "ours": 0.52, "low": 0.51, "high": 0.53, "difference": 0.02}
+    assert {name: row[name] for name in numbers} == pytest.approx(numbers)
+    assert (row["verdict"], row["source"], row["n_seeds"]) == ("better", "a table", 1)
+    assert record.replay in row["replay"]

@@ -92,10 +92,10 @@ def test_the_answers_are_those_of_the_comparison(page):
     """By construction: served SparCode is the best within 1 ms, 0.03 below its own model.
 
     p99 is 1.6 / QPS: served, 4,000 QPS, 0.4 ms and 0.47; unquantised, 700 QPS, 2.29 ms and 0.50.
-    Between them at 1 ms: 0.47 + 0.03 ln(1 / 0.4) / ln(2.286 / 0.4) = 0.4858.
+    Between these two words there is no setting, so that 0.47 stands, as measured.
     """
     short = html.unescape(re.sub("<[^>]+>", " ", page[page.index("In short</h2>") :][:6_000]))
-    assert "single_stream, cpu, 1 thread: sparcode with ndcg@10 about 0.4858, clear of" in short
+    assert "single_stream, cpu, 1 thread: sparcode with ndcg@10 at least 0.4700, clear of" in short
     assert "Best measured within: sparcode scoring=served cut=0, 0.4700 at 0.4 ms." in short
     assert "sparcode scoring=unquantised cut=0 has the highest ndcg@10, 0.5000" in short
     assert "28 of 28 other points are worse for sure" in short
