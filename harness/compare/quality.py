@@ -13,6 +13,7 @@ from harness.compare.over_seeds import OverSeeds, joint_p, over_seeds
 from harness.compare.paired import ALPHA, Paired, Values, compare_paired, holm
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import quality_refusals
+from harness.compare.seeds import in_every_seed
 from harness.query_values import QueryValues
 
 BOUND = "best_possible"  # what no method can reach on planted data: it competes with nobody
@@ -42,12 +43,14 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
 
     Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
     per query the mean over the seeds that both have (and over repeats of a seed), then the mean
-    over queries; ``base_value`` and ``value`` are means over the same seeds; ``low``, ``high``
-    bound the difference with 95 % over queries. ``p_holm`` holds for all cells of the frame
-    together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the interval and test
-    over seeds, and ``p_holm`` starts from the larger of both p-values: what is sure is so over
-    queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the standard deviation
-    of the difference over seeds, ``build_sd`` that over repeats of the same seeds, each built anew.
+    over queries; a point that needs no seeds has its values in every seed of the other, see
+    `harness.compare.seeds`. ``base_value`` and ``value`` are means over the same seeds; ``low``,
+    ``high`` bound the difference with 95 % over queries. ``p_holm`` holds for all cells of the
+    frame together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the interval
+    and test over seeds, and ``p_holm`` starts from the larger of both p-values: what is sure is so
+    over queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the standard
+    deviation of the difference over seeds, ``build_sd`` that over repeats of the same seeds, each
+    built anew.
     ``status`` is ``baseline``, ``better``, ``worse``, ``not shown`` (no difference was),
     ``identical`` (in every query), ``not tested``, ``refused`` (where values per query were not
     kept: with the difference of means and what seeds say of it) or how the trial ended.
@@ -121,6 +124,7 @@ def _row(
     a, b = reader.by_seed(base), reader.by_seed(other)
     if not a or not b:
         return _of_means(name, pair), None
+    a, b = in_every_seed(a, b, base, other)
     if not (shared := [seed for seed in a if seed in b]):
         reason = f"seeds: baseline {sorted(a)}, here {sorted(b)}"
         return _refused(name, reason, pair), None
@@ -174,7 +178,8 @@ def _cell(
 
 def _build_sd(name: str, groups: Sequence[Sequence[QueryValues]]) -> float | None:
     """Return the standard deviation of the mean over builds of the same seed, pooled."""
-    means = [[float(np.nanmean(one.metrics[name])) for one in group] for group in groups]
+    once = {id(group): group for group in groups}.values()  # one may stand in every seed
+    means = [[float(np.nanmean(one.metrics[name])) for one in group] for group in once]
     repeated = [one for one in means if len(one) > 1]
     if not repeated:
         return None
@@ -230,6 +235,7 @@ def _over_shared(name: str, pair: Pair) -> tuple[dict[str, Any], list[float]]:
     assert pair.base is not None
     assert pair.other is not None
     a, b = (seed_means(one, name) for one in (pair.base, pair.other))
+    a, b = in_every_seed(a, b, pair.base, pair.other)
     if not (shared := [seed for seed in a if seed in b]):
         return _refused(name, f"seeds: baseline {sorted(a)}, here {sorted(b)}", pair), []
     differences = [b[seed] - a[seed] for seed in shared]

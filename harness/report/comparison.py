@@ -25,8 +25,9 @@ QUALITY_CAPTION = (
 )
 SEEDS_CAPTION = (
     "over seeds: 95 % interval of the difference by Student's t over seeds, each another training, "
-    "n - 1 degrees of freedom; p seeds: its test. p Holm starts from the larger p: stars and "
-    "verdicts need queries and seeds (an intersection-union test, Berger 1982)"
+    "n - 1 degrees of freedom, what needs no seeds in each; p seeds: its test. p Holm starts from "
+    "the larger p: stars and verdicts need queries and seeds (an intersection-union test, Berger "
+    "1982)"
 )
 SPREAD_CAPTION = (
     "seed SD: of the difference over seeds; build SD: of a value over builds of the same seed; "

@@ -1,5 +1,7 @@
 """Several seeds: what is sure must hold for other trainings as for other queries."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +11,7 @@ from harness.compare.frontier import planes_of
 from harness.compare.ladder import ladders, step_text
 from harness.compare.over_seeds import joint_p, over_seeds
 from harness.compare.paired import compare_paired
-from harness.compare.points import against_baseline, points_of
+from harness.compare.points import against_baseline, between_runs, points_of
 from harness.compare.quality import Reader, compare_quality
 from harness.report.comparison import render_quality
 
@@ -107,6 +109,48 @@ def test_a_leader_within_a_budget_leads_over_seeds_too(run_of):
         one = decide(plane, Budget("bytes", 10.0), Reader(), "m@1")
         assert one.leader == leader
         assert one.why == ("" if leader else "b and a within noise of seeds")
+
+
+def beside_a_count(shifts):
+    """Return rows of a count of one seed at .5 on average, and of a model with a shift by seed."""
+    [count] = seeded("count", [0], history={}, index_bytes=10)
+    return count, *seeded("model", shifts, index_bytes=10)
+
+
+def test_what_needs_no_seeds_rivals_each_training(run_of):
+    """Seed 0 alone would call +.09, 0, 0 better; p of the three is .42. Of +.03 thrice all hold."""
+    for shifts, status in (([0.09, 0, 0], "not shown"), ([0.03, 0.03, 0.031], "better")):
+        pairs = against_baseline(points_of(run_of(*beside_a_count(shifts))))
+        _, row = compare_quality(pairs).to_dict("records")
+        assert (row["status"], row["n_seeds"], row["warnings"]) == (status, 3, ())
+        assert row["p_seeds"] == pytest.approx(stats.ttest_1samp(shifts, 0).pvalue)
+        assert row["difference"] == pytest.approx(np.mean(shifts))
+
+
+def test_what_needs_no_seeds_rivals_each_training_by_means_too(run_of):
+    """Without values by query the three differences of the means are .09, 0, 0 as well."""
+    run = dataclasses.replace(run_of(*beside_a_count([0.09, 0, 0])), read=lambda record: None)
+    _, row = compare_quality(against_baseline(points_of(run))).to_dict("records")
+    assert (row["n_seeds"], row["difference"]) == (3, pytest.approx(0.03))
+    assert row["p_seeds"] == pytest.approx(stats.ttest_1samp([0.09, 0, 0], 0).pvalue)
+
+
+def test_one_lucky_seed_does_not_lead_what_needs_no_seeds(run_of):
+    """Within a budget the model leads the count by +.03 thrice, not by +.09, 0, 0."""
+    for shifts, leader in (([0.09, 0, 0], None), ([0.03, 0.03, 0.031], "model")):
+        [plane] = planes_of(points_of(run_of(*beside_a_count(shifts))), "m@1")
+        one = decide(plane, Budget("bytes", 10.0), Reader(), "m@1")
+        assert one.leader == leader
+        assert one.why == ("" if leader else "model and count within noise of seeds")
+
+
+def test_a_method_that_was_run_with_several_seeds_needs_them(run_of):
+    """A second run of the same method has three seeds: the one of the first pairs with its own."""
+    first = run_of(*seeded("count", [0], history={}))
+    second = run_of(*seeded("count", [0.1, 0, 0], history={}), name="second")
+    frame = compare_quality(between_runs(points_of(first), points_of(second)))
+    assert frame["n_seeds"].tolist() == [1]
+    assert "left out" in frame["warnings"][0][0]
 
 
 def test_a_step_of_a_ladder_tells_both_intervals(run_of):
