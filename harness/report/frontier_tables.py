@@ -39,7 +39,7 @@ BUDGET_CAPTION = (
     "is within; a case with one point stands with it\n"
     "leads: of what was measured, clear of every other case within the budget, by the 95 % "
     "interval of {metric} paired by query and, of several seeds, by Student's t over seeds too, or "
-    "by that of the QPS ratio"
+    "by that of the QPS ratio, over seeds too; of one seed either is of this training alone"
 )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.compare.budgets import Budget, Decision, Kind, decide
 from harness.compare.frontier import Plane
 from harness.compare.ladder import Ladder, step_text
+from harness.compare.log_ratio import LEAST_FREEDOM
 from harness.compare.paired import ALPHA, holm
 from harness.compare.points import Pair
 from harness.report.comparison import settings_of
@@ -202,7 +203,20 @@ def _loss(ladder: Ladder, metric: str) -> str:
 def _noise(material: Material) -> str:
     noises: Mapping[Any, Any] = material.frame["qps_noise"].dropna().to_dict()
     if not noises:
-        return "Not measured here: `matchbench noise` measures it; differences in QPS carry no ±."
+        return f"Not measured here: `matchbench noise` measures it. {_without_pairs(material)}"
     low, high = min(noises.values()), max(noises.values())
     spread = percent(low) if rounded(low) == rounded(high) else f"{percent(low)} to {percent(high)}"
     return f"QPS ±{spread} (95 % of one measurement, from A/A pairs), on {len(noises)} rows."
+
+
+def _without_pairs(material: Material) -> str:
+    """Return what tells the noise of rates where no A/A pair does."""
+    costs = [spot.costs["QPS"] for plane in material.planes for spot in plane.spots]
+    rates = [one for one in costs if one is not None]
+    known = [one for one in rates if one.variance is not None and one.freedom >= LEAST_FREEDOM]
+    if not known:
+        return "Differences in QPS carry no ±."
+    return (
+        "Ratios of QPS carry intervals from three or more seeds or repeats, which "
+        f"{len(known)} of {len(rates)} rates {'has' if len(known) == 1 else 'have'}."
+    )
