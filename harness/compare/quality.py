@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.compare.over_seeds import OverSeeds, joint_p, over_seeds
-from harness.compare.paired import ALPHA, Paired, Values, compare_paired, holm
+from harness.compare.over_seeds import (
+    OverSeeds,
+    detectable_over_seeds,
+    joint_p,
+    over_seeds,
+    own_answers,
+)
+from harness.compare.paired import ALPHA, Paired, Values, compare_paired, detectable_change, holm
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import quality_refusals
 from harness.compare.seeds import in_every_seed
@@ -36,6 +42,7 @@ class _Cell:
     seeds: OverSeeds | None
     build_sd: float | None
     n_seeds: int
+    own: float  # part of the standard deviation over seeds, see `own_answers`
 
 
 def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None) -> pd.DataFrame:
@@ -50,7 +57,8 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     and test over seeds, and ``p_holm`` starts from the larger of both p-values: what is sure is so
     over queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the standard
     deviation of the difference over seeds, ``build_sd`` that over repeats of the same seeds, each
-    built anew.
+    built anew. ``detectable`` is the difference that the test, of several seeds both tests, at 5 %
+    find with 80 % power, were the spreads of queries and seeds those seen.
     ``status`` is ``baseline``, ``better``, ``worse``, ``not shown`` (no difference was),
     ``identical`` (in every query), ``not tested``, ``refused`` (where values per query were not
     kept: with the difference of means and what seeds say of it) or how the trial ended.
@@ -69,9 +77,10 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
                 cells.append((row, cell))
     found = compare_paired([one.differences for _, one in cells], seed=SEED)
     family = holm([joint_p(one.p, cell.seeds) for (_, cell), one in zip(cells, found, strict=True)])
-    for (row, _), one, adjusted in zip(cells, found, family, strict=True):
+    for (row, known), one, adjusted in zip(cells, found, family, strict=True):
         row.update(dataclasses.asdict(one))
         row["p_holm"], row["status"] = adjusted, _status(one, adjusted)
+        row["detectable"] = _detectable(one, known)
     return pd.DataFrame(rows, columns=["pair", *COLUMNS]).astype({"warnings": object})
 
 
@@ -166,6 +175,7 @@ def _cell(
         float(np.nanmean(np.where(scored, side, np.nan)[:, kept], axis=0).mean()) for side in (a, b)
     )
     seeds = [float(np.nanmean(row)) for row in by_seed if np.isfinite(row).any()]
+    whole = by_seed[:, scored.all(axis=0)]
     return _Cell(
         base_value=base_value,
         value=value,
@@ -173,7 +183,16 @@ def _cell(
         seeds=over_seeds(seeds),
         build_sd=_build_sd(name, [*base, *other]),
         n_seeds=len(base),
+        own=own_answers(whole) if min(whole.shape) > 1 else 0.0,
     )
+
+
+def _detectable(one: Paired, cell: _Cell) -> float | None:
+    """Return the change that the tests of a cell find together, None below two queries."""
+    if one.detectable is None or cell.seeds is None:
+        return one.detectable
+    error = one.detectable / detectable_change(1.0, 1)
+    return detectable_over_seeds(error, cell.seeds.sd, cell.seeds.n, own=cell.own)
 
 
 def _build_sd(name: str, groups: Sequence[Sequence[QueryValues]]) -> float | None:

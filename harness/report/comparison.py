@@ -21,7 +21,7 @@ QUALITY_CAPTION = (
     f"p: two-sided sign-flip test over queries, {N_FLIPS:,} flips; p Holm: over the {{n}} tested "
     "cells of this table; * below 0.05, ** below 0.01, *** below 0.001\n"
     "win/tie/loss: queries that score higher, equal, lower than the baseline's; detectable: change "
-    "that one test at 5 % finds with 80 % power"
+    "that one test at 5 % finds with 80 % power, of several seeds both tests together"
 )
 SEEDS_CAPTION = (
     "over seeds: 95 % interval of the difference by Student's t over seeds, each another training, "
