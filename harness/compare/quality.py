@@ -45,7 +45,9 @@ class _Cell:
     own: float  # part of the standard deviation over seeds, see `own_answers`
 
 
-def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+def compare_quality(
+    pairs: Sequence[Pair], metrics: Sequence[str] | None = None, *, reader: "Reader | None" = None
+) -> pd.DataFrame:
     """Return a row for each pair and metric, in the order of the pairs.
 
     Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
@@ -64,7 +66,7 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
     kept: with the difference of means and what seeds say of it) or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
-    reader = Reader()
+    reader = reader or Reader()
     rows: list[dict[str, Any]] = []
     cells: list[tuple[dict[str, Any], _Cell]] = []
     for number, pair in enumerate(pairs):
