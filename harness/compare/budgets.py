@@ -12,6 +12,7 @@ from harness.compare.log_ratio import LogMean, between, ratio
 from harness.compare.over_seeds import over_seeds
 from harness.compare.paired import Values, bootstrap_bounds
 from harness.compare.quality import NOT_KEPT, SEED, Reader
+from harness.compare.seeds import in_every_seed
 
 NEAR = 0.005  # of quality: rates are those of the target within half a point, or are bracketed
 SAME = 1e-9  # of a quality, or of a logarithm: the same number through two formulas
@@ -222,6 +223,9 @@ def _doubt(first: Offer, other: Offer, budget: Budget, reader: Reader, metric: s
     if any(not reader.by_seed(one.point) for one in spots):
         return f"{first.case} and {other.case}: {NOT_KEPT}"
     a, b = (_by_seed(one, reader, metric) for one in (first, other))
+    assert first.ends is not None
+    assert other.ends is not None
+    a, b = in_every_seed(a, b, first.ends[0].point, other.ends[0].point)
     shared = sorted(set(a) & set(b))
     if not shared or any(a[one].shape != b[one].shape for one in shared):
         return f"{first.case} and {other.case} have no queries and seeds in common"

@@ -1,8 +1,16 @@
-"""Ratios of measurements: geometric means, and intervals from A/A pairs or repeats."""
+"""Ratios of measurements: geometric means, and intervals from seeds, A/A pairs or repeats.
+
+Another seed is another training, whose lists and codes may be faster or slower by more than noise.
+A/A pairs and repeats of one seed know nothing of that, and three repeats of three seeds are not
+nine trainings. So repeats are averaged within their seed, and of several seeds the variance is that
+between them. Noise is part of it; where few seeds happen to agree better than noise lets them, the
+noise stands instead. With one seed an interval is of this training alone.
+"""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +20,7 @@ from harness.compare.noise import LEVEL, point_key, refusals
 from harness.noise_floor import NoiseFloor, Spread
 from harness.record import Record
 
-LEAST_FREEDOM = 2  # of a variance that tells something: three repeats
+LEAST_FREEDOM = 2  # of a variance that tells something: three repeats or seeds
 WIDEST = 10.0  # an interval that reaches further from its ratio, as a factor, says nothing of it
 
 
@@ -25,11 +33,13 @@ class LogMean:
     mean : of natural logarithms.
     variance : of the mean; None where nothing tells it.
     freedom : degrees of freedom of the variance.
+    trainings : by seed the mean of its repeats; {} where seeds are not told.
     """
 
     mean: float
     variance: float | None = None
     freedom: float = math.inf
+    trainings: Mapping[int, "LogMean"] = field(default_factory=dict)
 
     @property
     def value(self) -> float:
@@ -47,7 +57,7 @@ class Ratio:
 
 
 def log_mean(values: Sequence[float], spread: Spread | None = None) -> LogMean | None:
-    """Return the mean of measurements above 0, None where there is none.
+    """Return the mean of measurements of one training above 0, None where there is none.
 
     With a ``spread`` from A/A pairs one measurement has the variance sigma_AA^2 / 2, known with as
     many degrees of freedom as there are pairs; else repeats tell it, from two on.
@@ -63,8 +73,35 @@ def log_mean(values: Sequence[float], spread: Spread | None = None) -> LogMean |
     return LogMean(mean)
 
 
+def over_trainings(trainings: Mapping[int, LogMean]) -> LogMean:
+    """Return the mean over seeds, of one seed that of its repeats.
+
+    The variance is that between seeds, with as many degrees of freedom less one, and never below
+    what noise within the seeds makes of it.
+    """
+    ones = list(trainings.values())
+    mean, n = statistics.fmean(one.mean for one in ones), len(ones)
+    if n == 1:
+        return LogMean(mean, ones[0].variance, ones[0].freedom, trainings)
+    variance = statistics.variance(one.mean for one in ones) / n
+    noise = [one.variance for one in ones if one.variance is not None]
+    if len(noise) == n:
+        variance = max(variance, sum(noise) / n**2)
+    return LogMean(mean, variance, n - 1, trainings)
+
+
 def between(low: LogMean, high: LogMean, weight: float) -> LogMean:
-    """Return the mean that lies ``weight`` of the way, 0 to 1, from one to the other."""
+    """Return the mean that lies ``weight`` of the way, 0 to 1, from one to the other.
+
+    Of the same seeds each lies there by itself: a training that is fast at one end is so at both.
+    """
+    if low.trainings and set(low.trainings) == set(high.trainings):
+        return over_trainings(
+            {
+                seed: between(one, high.trainings[seed], weight)
+                for seed, one in low.trainings.items()
+            }
+        )
     mean = (1 - weight) * low.mean + weight * high.mean
     if low.variance is None or high.variance is None:
         return LogMean(mean)
@@ -75,8 +112,8 @@ def between(low: LogMean, high: LogMean, weight: float) -> LogMean:
 def ratio(base: LogMean, other: LogMean) -> Ratio:
     """Return other over base with Welch's interval of the difference of logarithms.
 
-    There is none where a variance is not known, or comes from fewer than three measurements: of
-    two, Student's factor is 12.7 and the interval may span orders of magnitude. Nor is there one
+    There is none where a variance is not known, or comes from fewer than three repeats or seeds:
+    of two, Student's factor is 12.7 and the interval may span orders of magnitude. Nor is there one
     that reaches further than tenfold from its ratio.
 
     References
@@ -118,9 +155,23 @@ class Floors:
 
 
 def measured(records: Sequence[Record], name: str, floors: Floors) -> LogMean | None:
-    """Return the mean of a field over records of one point and load: seeds and repeats."""
-    values = [value for one in records if (value := number_of(one, name))]
-    return log_mean(values, floors.spread(records[0], name)) if values else None
+    """Return the mean of a field over records of one point: over repeats, then over seeds.
+
+    A fit that several loads share is one measurement.
+    """
+    found: dict[int, dict[int, list[float]]] = {}
+    for one in records:
+        value = number_of(one, name)
+        if value is not None and value > 0:
+            found.setdefault(one.seed, {}).setdefault(one.repeat, []).append(value)
+    if not found:
+        return None
+    spread = floors.spread(records[0], name)
+    trainings = {
+        seed: log_mean([statistics.geometric_mean(one) for one in repeats.values()], spread)
+        for seed, repeats in found.items()
+    }
+    return over_trainings({seed: one for seed, one in trainings.items() if one is not None})
 
 
 def number_of(record: Record, name: str) -> float | None:

@@ -8,6 +8,9 @@ their number, where these are about normal. So a comparison of several seeds car
 interval over queries and that over seeds. It is sure only where both are, which is an
 intersection-union test: its p-value is the larger of the two, and its level that of either.
 
+The same holds of the change that a comparison can find: what two tests must both find is larger
+than what one of them does.
+
 References
 ----------
 Berger, Technometrics 24(4), 1982 (intersection-union tests). Bouthillier et al., MLSys 2021
@@ -19,9 +22,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
+import numpy as np
+from scipy import optimize, special
 
-from harness.compare.paired import LEVEL
+from harness.compare.paired import ALPHA, LEVEL, POWER, Values, detectable_change
+
+N_DRAWS = 200  # quantiles of the standard deviation that a few seeds may show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +75,59 @@ def joint_p(over_queries: float, seeds: OverSeeds | None) -> float:
     (0.01, 1.0)
     """
     return over_queries if seeds is None else max(over_queries, seeds.p)
+
+
+def joint_power(
+    change: float, by_query: float, by_seed: float, n: int, *, own: float = 0.0
+) -> float:
+    """Return the chance that queries and seeds both find a difference of means, at 5 % each.
+
+    The mean over n seeds is found where it exceeds ``z by_query`` and ``t s / sqrt(n)``; s is what
+    these seeds show of ``by_seed``, and its square follows chi-square. With ``by_query`` 0 it is
+    the power of the t-test, by the noncentral t.
+
+    Parameters
+    ----------
+    by_query : standard error of the mean over queries.
+    by_seed : standard deviation of the mean over seeds.
+    own : the part of ``by_seed`` that comes from each seed's own answers to these queries, which
+        ``by_query`` holds too.
+
+    >>> round(joint_power(0.03, 1e-9, 0.01, 3), 2), round(joint_power(0.0083, 0.003, 1e-9, 3), 2)
+    (0.75, 0.79)
+    """
+    tails = (np.arange(N_DRAWS) + 0.5) / N_DRAWS
+    shown = by_seed * np.sqrt(special.chdtri(n - 1, tails) / (n - 1))  # of n - 1 degrees of freedom
+    over_seeds_at = special.stdtrit(n - 1, 1 - ALPHA / 2) * shown / math.sqrt(n)
+    bound = np.maximum(special.ndtri(1 - ALPHA / 2) * by_query, over_seeds_at)
+    spread = math.sqrt(by_query**2 + max(0.0, by_seed**2 - own**2) / n)
+    found = special.ndtr((change - bound) / spread) + special.ndtr((-change - bound) / spread)
+    return float(found.mean())
+
+
+def detectable_over_seeds(by_query: float, by_seed: float, n: int, *, own: float = 0.0) -> float:
+    """Return the difference that queries and n seeds both find with 80 % power; see `joint_power`.
+
+    >>> one = detectable_over_seeds(0.003, 0.008, 3)
+    >>> round(one, 3), round(joint_power(one, 0.003, 0.008, 3), 3)
+    (0.026, 0.8)
+    """
+    least = detectable_change(by_query, 1)
+    if by_seed == 0:
+        return least
+    most = least + 100 * by_seed  # Student's t of one degree of freedom is 12.7
+
+    def lacking(change: float) -> float:
+        return joint_power(change, by_query, by_seed, n, own=own) - POWER
+
+    return float(optimize.brentq(lacking, 0.0, most, rtol=1e-6))
+
+
+def own_answers(by_seed: Values) -> float:
+    """Return the standard deviation of a seed's mean by its own answers, float64 (seeds, n).
+
+    What is left where seeds and queries are taken off, as in an analysis of variance of two ways.
+    """
+    left = by_seed - by_seed.mean(axis=0) - by_seed.mean(axis=1, keepdims=True) + by_seed.mean()
+    seeds, n = by_seed.shape
+    return math.sqrt(float((left**2).sum()) / ((seeds - 1) * (n - 1)) / n)

@@ -9,10 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.compare.over_seeds import OverSeeds, joint_p, over_seeds
-from harness.compare.paired import ALPHA, Paired, Values, compare_paired, holm
+from harness.compare.over_seeds import (
+    OverSeeds,
+    detectable_over_seeds,
+    joint_p,
+    over_seeds,
+    own_answers,
+)
+from harness.compare.paired import ALPHA, Paired, Values, compare_paired, detectable_change, holm
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import quality_refusals
+from harness.compare.seeds import in_every_seed
 from harness.query_values import QueryValues
 
 BOUND = "best_possible"  # what no method can reach on planted data: it competes with nobody
@@ -35,25 +42,31 @@ class _Cell:
     seeds: OverSeeds | None
     build_sd: float | None
     n_seeds: int
+    own: float  # part of the standard deviation over seeds, see `own_answers`
 
 
-def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+def compare_quality(
+    pairs: Sequence[Pair], metrics: Sequence[str] | None = None, *, reader: "Reader | None" = None
+) -> pd.DataFrame:
     """Return a row for each pair and metric, in the order of the pairs.
 
     Columns: ``pair``, the number of the pair, and `COLUMNS`. ``difference`` is other minus base:
     per query the mean over the seeds that both have (and over repeats of a seed), then the mean
-    over queries; ``base_value`` and ``value`` are means over the same seeds; ``low``, ``high``
-    bound the difference with 95 % over queries. ``p_holm`` holds for all cells of the frame
-    together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the interval and test
-    over seeds, and ``p_holm`` starts from the larger of both p-values: what is sure is so over
-    queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the standard deviation
-    of the difference over seeds, ``build_sd`` that over repeats of the same seeds, each built anew.
+    over queries; a point that needs no seeds has its values in every seed of the other, see
+    `harness.compare.seeds`. ``base_value`` and ``value`` are means over the same seeds; ``low``,
+    ``high`` bound the difference with 95 % over queries. ``p_holm`` holds for all cells of the
+    frame together. Of several seeds ``seed_low``, ``seed_high`` and ``p_seeds`` are the interval
+    and test over seeds, and ``p_holm`` starts from the larger of both p-values: what is sure is so
+    over queries and over seeds, see `harness.compare.over_seeds`. ``seed_sd`` is the standard
+    deviation of the difference over seeds, ``build_sd`` that over repeats of the same seeds, each
+    built anew. ``detectable`` is the difference that the test, of several seeds both tests, at 5 %
+    find with 80 % power, were the spreads of queries and seeds those seen.
     ``status`` is ``baseline``, ``better``, ``worse``, ``not shown`` (no difference was),
     ``identical`` (in every query), ``not tested``, ``refused`` (where values per query were not
     kept: with the difference of means and what seeds say of it) or how the trial ended.
     ``metrics`` are all that records hold, unless some are named; a row without any stays.
     """
-    reader = Reader()
+    reader = reader or Reader()
     rows: list[dict[str, Any]] = []
     cells: list[tuple[dict[str, Any], _Cell]] = []
     for number, pair in enumerate(pairs):
@@ -66,9 +79,10 @@ def compare_quality(pairs: Sequence[Pair], metrics: Sequence[str] | None = None)
                 cells.append((row, cell))
     found = compare_paired([one.differences for _, one in cells], seed=SEED)
     family = holm([joint_p(one.p, cell.seeds) for (_, cell), one in zip(cells, found, strict=True)])
-    for (row, _), one, adjusted in zip(cells, found, family, strict=True):
+    for (row, known), one, adjusted in zip(cells, found, family, strict=True):
         row.update(dataclasses.asdict(one))
         row["p_holm"], row["status"] = adjusted, _status(one, adjusted)
+        row["detectable"] = _detectable(one, known)
     return pd.DataFrame(rows, columns=["pair", *COLUMNS]).astype({"warnings": object})
 
 
@@ -121,6 +135,7 @@ def _row(
     a, b = reader.by_seed(base), reader.by_seed(other)
     if not a or not b:
         return _of_means(name, pair), None
+    a, b = in_every_seed(a, b, base, other)
     if not (shared := [seed for seed in a if seed in b]):
         reason = f"seeds: baseline {sorted(a)}, here {sorted(b)}"
         return _refused(name, reason, pair), None
@@ -162,6 +177,7 @@ def _cell(
         float(np.nanmean(np.where(scored, side, np.nan)[:, kept], axis=0).mean()) for side in (a, b)
     )
     seeds = [float(np.nanmean(row)) for row in by_seed if np.isfinite(row).any()]
+    whole = by_seed[:, scored.all(axis=0)]
     return _Cell(
         base_value=base_value,
         value=value,
@@ -169,12 +185,22 @@ def _cell(
         seeds=over_seeds(seeds),
         build_sd=_build_sd(name, [*base, *other]),
         n_seeds=len(base),
+        own=own_answers(whole) if min(whole.shape) > 1 else 0.0,
     )
+
+
+def _detectable(one: Paired, cell: _Cell) -> float | None:
+    """Return the change that the tests of a cell find together, None below two queries."""
+    if one.detectable is None or cell.seeds is None:
+        return one.detectable
+    error = one.detectable / detectable_change(1.0, 1)
+    return detectable_over_seeds(error, cell.seeds.sd, cell.seeds.n, own=cell.own)
 
 
 def _build_sd(name: str, groups: Sequence[Sequence[QueryValues]]) -> float | None:
     """Return the standard deviation of the mean over builds of the same seed, pooled."""
-    means = [[float(np.nanmean(one.metrics[name])) for one in group] for group in groups]
+    once = {id(group): group for group in groups}.values()  # one may stand in every seed
+    means = [[float(np.nanmean(one.metrics[name])) for one in group] for group in once]
     repeated = [one for one in means if len(one) > 1]
     if not repeated:
         return None
@@ -230,6 +256,7 @@ def _over_shared(name: str, pair: Pair) -> tuple[dict[str, Any], list[float]]:
     assert pair.base is not None
     assert pair.other is not None
     a, b = (seed_means(one, name) for one in (pair.base, pair.other))
+    a, b = in_every_seed(a, b, pair.base, pair.other)
     if not (shared := [seed for seed in a if seed in b]):
         return _refused(name, f"seeds: baseline {sorted(a)}, here {sorted(b)}", pair), []
     differences = [b[seed] - a[seed] for seed in shared]

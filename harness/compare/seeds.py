@@ -6,12 +6,14 @@ mean over all of them.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from harness.compare.points import Point
 from harness.record import Record, Status
 
 Seeds = frozenset[int]
+Told = TypeVar("Told")
 
 
 def seeds_of(records: Iterable[Record], metric: str) -> Seeds:
@@ -45,6 +47,23 @@ def need_no_seeds(point: Point) -> bool:
     """
     seeds = {one.seed for one in point.records}
     return len(seeds) < 2 and not any(one.history for one in point.records)
+
+
+def in_every_seed(
+    a: Mapping[int, Told], b: Mapping[int, Told], first: Point, second: Point
+) -> tuple[dict[int, Told], dict[int, Told]]:
+    """Return what is known by seed of two points, the one that needs no seeds in each of the other.
+
+    What is the same with every seed was run with one, and rivals each training of the other point.
+    Where both points are of one method, several seeds of one tell that they matter to the other.
+    """
+    if first.first.method != second.first.method:
+        same = need_no_seeds(first), need_no_seeds(second)
+        if same == (True, False) and len(a) == 1:
+            return dict.fromkeys(b, *a.values()), dict(b)
+        if same == (False, True) and len(b) == 1:
+            return dict(a), dict.fromkeys(a, *b.values())
+    return dict(a), dict(b)
 
 
 def of_seeds(records: Sequence[Record], seeds: Seeds) -> list[Record]:

@@ -11,6 +11,7 @@ from harness.compare.log_ratio import Floors, measured, ratio
 from harness.compare.noise import SHORTEST_S
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import load_refusal, size_refusals, speed_refusals
+from harness.compare.seeds import need_no_seeds
 from harness.record import Record, Status
 
 OF_LOAD = ("qps", "max_qps", "latency_p50_s", "latency_p95_s", "latency_p99_s")
@@ -18,16 +19,18 @@ OF_POINT = ("fit_s", "build_s")
 EXACT = "index_bytes"  # counted, not timed
 QUANTITIES = (*OF_LOAD, *OF_POINT, EXACT)
 BUSY = "measured while others kept the machine busy"
+ONE_TRAINING = "one seed of {}: the interval is of this training, another may be faster or slower"
 
 
 def compare_speed(pairs: Sequence[Pair]) -> pd.DataFrame:
     """Return for each pair a row of what no load changes, and one for each load.
 
     Columns: ``pair``; ``load``, empty in the first row; for each of `QUANTITIES` the ratio other /
-    base, ``q``, and its 95 % interval, ``q.low`` and ``q.high``, from A/A pairs of the runs' noise
-    floors, else from three or more repeats or seeds on both sides, else NaN (where there is none
-    `harness.compare.log_ratio.ratio` says); ``status``: ``ok``, ``refused`` with the ``reason``,
-    or how the record ended; ``warnings``. A pair of the baseline with itself has no row.
+    base, ``q``, and its 95 % interval, ``q.low`` and ``q.high``: of three or more seeds by what
+    lies between them, of one from A/A pairs of the runs' noise floors, else from three or more
+    repeats, else NaN (where there is none `harness.compare.log_ratio.ratio` says); ``status``:
+    ``ok``, ``refused`` with the ``reason``, or how the record ended; ``warnings``, of an interval
+    from one training too. A pair of the baseline with itself has no row.
     """
     rows: list[dict[str, Any]] = []
     for number, pair in enumerate(pairs):
@@ -57,8 +60,9 @@ def _rows_of(pair: Pair) -> list[dict[str, Any]]:
     size = {} if size_refusals(base, other) else _size(base.valid, other.valid)
     if reasons:
         return [{**_row({}, "refused", "; ".join(reasons)), **size}]
-    whole = _row({}, Status.OK, None, _busy(base.valid, other.valid))
-    rows = [{**whole, **_ratios(base.valid, other.valid, OF_POINT, pair), **size}]
+    ratios = _ratios(base.valid, other.valid, OF_POINT, pair)
+    notes = (*_busy(base.valid, other.valid), *_one_training(base.valid, other.valid, ratios, pair))
+    rows = [{**_row({}, Status.OK, None, notes), **ratios, **size}]
     return [*rows, *_load_rows(base, other, pair)]
 
 
@@ -78,8 +82,9 @@ def _load_rows(base: Point, other: Point, pair: Pair) -> list[dict[str, Any]]:
         if not paired:
             rows.append(_row(load, "refused", f"baseline {theirs[key][0].status}"))
             continue
-        row = _row(load, Status.OK, None, _busy(paired, valid))
-        rows.append({**row, **_ratios(paired, valid, OF_LOAD, pair)})
+        ratios = _ratios(paired, valid, OF_LOAD, pair)
+        notes = (*_busy(paired, valid), *_one_training(paired, valid, ratios, pair))
+        rows.append({**_row(load, Status.OK, None, notes), **ratios})
     return rows
 
 
@@ -114,6 +119,26 @@ def _size(base: Sequence[Record], other: Sequence[Record]) -> dict[str, float | 
 def _busy(*sides: Sequence[Record]) -> tuple[str, ...]:
     busy = any(one.isolation.get("busy") for side in sides for one in side)
     return (BUSY,) if busy else ()
+
+
+def _one_training(
+    base: Sequence[Record],
+    other: Sequence[Record],
+    ratios: Mapping[str, float | None],
+    pair: Pair,
+) -> tuple[str, ...]:
+    """Return of which sides an interval knows one training, where others would be others."""
+    if all(bound is None for name, bound in ratios.items() if name.endswith(".low")):
+        return ()
+    sides = ((pair.base, base, "the baseline"), (pair.other, other, "this row"))
+    alone = [
+        whose
+        for point, records, whose in sides
+        if point is not None
+        and not need_no_seeds(point)
+        and len({one.seed for one in records}) == 1
+    ]
+    return (ONE_TRAINING.format(" and of ".join(alone)),) if alone else ()
 
 
 def _row(

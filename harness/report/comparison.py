@@ -17,15 +17,21 @@ MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))  # of the p-value of the fam
 QUALITY_CAPTION = (
     "difference: to the baseline, paired by query, seeds averaged for each; [95 % bootstrap "
     "interval over queries], with the models as trained\n"
-    f"p: two-sided sign-flip test over queries, {N_FLIPS:,} flips; p Holm: over the {{n}} tested "
-    "cells of this table; * below 0.05, ** below 0.01, *** below 0.001\n"
+    f"p: two-sided sign-flip test over queries, {N_FLIPS:,} flips; {{family}}; * below 0.05, ** "
+    "below 0.01, *** below 0.001\n"
     "win/tie/loss: queries that score higher, equal, lower than the baseline's; detectable: change "
-    "that one test at 5 % finds with 80 % power"
+    "that one test at 5 % finds with 80 % power, of several seeds both tests together"
+)
+HOLM = "p Holm: over the {n} tested cells of this table"
+ALL_PAIRS = (
+    "p pairs: over all pairs of the points, as the best was chosen by these queries (step-down "
+    "maximum, Westfall and Young 1993; of seeds by Holm)"
 )
 SEEDS_CAPTION = (
     "over seeds: 95 % interval of the difference by Student's t over seeds, each another training, "
-    "n - 1 degrees of freedom; p seeds: its test. p Holm starts from the larger p: stars and "
-    "verdicts need queries and seeds (an intersection-union test, Berger 1982)"
+    "n - 1 degrees of freedom, what needs no seeds in each; p seeds: its test. {header} is that "
+    "of the larger p: stars and verdicts need queries and seeds (an intersection-union test, "
+    "Berger 1982)"
 )
 SPREAD_CAPTION = (
     "seed SD: of the difference over seeds; build SD: of a value over builds of the same seed; "
@@ -39,12 +45,16 @@ def render_quality(
     form: Format,
     caption: str = "",
     published: Sequence[Published] = (),
+    *,
+    all_pairs: bool = False,
 ) -> str:
     """Return the table of `harness.compare.quality.compare_quality` as text.
 
-    Published figures of the same dataset and metrics stand below ours, marked as not run here.
+    ``all_pairs`` says that it is one of `harness.compare.ranking.ranking`. Published figures of the
+    same dataset and metrics stand below ours, marked as not run here.
     """
     frame = with_published(name_rows(frame, pairs), pairs, published)
+    header, family = ("p pairs", ALL_PAIRS) if all_pairs else ("p Holm", HOLM)
     cells = {
         "method": frame["case"].tolist(),
         "setting": frame["setting"].tolist(),
@@ -56,7 +66,7 @@ def render_quality(
         "over seeds": [_over_seeds(row) for row in frame.to_dict("records")],
         "p": [_p(one) for one in frame["p"]],
         "p seeds": [_p(one) for one in frame["p_seeds"]],
-        "p Holm": [_p(one) for one in frame["p_holm"]],
+        header: [_p(one) for one in frame["p_holm"]],
         "win/tie/loss": [_counts(row) for row in frame.to_dict("records")],
         "seed SD": [_number(one) for one in frame["seed_sd"]],
         "build SD": [_number(one) for one in frame["build_sd"]],
@@ -64,8 +74,9 @@ def render_quality(
     }
     status, notes = verdicts(frame)
     n_left = 3 if any(cells["setting"]) else 2
-    lines = [QUALITY_CAPTION.format(n=int(frame["p"].notna().sum()))]
-    lines += [SEEDS_CAPTION] if frame["p_seeds"].notna().any() else []
+    family = family.format(n=int(frame["p"].notna().sum()))
+    lines = [QUALITY_CAPTION.format(family=family)]
+    lines += [SEEDS_CAPTION.format(header=header)] if frame["p_seeds"].notna().any() else []
     lines += [SPREAD_CAPTION] if frame[["seed_sd", "build_sd"]].notna().any(axis=None) else []
     table = pd.DataFrame({**_told(cells), "status": status})
     return render_cells(table, form, "\n".join([caption, *lines]), notes, n_left=n_left)

@@ -42,8 +42,9 @@ BUDGET_CAPTION = (
     "not reached: no point is within\n"
     "leads: of what was measured, clear of every other case within the budget, by the 95 % "
     "interval of {metric} paired by query and, of several seeds, by Student's t over seeds too, or "
-    "by that of the QPS ratio; undecided too where a rival whose search has a numeric setting was "
-    "measured only at more than half a point above the quality asked for"
+    "by that of the QPS ratio, over seeds too, of one seed of this training alone; undecided too "
+    "where a rival whose search has a numeric setting was measured only at more than half a point "
+    "above the quality asked for"
 )
 
 

@@ -24,10 +24,11 @@ HEADERS = {
 CAPTION = (
     "speed: value over the baseline's, x; of QPS above 1 is faster, of times and bytes below 1 is "
     "less\n"
-    "[95 % interval] of the ratio from A/A pairs, else from three or more repeats or seeds of both "
-    "sides; none, and no verdict, from fewer or where it would reach further than tenfold from its "
-    "ratio; * the interval excludes 1; nothing is said of a rate that the arrivals fix, or of a "
-    "fit or build below 1 ms"
+    "[95 % interval] of the ratio: over seeds, each the mean of its repeats, by Welch's t with no "
+    "less variance than A/A pairs tell; of one seed from A/A pairs, else from repeats, and of this "
+    "training alone; three or more repeats or seeds are needed, of two there is none and no "
+    "verdict, nor where it would reach further than tenfold from its ratio; * the interval "
+    "excludes 1; nothing is said of a rate that the arrivals fix, or of a fit or build below 1 ms"
 )
 
 

@@ -4,13 +4,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from harness.compare.budgets import Budget, Decision, Kind, decide
 from harness.compare.frontier import Plane
 from harness.compare.ladder import Ladder, step_text
-from harness.compare.paired import ALPHA, holm
+from harness.compare.log_ratio import LEAST_FREEDOM
+from harness.compare.paired import ALPHA
 from harness.compare.points import Pair
 from harness.report.comparison import settings_of
 from harness.report.material import Material
@@ -22,6 +22,7 @@ BY_P95 = (
     "By p95, as no record holds a p99: the profile `smoke` does not settle it, `--profile ci` "
     "does. "
 )
+FAMILY = "over all pairs of points"  # who is best was chosen by the same queries
 AT_P99_S = 1e-3  # the budget that the first sentence is about
 
 
@@ -149,7 +150,7 @@ def _by_queries(ranked: pd.DataFrame) -> list[str]:
     same = int(counts.get("identical", 0))
     seeds = int(tested["n_seeds"].max())
     over = f" over queries and over {seeds} seeds" if seeds > 1 else ""
-    parts = [f"{worse} of {len(tested)} other points are worse for sure{over} (Holm, 5 %)"]
+    parts = [f"{worse} of {len(tested)} other points are worse for sure{over} (5 %, {FAMILY})"]
     if open_:
         alone = int(((tested["status"] == "not shown") & _clear_alone(tested)).sum())
         more = f" ({alone} of them do when tested alone)" if alone else ""
@@ -170,13 +171,12 @@ def _by_seeds(ranked: pd.DataFrame) -> list[str]:
     known = others[others["p_seeds"].notna()]
     if known.empty:
         return [*parts, "nor over seeds"]
-    adjusted = np.array(holm([float(one) for one in known["p_seeds"]]))
-    below = known["difference"].to_numpy(float) < 0
-    worse = int(((adjusted < ALPHA) & below).sum())
+    sure = known["p_seeds_holm"].astype(float) < ALPHA
+    worse = int((sure & (known["difference"].astype(float) < 0)).sum())
     least, most = int(known["n_seeds"].min()), int(known["n_seeds"].max())
     seeds = f"{most}" if least == most else f"{least} to {most}"
     parts.append(
-        f"by {seeds} seeds alone {worse} of {len(known)} other points are worse (Holm, 5 %)"
+        f"by {seeds} seeds alone {worse} of {len(known)} other points are worse (5 %, {FAMILY})"
     )
     rest = len(others) - len(known)
     return [*parts, *([f"{rest} have too few seeds for that"] if rest else [])]
@@ -202,7 +202,20 @@ def _loss(ladder: Ladder, metric: str) -> str:
 def _noise(material: Material) -> str:
     noises: Mapping[Any, Any] = material.frame["qps_noise"].dropna().to_dict()
     if not noises:
-        return "Not measured here: `matchbench noise` measures it; differences in QPS carry no ±."
+        return f"Not measured here: `matchbench noise` measures it. {_without_pairs(material)}"
     low, high = min(noises.values()), max(noises.values())
     spread = percent(low) if rounded(low) == rounded(high) else f"{percent(low)} to {percent(high)}"
     return f"QPS ±{spread} (95 % of one measurement, from A/A pairs), on {len(noises)} rows."
+
+
+def _without_pairs(material: Material) -> str:
+    """Return what tells the noise of rates where no A/A pair does."""
+    costs = [spot.costs["QPS"] for plane in material.planes for spot in plane.spots]
+    rates = [one for one in costs if one is not None]
+    known = [one for one in rates if one.variance is not None and one.freedom >= LEAST_FREEDOM]
+    if not known:
+        return "Differences in QPS carry no ±."
+    return (
+        "Ratios of QPS carry intervals from three or more seeds or repeats, which "
+        f"{len(known)} of {len(rates)} rates {'has' if len(known) == 1 else 'have'}."
+    )

@@ -95,7 +95,7 @@ def ranking_section(
     shown = [pairs[int(one)] for one in ranked["pair"]]
     frame = ranked.assign(pair=range(len(shown)))
     caption = "baseline: the point with the highest value"
-    table = render_quality(frame, shown, "html", caption, published)
+    table = render_quality(frame, shown, "html", caption, published, all_pairs=True)
     return section("ranking", "How sure is the ranking?", scrolled(table, "ranking"))
 
 

@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 from harness.compare.frontier import planes_of
-from harness.compare.log_ratio import LogMean, between, log_mean, ratio
+from harness.compare.log_ratio import LogMean, between, log_mean, over_trainings, ratio
 from harness.compare.noise import aa_spread, noise_floor, refusals
 from harness.compare.points import against_baseline, between_runs, points_of
 from harness.compare.quality import compare_quality
-from harness.compare.speed import compare_speed
+from harness.compare.speed import ONE_TRAINING, compare_speed
 from harness.report.speed_table import render_speed
 
 
@@ -74,6 +74,95 @@ def test_more_measurements_narrow_what_pairs_tell():
     """The variance of the mean of 4 measurements is sigma_AA^2 / 8."""
     spread = aa_spread(np.array([1.0, 1.0]), np.array([1.1, 1 / 1.1]))
     assert log_mean([5.0] * 4, spread).variance == pytest.approx(math.log(1.1) ** 2 / 8)
+
+
+def drawn(random, *, seed_sd, effect=0.0, n_repeats=1):
+    """Return rows of two methods with three seeds: rates that differ by training and by noise."""
+    return [
+        (case, {}, {"qps": math.exp(shift + trained + noise), "seed": seed, "repeat": repeat})
+        for case, shift in (("a", 0.0), ("b", effect))
+        for seed, trained in enumerate(random.normal(0, seed_sd, 3))
+        for repeat, noise in enumerate(random.normal(0, 0.02, n_repeats))
+    ]
+
+
+def stars(run):
+    """Return whether the interval of the QPS excludes 1."""
+    one = rows(run)[1]
+    return bool(one["qps.low"] > 1 or one["qps.high"] < 1)
+
+
+@pytest.mark.parametrize("n_repeats", [1, 3], ids=["pairs", "repeats"])
+def test_trainings_that_differ_by_chance_seldom_carry_a_star(run_of, record_of, n_repeats):
+    """Seeds differ by 5 %, equal work by 2 %: at most 6 % of 200 equal methods are told apart.
+
+    By noise alone it were some 45 % with A/A pairs, 28 % with three repeats as nine trainings.
+    """
+    random, floor = np.random.default_rng(31), None
+    if n_repeats == 1:
+        rates = np.exp(random.normal(0, 0.02, (2, 20)))
+        floor = noise_floor(
+            [
+                record_of(c, qps=q, repeat=n)
+                for c, ones in zip("ab", rates, strict=True)
+                for n, q in enumerate(ones)
+            ],
+            10,
+        )
+    found = [
+        stars(run_of(*drawn(random, seed_sd=0.05, n_repeats=n_repeats), floor=floor))
+        for _ in range(200)
+    ]
+    assert np.mean(found) <= 0.06
+
+
+def test_a_faster_method_still_carries_its_star(run_of):
+    """Six times what seeds differ by: more than 9 in 10 of 100."""
+    random = np.random.default_rng(32)
+    found = [stars(run_of(*drawn(random, seed_sd=0.05, effect=0.3))) for _ in range(100)]
+    assert np.mean(found) > 0.9
+
+
+def test_the_variance_is_that_between_seeds_and_never_below_noise():
+    """Logarithms 0, .3, .6 vary by .09, their mean by .03; 0 thrice by .02^2 / 2 / 3, by pairs."""
+    spread = aa_spread(np.ones(2), np.array([math.exp(0.02), math.exp(-0.02)]))
+    apart = over_trainings({n: log_mean([math.exp(0.3 * n)] * 2, spread) for n in range(3)})
+    assert (apart.mean, apart.variance, apart.freedom) == (
+        pytest.approx(0.3),
+        pytest.approx(0.03),
+        2,
+    )
+    same = over_trainings({n: log_mean([1.0], spread) for n in range(3)})
+    assert (same.variance, same.freedom) == (pytest.approx(0.02**2 / 6), 2)
+
+
+def test_seeds_are_interpolated_one_by_one():
+    """Half of the way from 0, 1, 2 to 0, 1, 2 the variance is that of 0, 1, 2, not half of it."""
+    ends = over_trainings({n: LogMean(float(n)) for n in range(3)})
+    assert between(ends, ends, 0.5).variance == pytest.approx(1 / 3)
+
+
+def test_a_fit_is_one_measurement_under_every_load(run_of):
+    """One fit of 1 s and one of 2 s, each under three loads: nothing tells their noise."""
+    made = [
+        (case, {}, {"fit_s": s, "load": {"kind": "batch", "batch": n}})
+        for case, s in (("a", 1.0), ("b", 2.0))
+        for n in (1, 2, 3)
+    ]
+    whole = rows(run_of(*made))[0]
+    assert whole["fit_s"] == pytest.approx(2.0)
+    assert math.isnan(whole["fit_s.low"])
+
+
+def test_an_interval_of_one_training_says_so(run_of):
+    """Three repeats of one seed: the row warns, unless nothing was trained by chance."""
+    rates = [(n, q) for n, q in enumerate((100.0, 101.0, 99.0))]
+    made = [(c, {}, {"qps": q, "repeat": n}) for c in "ab" for n, q in rates]
+    assert rows(run_of(*made))[1]["warnings"] == (
+        ONE_TRAINING.format("the baseline and of this row"),
+    )
+    made = [(c, {}, {**fields, "history": {}}) for c, _, fields in made]
+    assert rows(run_of(*made))[1]["warnings"] == ()
 
 
 def test_interpolated_means_by_hand():

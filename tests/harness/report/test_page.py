@@ -146,6 +146,17 @@ def test_without_values_by_query_the_answer_is_what_seeds_say(run_of):
     assert "nothing could be tested over queries (values per query were not kept), nor" in words
 
 
+def test_without_pairs_the_noise_of_rates_is_that_of_seeds_where_there_are_some(run_of):
+    """Case a has three seeds, b one: one point has an interval of its QPS; of b alone none has."""
+    rows = [("a", {"m@1": [0.5]}, {"seed": n, "qps": 100.0 + n}) for n in range(3)]
+    rows.append(("b", {"m@1": [0.4]}, {"history": {}}))
+    words = _short(page_of(material_of(run_of(*rows), "m@1", lambda record: None)))
+    assert "carry intervals from three or more seeds or repeats, which 1 of 2 rates has" in words
+    assert "carry no ±" not in words
+    words = _short(page_of(material_of(run_of(rows[-1]), "m@1", lambda record: None)))
+    assert "Differences in QPS carry no ±." in words
+
+
 def test_what_decides_stands_before_the_numbers(elements, page):
     """Status and command are the second and third column: no screen is too narrow for them."""
     table = page[page.index('<table id="rows">') :]
