@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.commands import frontier
 from harness.commands.folders import open_joined, open_run
+from harness.commands.shipped import suite_folders
+from harness.commands.since import changed_since
 from harness.compare.known_answers import known_answers
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.published import Published, parse_published
@@ -38,7 +40,8 @@ def main(options: argparse.Namespace) -> int:
         return frontier.show(runs[0], options, caption)
     if options.view == "published":
         answers = known_answers(read_published(options.published), records)
-        print(render_known(answers, options.form, caption))
+        changed = changed_since(records, suite_folders())
+        print(render_known(answers, options.form, caption, changed))
         return 0
     pairs = make_pairs(runs, options.baseline)
     caption = f"{caption}\n{against(runs, pairs)}"

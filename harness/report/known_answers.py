@@ -1,15 +1,18 @@
 """The table of known answers: published, ours, difference, verdict, and what was done otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
 from harness.compare.known_answers import Answer
-from harness.record import SELECTED_ON_TEST
+from harness.compare.setting import setting_key
+from harness.record import SELECTED_ON_TEST, Record
 from harness.report.numbers import NOTHING
 from harness.report.rows import ON_TEST
 from harness.report.table import Format, render_cells
 
+NOT_CHANGED: Mapping[str, str] = MappingProxyType({})
 CAPTION = (
     "published: a figure of others; ours: mean over seeds; [95 % interval: over seeds by Student's "
     "t; of one seed over queries, by bootstrap]\n"
@@ -17,25 +20,30 @@ CAPTION = (
 )
 
 
-def render_known(answers: Sequence[Answer], form: Format, caption: str = "") -> str:
+def render_known(
+    answers: Sequence[Answer],
+    form: Format,
+    caption: str = "",
+    changed: Mapping[str, str] = NOT_CHANGED,
+) -> str:
     """Return the table as text; notes say what a source did and what we did otherwise.
 
     Times are of the fit, and where they were taken stands in the caption. The command that gives a
-    row again is a note of it.
+    row again is a note of it, with what ``changed`` says of it by `setting_key`.
     """
     notes: list[str] = []
-    cells = pd.DataFrame([_cells(one, notes) for one in answers])
+    cells = pd.DataFrame([_cells(one, notes, changed) for one in answers])
     if form == "csv":
         return str(cells.to_csv(index=False)).rstrip("\n")
     shown = [*filter(None, (caption,)), CAPTION]
     return render_cells(cells, form, "\n".join(shown), notes, n_left=3)
 
 
-def _cells(answer: Answer, notes: list[str]) -> dict[str, str]:
+def _cells(answer: Answer, notes: list[str], changed: Mapping[str, str]) -> dict[str, str]:
     figure, seeds = answer.figure, {one.seed for one in answer.records}
     published = NOTHING if figure is None else f"{figure.metrics[answer.metric]:.4f}"
     fits = [one.fit_s for one in answer.records if one.fit_s is not None]
-    marks = "".join(f" [{number}]" for number in _noted(answer, notes))
+    marks = "".join(f" [{number}]" for number in _noted(answer, notes, changed))
     return {
         "method": answer.case if figure is None else figure.method,
         "case": answer.case or NOTHING,
@@ -60,7 +68,7 @@ def _ours(answer: Answer) -> str:
     return f"{answer.ours:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def _noted(answer: Answer, notes: list[str]) -> list[int]:
+def _noted(answer: Answer, notes: list[str], changed: Mapping[str, str]) -> list[int]:
     """Return the numbers of what is said of a row; each text stands once."""
     texts = [SELECTED_ON_TEST if answer.selected_on_test else "", answer.reason]
     if answer.figure is not None:
@@ -68,10 +76,15 @@ def _noted(answer: Answer, notes: list[str]) -> list[int]:
         told = f" ({one.protocol})" if one.protocol else ""
         texts.append(f"source: {one.source}{told}")
         texts += [f"ours differs: {one.differs}"] if one.differs and answer.records else []
-    texts += dict.fromkeys(f"again: {one.replay}" for one in answer.records)
+    texts += dict.fromkeys(_again(one, changed) for one in answer.records)
     numbers = []
     for text in filter(None, texts):
         if text not in notes:
             notes.append(text)
         numbers.append(notes.index(text) + 1)
     return numbers
+
+
+def _again(record: Record, changed: Mapping[str, str]) -> str:
+    why = changed.get(setting_key(record.trial_id, record.search, record.load))
+    return f"again: {record.replay}{f' ({why})' if why else ''}"
