@@ -113,11 +113,14 @@ def _body(
 
 
 def _not_the_same(material: Material) -> list[tuple[str, str]]:
-    """Return how many records a command would not give again, where there are any."""
+    """Return for how many records the suite says what it said, where not for all."""
     records = material.run.records
     keys = [setting_key(one.trial_id, one.search, one.load) for one in records]
     n = sum(one in material.changed for one in keys)
-    words = f"Not {n} of {len(records)} records: each command says what differs in the suite today."
+    words = (
+        f"For {len(records) - n} of {len(records)} records the suite says what it said. Beside the "
+        "commands of the others stands what has changed in it, and which parameters came later."
+    )
     return [("Does a command give the same again?", words)] if n else []
 
 

@@ -102,7 +102,7 @@ def test_page_and_published_table_carry_it(record, tmp_path, capsys):
     assert main(["report", str(tmp_path / "run")]) == 0
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("the suite has changed since: fit_threads 1, now 2") == 2
-    assert "Not 1 of 2 records" in page
+    assert "For 1 of 2 records the suite says what it said." in page
     figures = tmp_path / "p.toml"
     figures.write_text(PUBLISHED)
     words = ["--view", "published", "--published", str(figures)]
