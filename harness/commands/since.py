@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,19 @@ def changed_since(records: Iterable[Record], folders: Sequence[Path]) -> dict[st
     ----------
     folders : where shipped suites lie.
     """
-    records = list(records)
+    named = [(one, _suite_of(one.replay)) for one in records]
     cases: dict[str, set[str]] = {}
-    for one in records:
-        cases.setdefault(_suite_of(one), set()).add(one.case)
-    plans = {name: _planned(name, wanted, folders) for name, wanted in cases.items()}
+    for one, suite in named:
+        cases.setdefault(suite, set()).add(one.case)
+    plans = {suite: _planned(suite, wanted, folders) for suite, wanted in cases.items()}
     notes, known = {}, dict[str, str]()
-    for one in records:
-        plan = plans[_suite_of(one)]
+    for one, suite in named:
+        plan = plans[suite]
         if plan is None:
             continue
         names = ("case", "build", "search", "load", *OF_TRIAL)
         values = [getattr(one, name) for name in names]
-        key = json.dumps([_suite_of(one), *values], sort_keys=True)
+        key = json.dumps([suite, *values], sort_keys=True)
         if key not in known:
             known[key] = _differences(one, [trial for trial in plan if trial.case == one.case])
         if known[key]:
@@ -51,9 +51,13 @@ def changed_since(records: Iterable[Record], folders: Sequence[Path]) -> dict[st
     return notes
 
 
-def _suite_of(record: Record) -> str:
+@lru_cache(maxsize=1024)
+def _suite_of(replay: str) -> str:
     """Return what stands for the suite in ``matchbench run SUITE ...``, "" where nothing does."""
-    words = shlex.split(record.replay)
+    try:
+        words = shlex.split(replay)
+    except ValueError:  # a quotation without an end
+        return ""
     return words[2] if len(words) > 2 else ""
 
 

@@ -70,6 +70,7 @@ def test_nothing_is_said_of_a_suite_that_is_the_same(record):
     assert note_of(replace(record, build={**BUILD, "n_neighbours": 20})) is None
     assert note_of(replace(record, replay="matchbench run nowhere --force")) is None
     assert note_of(replace(record, replay="")) is None
+    assert note_of(replace(record, replay="matchbench run 'small")) is None
 
 
 @pytest.mark.parametrize(
