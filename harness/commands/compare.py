@@ -8,6 +8,8 @@ from pathlib import Path
 
 from harness.commands import frontier
 from harness.commands.folders import open_joined, open_run
+from harness.commands.shipped import suite_folders
+from harness.commands.since import changed_since
 from harness.compare.known_answers import known_answers
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.published import Published, parse_published
@@ -49,8 +51,11 @@ def main(options: argparse.Namespace) -> int:
         return frontier.show(runs[0], options, caption)
     if options.view == "published":
         answers = known_answers(read_published(options.published), records)
-        is_csv = options.form == "csv"
-        print(known_csv(answers) if is_csv else render_known(answers, options.form, caption))
+        changed = changed_since(records, suite_folders())
+        if options.form == "csv":
+            print(known_csv(answers, changed))
+        else:
+            print(render_known(answers, options.form, caption, changed))
         return 0
     pairs = make_pairs(runs, options.baseline)
     show(pairs, options, f"{caption}\n{against(runs, pairs)}")

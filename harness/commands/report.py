@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from harness.commands.compare import read_published
 from harness.commands.folders import open_joined
 from harness.commands.frontier import metric_of
+from harness.commands.shipped import suite_folders
+from harness.commands.since import changed_since
 from harness.compare.points import Run
 from harness.errors import RecordError
 from harness.record import Record
@@ -20,7 +23,9 @@ from harness.store.query_file import read_latencies
 
 def main(options: argparse.Namespace) -> int:
     """Write the page."""
-    page = page_of(open_material(options), read_published(options.published))
+    material = open_material(options)
+    material = replace(material, changed=changed_since(material.run.records, suite_folders()))
+    page = page_of(material, read_published(options.published))
     write(options.out or options.folders[0] / "report.html", page.encode())
     return 0
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from harness.compare.libraries import always_there, optional
 from harness.compare.noise import IDENTITY, identity
 from harness.record import Record
 
@@ -34,8 +35,9 @@ def comparable(records: Sequence[Record]) -> list[list[Record]]:
     """Return the records in groups that compare, in order of appearance.
 
     A group shares suite, data, split, profile, metrics (their k is the length of the lists),
-    machine and library versions. A record that tells nothing of its metrics, as it failed, or of a
-    GPU, as it ran on the CPU, joins the latest group that it does not contradict. What may differ,
+    machine and library versions. A record that tells nothing of its metrics, as it failed, of a
+    GPU, as it ran on the CPU, or of an optional library, as it ran without, joins the latest group
+    that it does not contradict. What may differ,
     such as devices, threads and commits, its table and caption say.
     """
     return grouped((one, _key(one), _facts(one)) for one in records)
@@ -63,12 +65,13 @@ def grouped(members: Iterable[tuple[T, str, Mapping[str, Any]]]) -> list[list[T]
 def _key(record: Record) -> str:
     machine = {name: record.machine.get(name) for name in IDENTITY if name not in GPU}
     values = [record.suite, record.data_hash, record.split, record.profile, machine]
-    return json.dumps([*values, dict(record.environment)], sort_keys=True)
+    return json.dumps([*values, always_there(record.environment)], sort_keys=True)
 
 
 def _facts(record: Record) -> dict[str, Any]:
     """Return what a record tells of facts that another may not tell."""
     exact = [name for name in record.metrics if name.startswith(AGREEMENT)]
     told = {"agreement": exact, "metrics": [one for one in record.metrics if one not in exact]}
-    facts = {name: sorted(values) for name, values in told.items() if values}
+    facts: dict[str, Any] = {name: sorted(values) for name, values in told.items() if values}
+    facts |= optional(record.environment)
     return {**facts, **{name: one for name, one in identity(record).items() if name in GPU}}

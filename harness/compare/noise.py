@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from harness.compare.libraries import differing
 from harness.noise_floor import NoiseFloor, PointNoise, Spread
 from harness.record import Record, Status
 from harness.stats import FloatValues
@@ -129,12 +130,10 @@ def refusals(record: Record, floor: NoiseFloor) -> list[str]:
         if floor.machine.get(name) != value
         and (name != "driver" or name in floor.machine)  # earlier floors do not tell it
     ]
-    names = dict.fromkeys([*floor.environment, *record.environment])
     reasons += [
         f"other environment ({name} {floor.environment.get(name)}, "
         f"here {record.environment.get(name)})"
-        for name in names
-        if floor.environment.get(name) != record.environment.get(name)
+        for name in differing(floor.environment, record.environment)
     ]
     ours, theirs = (one.code_hash.partition("+")[0] for one in (record, floor))  # no plug-in's
     if theirs != ours:

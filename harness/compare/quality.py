@@ -165,18 +165,20 @@ def _cell(
     name: str, base: Sequence[Sequence[QueryValues]], other: Sequence[Sequence[QueryValues]]
 ) -> _Cell | None:
     """Return the cell of a metric, given for each shared seed the repeats of both points."""
-    a = np.stack([np.mean([one.metrics[name] for one in seed], axis=0) for seed in base])
-    b = np.stack([np.mean([one.metrics[name] for one in seed], axis=0) for seed in other])
+    a, b = (np.stack([_over_repeats(name, seed) for seed in side]) for side in (base, other))
     by_seed = b - a  # (seeds, n), NaN where a query was not scored
     scored = np.isfinite(by_seed)
     kept = scored.any(axis=0)
     if not kept.any():
         return None
-    differences = np.nanmean(by_seed[:, kept], axis=0)
-    base_value, value = (
-        float(np.nanmean(np.where(scored, side, np.nan)[:, kept], axis=0).mean()) for side in (a, b)
-    )
-    seeds = [float(np.nanmean(row)) for row in by_seed if np.isfinite(row).any()]
+    mean = np.nanmean
+    if scored.all():  # the same, in a fifth of the time
+        mean = np.mean
+    else:
+        a, b = (np.where(scored, side, np.nan)[:, kept] for side in (a, b))
+    differences = mean(by_seed if kept.all() else by_seed[:, kept], axis=0)
+    base_value, value = (float(mean(side, axis=0).mean()) for side in (a, b))
+    seeds = [float(one) for one in mean(by_seed[scored.any(axis=1)], axis=1)]
     whole = by_seed[:, scored.all(axis=0)]
     return _Cell(
         base_value=base_value,
@@ -195,6 +197,11 @@ def _detectable(one: Paired, cell: _Cell) -> float | None:
         return one.detectable
     error = one.detectable / detectable_change(1.0, 1)
     return detectable_over_seeds(error, cell.seeds.sd, cell.seeds.n, own=cell.own)
+
+
+def _over_repeats(name: str, repeats: Sequence[QueryValues]) -> Values:
+    values = [one.metrics[name] for one in repeats]
+    return values[0] if len(values) == 1 else np.mean(values, axis=0)
 
 
 def _build_sd(name: str, groups: Sequence[Sequence[QueryValues]]) -> float | None:

@@ -1,9 +1,9 @@
 """Why two operating points may not be compared: what must be the same and is not."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.compare.libraries import differing
 from harness.compare.noise import identity
 from harness.compare.points import Point
 from harness.compare.scenario import scenario
@@ -149,11 +149,8 @@ def _machine(a: Record, b: Record) -> list[str]:
 
 
 def _libraries(a: Record, b: Record) -> list[str]:
-    if json.dumps(dict(a.environment)) == json.dumps(dict(b.environment)):
-        return []
-    names = dict.fromkeys([*a.environment, *b.environment])
     return [
         text
-        for name in names
+        for name in differing(a.environment, b.environment)
         for text in _between(f"library {name}", a.environment.get(name), b.environment.get(name))
     ]

@@ -79,6 +79,8 @@ def write_beir(folder: Path, name: str, record: Record) -> Path:
 def write_mteb(folder: Path, name: str, record: Record) -> list[Path]:
     """Write a result and its model where MTEB's `ResultCache(folder / "mteb")` looks for them.
 
+    Its `load_results` finds them with ``validate_and_filter=False``: a result of a task that MTEB
+    does not know is no result to it otherwise.
     ``mteb/results/matchbench__<name>/<commit>/`` holds ``<task>.json`` and ``model_meta.json``.
 
     Raises

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.baseline import Baseline, by_name
+from harness.compare.libraries import differing
 from harness.facts import Facts, Taken
 from harness.gate.verdict import Finding, Verdict
 
@@ -17,7 +18,8 @@ def compare_exact(
     Lists, bytes and work of a point that the suite calls exact are compared on every machine, and
     so is what was the same for every seed. All else follows from sums whose last bits depend on
     processor and libraries: it is compared where these are the baseline's, and elsewhere called
-    not comparable, for lane 2 to judge.
+    not comparable, for lane 2 to judge. A library that one side lacks did no work there, so an
+    optional one decides nothing then.
     """
     differing = other_arithmetic(baseline.arithmetic, arithmetic)
     here, findings = by_name(taken), []
@@ -35,13 +37,11 @@ def compare_exact(
 
 def other_arithmetic(base: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
     """Return what makes floating-point results of two machines differ, in words."""
-    names = dict.fromkeys([*base, *here])
     return [
         f"{name} {base.get(name, 'not set')}, here {here.get(name, 'not set')}"
         if name != "instructions"
         else "other instruction sets"
-        for name in names
-        if base.get(name) != here.get(name)
+        for name in differing(base, here)
     ]
 
 

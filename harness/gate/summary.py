@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from harness.gate.verdict import Exit, Finding, Verdict, exit_of
 
 LANES = {1: "exact facts", 2: "accuracy, paired by query", 3: "speed, interleaved"}
+ACCURACY = 2
+NOT_JUDGED = "nothing has judged them, since lane 2 was not run"
 WORDS = {
     Exit.PASS: "pass",
     Exit.REGRESSION: "regression",
@@ -57,8 +59,9 @@ def markdown(account: Account, replay: str) -> str:
             lines.append(f"\n{len(shown) - TOP} more rows are in the JSON account.")
     elsewhere = [one for one in findings if one.verdict is Verdict.NOT_COMPARABLE]
     if elsewhere:
+        judge = "lane 2 judges" if any(one.lane == ACCURACY for one in findings) else NOT_JUDGED
         reason = elsewhere[0].text
-        lines += ["", f"{len(elsewhere)} facts are not comparable here ({reason}): lane 2 judges."]
+        lines += ["", f"{len(elsewhere)} facts are not comparable here ({reason}): {judge}."]
     lines += ["", *(f"- {note}" for note in account.notes)]
     lines += [
         "",

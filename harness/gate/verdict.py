@@ -12,7 +12,7 @@ class Verdict(StrEnum):
     UNCHANGED = "unchanged"  # within what was measured
     IMPROVED = "improved"
     WARNING = "warning"  # worth a look, and no fault
-    NOT_COMPARABLE = "not comparable here"  # another lane judges it
+    NOT_COMPARABLE = "not comparable here"  # lane 2 judges it, where it runs
     INCONCLUSIVE = "inconclusive"
     REGRESSED = "regressed"
     NEW = "new"

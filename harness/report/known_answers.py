@@ -1,16 +1,19 @@
 """The table of known answers: published, ours, difference, verdict, and what was done otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from harness.compare.known_answers import Answer
-from harness.record import SELECTED_ON_TEST
+from harness.compare.setting import setting_key
+from harness.record import SELECTED_ON_TEST, Record
 from harness.report.numbers import NOTHING
 from harness.report.rows import ON_TEST, describe_setting
 from harness.report.table import Format, csv_of, render_cells
 
+NOT_CHANGED: Mapping[str, str] = MappingProxyType({})
 CAPTION = (
     "published: a figure of others; ours: mean over seeds; [95 % interval: over seeds by Student's "
     "t; of one seed over queries, by bootstrap]\n"
@@ -18,25 +21,31 @@ CAPTION = (
 )
 
 
-def render_known(answers: Sequence[Answer], form: Format, caption: str = "") -> str:
+def render_known(
+    answers: Sequence[Answer],
+    form: Format,
+    caption: str = "",
+    changed: Mapping[str, str] = NOT_CHANGED,
+) -> str:
     """Return the table as text; notes say what a source did and what we did otherwise.
 
     Times are of the fit, and where they were taken stands in the caption. The command that gives a
-    row again is a note of it.
+    row again is a note of it, with what ``changed`` says of it by `setting_key`.
     """
     notes: list[str] = []
-    settings = _settings(answers)
-    rows = [_cells(one, text, notes) for one, text in zip(answers, settings, strict=True)]
+    texts = _settings(answers)
+    rows = [_cells(one, text, notes, changed) for one, text in zip(answers, texts, strict=True)]
     cells = pd.DataFrame(rows)
-    if not any(settings):
+    if not any(texts):
         del cells["setting"]
     shown = [*filter(None, (caption,)), CAPTION]
-    return render_cells(cells, form, "\n".join(shown), notes, n_left=3 + any(settings))
+    return render_cells(cells, form, "\n".join(shown), notes, n_left=3 + any(texts))
 
 
-def known_csv(answers: Sequence[Answer]) -> str:
+def known_csv(answers: Sequence[Answer], changed: Mapping[str, str] = NOT_CHANGED) -> str:
     """Return the table as CSV: numbers in full, and a column for each thing that a note says."""
-    rows = [_plain(one, text) for one, text in zip(answers, _settings(answers), strict=True)]
+    texts = _settings(answers)
+    rows = [_plain(one, text, changed) for one, text in zip(answers, texts, strict=True)]
     return csv_of(pd.DataFrame(rows))
 
 
@@ -50,7 +59,7 @@ def _settings(answers: Sequence[Answer]) -> list[str]:
     return ["" if one.point is None else next(texts) for one in answers]
 
 
-def _plain(answer: Answer, setting: str) -> dict[str, Any]:
+def _plain(answer: Answer, setting: str, changed: Mapping[str, str]) -> dict[str, Any]:
     figure, (low, high) = answer.figure, answer.interval or (None, None)
     fits = [one.fit_s for one in answer.records if one.fit_s is not None]
     return {
@@ -73,6 +82,9 @@ def _plain(answer: Answer, setting: str) -> dict[str, Any]:
         "reason": answer.reason,
         **{name: getattr(figure, name, "") for name in ("source", "protocol", "differs")},
         "replay": list(dict.fromkeys(one.replay for one in answer.records)),
+        "changed": list(
+            dict.fromkeys(filter(None, (_why(one, changed) for one in answer.records)))
+        ),
     }
 
 
@@ -82,11 +94,13 @@ def _dataset(answer: Answer) -> str:
     return "" if answer.figure is None else answer.figure.dataset
 
 
-def _cells(answer: Answer, setting: str, notes: list[str]) -> dict[str, str]:
+def _cells(
+    answer: Answer, setting: str, notes: list[str], changed: Mapping[str, str]
+) -> dict[str, str]:
     figure, seeds = answer.figure, {one.seed for one in answer.records}
     published = NOTHING if figure is None else f"{figure.metrics[answer.metric]:.4f}"
     fits = [one.fit_s for one in answer.records if one.fit_s is not None]
-    marks = "".join(f" [{number}]" for number in _noted(answer, notes))
+    marks = "".join(f" [{number}]" for number in _noted(answer, notes, changed))
     return {
         "method": answer.case if figure is None else figure.method,
         "case": answer.case or NOTHING,
@@ -112,7 +126,7 @@ def _ours(answer: Answer) -> str:
     return f"{answer.ours:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def _noted(answer: Answer, notes: list[str]) -> list[int]:
+def _noted(answer: Answer, notes: list[str], changed: Mapping[str, str]) -> list[int]:
     """Return the numbers of what is said of a row; each text stands once."""
     texts = [SELECTED_ON_TEST if answer.selected_on_test else "", answer.reason]
     if answer.figure is not None:
@@ -120,10 +134,19 @@ def _noted(answer: Answer, notes: list[str]) -> list[int]:
         told = f" ({one.protocol})" if one.protocol else ""
         texts.append(f"source: {one.source}{told}")
         texts += [f"ours differs: {one.differs}"] if one.differs and answer.records else []
-    texts += dict.fromkeys(f"again: {one.replay}" for one in answer.records)
+    texts += dict.fromkeys(_again(one, changed) for one in answer.records)
     numbers = []
     for text in filter(None, texts):
         if text not in notes:
             notes.append(text)
         numbers.append(notes.index(text) + 1)
     return numbers
+
+
+def _again(record: Record, changed: Mapping[str, str]) -> str:
+    why = _why(record, changed)
+    return f"again: {record.replay}{f' ({why})' if why else ''}"
+
+
+def _why(record: Record, changed: Mapping[str, str]) -> str:
+    return changed.get(setting_key(record.trial_id, record.search, record.load), "")

@@ -1,7 +1,7 @@
 """Material: what page and figures are made of, and every chart that it gives, by section."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -34,6 +34,7 @@ class Material:
     methods : the cases in order of appearance, without bounds: the order of colours.
     frame : one row per operating point and load, repeats merged.
     refused : why records of further folders are not in the run.
+    changed : by `setting_key`, where the command of a record runs something else today, and what.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Material:
     methods: Sequence[str]
     frame: pd.DataFrame
     refused: Sequence[str] = ()
+    changed: Mapping[str, str] = field(default_factory=dict)
 
 
 def material_of(

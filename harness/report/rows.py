@@ -22,13 +22,18 @@ AXES = ("device", "threads", "seed", "profile")
 def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str]:
     """Return for each row what tells it from others: parameters, scenario, device, seed."""
     axes = [name for name in AXES if frame[name].nunique() > 1]
-    varying: dict[tuple[Any, str], set[str]] = {}
-    loads: dict[Any, list[Mapping[str, Any]]] = {}
-    for case, peers in frame.groupby("case", sort=False):
-        loads[case] = [one for one in peers["load"] if one]
-        varying |= {(case, group): _varying(peers[group]) for group in GROUPS}
+    rows = frame.to_dict("records")
+    peers: dict[Any, list[Mapping[Any, Any]]] = {}
+    for row in rows:
+        peers.setdefault(row["case"], []).append(row)
+    loads = {case: [one["load"] for one in ones if one["load"]] for case, ones in peers.items()}
+    varying = {
+        (case, group): _varying([one[group] for one in ones])
+        for case, ones in peers.items()
+        for group in GROUPS
+    }
     descriptions = []
-    for row in frame.to_dict("records"):
+    for row in rows:
         case = row["case"]
         parts = [
             f"{name}={value}"

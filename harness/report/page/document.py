@@ -7,6 +7,7 @@ from importlib import resources
 from harness.compare.grouping import AGREEMENT, comparable
 from harness.compare.published import Published
 from harness.compare.ranking import against_best, ranking
+from harness.compare.setting import setting_key
 from harness.record import Record
 from harness.report.caption import caption_of
 from harness.report.charts.chart import Chart
@@ -79,16 +80,17 @@ def _body(
     metrics = [metric, *(one for one in metrics if one != metric)]
     pairs = against_best(material.points, metric)
     ranked = ranking(pairs, metric)
-    found = answers(material, pairs, ranked)
+    found = [*answers(material, pairs, ranked), *_not_the_same(material)]
     short = "".join(
         f"<dt>{text(question)}</dt><dd>{prose(words)}</dd>" for question, words in found
     )
     agreement = next((one for one in metrics if one.startswith(AGREEMENT)), metric)
+    rows = overview(material.run, metrics, material.changed)
     left_out = "".join(note(one) for one in material.refused)
     captions = [caption_of(group, material.run.floor, best=False) for group in comparable(records)]
     return [
         section("short", "In short", f'<dl class="answers">{short}</dl>'),
-        section("overview", "Overview", left_out + overview(material.run, metrics)),
+        section("overview", "Overview", left_out + rows),
         _methods(material.methods),
         sections.frontiers(material, charts["frontier"]),
         sections.ranking_section(pairs, ranked, published),
@@ -106,8 +108,20 @@ def _body(
         sections.charted("codes", "Codes", charts["codes"], sections.codes_table(records)),
         sections.noise(material),
         sections.environment(records, captions),
-        sections.replay(records),
+        sections.replay(records, material.changed),
     ]  # fmt: skip
+
+
+def _not_the_same(material: Material) -> list[tuple[str, str]]:
+    """Return for how many records the suite says what it said, where not for all."""
+    records = material.run.records
+    keys = [setting_key(one.trial_id, one.search, one.load) for one in records]
+    n = sum(one in material.changed for one in keys)
+    words = (
+        f"For {len(records) - n} of {len(records)} records the suite says what it said. Beside the "
+        "commands of the others stands what has changed in it, and which parameters came later."
+    )
+    return [("Does a command give the same again?", words)] if n else []
 
 
 def _header(title: str, records: Sequence[Record]) -> str:

@@ -11,6 +11,7 @@ from harness.compare.grouping import comparable
 from harness.compare.merging import merge_repeats
 from harness.compare.points import Run
 from harness.compare.scenario import scenario
+from harness.compare.setting import setting_key
 from harness.report.charts.chart import configuration
 from harness.report.numbers import MB, MS, NOTHING, Column, columns_of, noisy_cells
 from harness.report.page.markup import command, scrolled, text
@@ -40,14 +41,14 @@ class _Rows:
     notes: list[str]
 
 
-def overview(run: Run, metrics: Sequence[str]) -> str:
-    """Return the table with its filters and notes."""
+def overview(run: Run, metrics: Sequence[str], changed: Mapping[str, str]) -> str:
+    """Return the table with its filters and notes; ``changed`` is that of `Material`."""
     told = _rows(run, metrics)
     filters: list[str] = [one for one in FILTERS if len(set(told.facts[one])) > 1]
     words: list[str] = [one for one in ("scenario", "device", "group") if one in filters]
     words = [*(["setting"] if any(told.facts["setting"]) else []), *words]
     headers = ["method", "status", "again", *words, *told.cells]  # what decides, then numbers
-    body = "".join(_row(told, number, words, filters) for number in range(len(told.rows)))
+    body = "".join(_row(told, number, words, filters, changed) for number in range(len(told.rows)))
     head = "".join(_header(one, sortable=one != "again") for one in headers)
     table = (
         '<table id="rows"><caption>Every operating point. The heads sort; a row opens to the '
@@ -94,7 +95,13 @@ def _rows(run: Run, metrics: Sequence[str]) -> _Rows:
     return _Rows(whole.to_dict("records"), told, numbers, facts, notes)
 
 
-def _row(told: _Rows, number: int, words: Sequence[str], filters: Sequence[str]) -> str:
+def _row(
+    told: _Rows,
+    number: int,
+    words: Sequence[str],
+    filters: Sequence[str],
+    changed: Mapping[str, str],
+) -> str:
     facts = {name: values[number] for name, values in told.facts.items()}
     row = told.rows[number]
     data = f' data-name="{text(facts["method"])} {text(facts["setting"])}"'
@@ -102,8 +109,10 @@ def _row(told: _Rows, number: int, words: Sequence[str], filters: Sequence[str])
     p99 = row.get("latency_p99_s")
     if not pd.isna(p99):
         data += f' data-p99="{float(p99) / MS!r}"'
+    why = changed.get(setting_key(row["trial_id"], row["search"], row["load"]), "")
     again = (
-        f"{command(str(row['replay']))}<p>{text(configuration(row['build'], row['search']))}</p>"
+        f"{command(str(row['replay']))}{f'<p>{text(why)}.</p>' if why else ''}"
+        f"<p>{text(configuration(row['build'], row['search']))}</p>"
         f"<p>trial {text(row['trial_id'])}, seed {row['seed']}</p>"
     )
     cells = [

@@ -11,6 +11,7 @@ from harness.compare.frontier import Plane
 from harness.compare.points import Pair
 from harness.compare.published import Published
 from harness.compare.scaling import MEASURED, catalogue_sizes, exponents, scaling_frame
+from harness.compare.setting import setting_key
 from harness.record import Record
 from harness.report.charts.chart import Chart
 from harness.report.comparison import render_quality
@@ -182,21 +183,30 @@ def environment(records: Sequence[Record], captions: Sequence[str]) -> str:
     return section("environment", "Protocol and environment", "".join(parts) + table)
 
 
-def replay(records: Sequence[Record]) -> str:
-    """Return each command that the records carry, once, with the rows it runs."""
-    commands: dict[str, dict[str, None]] = {}
+def replay(records: Sequence[Record], changed: Mapping[str, str]) -> str:
+    """Return each command that the records carry, once, with the rows it runs.
+
+    Beside it what ``changed`` says of these rows by `setting_key`, of each kind once.
+    """
+    commands: dict[str, dict[str, dict[str, None]]] = {}
     for one in records:
-        commands.setdefault(one.case, {})[one.replay] = None
+        notes = commands.setdefault(one.case, {}).setdefault(one.replay, {})
+        if why := changed.get(setting_key(one.trial_id, one.search, one.load)):
+            notes[why] = None
     items = "".join(
         f"<details><summary>{text(case)}</summary><ul>"
-        + "".join(f"<li>{command(one)}</li>" for one in ones)
+        + "".join(
+            f"<li>{command(one)}{''.join(f' {text(why)}.' for why in notes)}</li>"
+            for one, notes in ones.items()
+        )
         + "</ul></details>"
         for case, ones in commands.items()
     )
     first = records[0]
     intro = (
         f"At commit {first.commit[:10]}, in an environment made with constraints.txt. A command "
-        "runs all trials of its case."
+        "runs all trials of its case, and adds them to the folder after --out: name another where "
+        "that is to stay as it is."
     )
     return section("replay", "Run it again", note(intro) + items)
 

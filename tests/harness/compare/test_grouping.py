@@ -51,3 +51,12 @@ def test_two_gpus_are_two_tables():
         replace(BASE, device="cuda", machine={**BASE.machine, "gpu": name}) for name in "ab"
     )
     assert comparable([first, second, BASE]) == [[first], [second, BASE]]
+
+
+def test_a_library_that_nothing_used_makes_no_table():
+    """A library installed between two runs, hnswlib: one table; two versions of it are two."""
+    first, second = (
+        replace(BASE, environment={**BASE.environment, "hnswlib": version}) for version in "12"
+    )
+    assert comparable([BASE, first, BASE]) == [[BASE, first, BASE]]
+    assert comparable([first, second]) == [[first], [second]]

@@ -157,6 +157,12 @@ def test_noise_of_another_machine_or_code_is_refused(change, reason):
     assert reason in said
 
 
+def test_noise_holds_beside_a_library_that_was_not_there():
+    """With hnswlib installed since: what was measured without it used none."""
+    floor = noise_floor(rounds(100.0, 110.0, 110.0, 100.0), 2)
+    assert refusals(replace(BASE, environment={**BASE.environment, "hnswlib": "1"}), floor) == []
+
+
 def test_facts_that_change_by_the_hour_do_not_count():
     """Load and free memory stand beside the machine; they are not what it is known by."""
     floor = noise_floor(rounds(100.0, 110.0, 110.0, 100.0), 2)

@@ -276,6 +276,17 @@ def test_other_libraries_are_refused(run_of, record_of):
     assert row["reason"].startswith("library numpy: baseline ")
 
 
+def test_a_library_that_one_point_lacks_refuses_nothing(run_of, record_of):
+    """With hnswlib beside one of two points their times compare; of two versions they do not."""
+    first, second = (
+        {"environment": {**record_of("x").environment, "hnswlib": version}} for version in "12"
+    )
+    statuses = [row["status"] for row in rows(run_of(("a", {}), ("b", {}, first)))]
+    assert "refused" not in statuses
+    [row] = rows(run_of(("a", {}, first), ("b", {}, second)))
+    assert row["reason"] == "library hnswlib: baseline 1, here 2"
+
+
 @pytest.mark.parametrize(
     ("load", "reason"),
     [

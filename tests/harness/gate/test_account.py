@@ -99,3 +99,17 @@ def test_a_fault_of_the_call_is_told_too(suites):
     status, account, _ = gate(*suites, "--lane", "3")
     assert (status, account["exit"], account["findings"]) == (3, 3, [])
     assert "--lane 3 needs --against" in account["fault"]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "told"),
+    [(["1"], "nothing has judged them, since lane 2 was not run"), (["1", "2"], "lane 2 judges")],
+)
+def test_lane_2_judges_only_where_it_runs(lanes, told, suites, monkeypatch, taken_of, baseline_of):
+    """Learned lists elsewhere: the account says who judges them; nobody is status 2."""
+    base = baseline_of(taken_of("a", exact=False))
+    monkeypatch.setattr(gate_command, "read_baseline", lambda folder: base)
+    monkeypatch.setattr(gate_command, "arithmetic", lambda: {"instructions": "other"})
+    status, _, summary = gate(suites[0], "--lane", *lanes)
+    assert f"): {told}.\n" in summary
+    assert (status == 2) == (lanes == ["1"])

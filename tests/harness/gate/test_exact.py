@@ -1,5 +1,7 @@
 """Lane 1: what is the same is passed, what is not is named, and only where it may be compared."""
 
+import dataclasses
+
 from harness.gate.exact import compare_exact
 from harness.gate.verdict import Exit, Verdict, exit_of
 
@@ -98,3 +100,21 @@ def test_a_method_that_fails_now_is_a_regression(taken_of, baseline_of):
 def test_judging_nothing_is_no_pass():
     """Without a single comparison the gate is inconclusive."""
     assert exit_of([]) == Exit.INCONCLUSIVE
+
+
+def test_a_library_that_one_side_lacks_did_no_work(taken_of, baseline_of):
+    """With hnswlib here and not in the baseline, or the other way: lists are compared to the bit.
+
+    Another version of it, or a library that all methods load, keeps them apart.
+    """
+    base, other = taken_of("a", exact=False), taken_of("a", exact=False, lists="b" * 64)
+    for here in ({**HERE, "hnswlib": "0.8.0"}, {**HERE, "scann": "1.4.2", "pyseismic-lsr": "1"}):
+        found = verdicts(compare_exact(baseline_of(base), [base], here))
+        assert set(found.values()) == {Verdict.SAME}
+        found = verdicts(compare_exact(baseline_of(base), [other], here))
+        assert found["a", "lists"] is Verdict.REGRESSED
+    with_it = dataclasses.replace(baseline_of(base), arithmetic={**HERE, "hnswlib": "0.8.0"})
+    assert verdicts(compare_exact(with_it, [base], HERE))["a", "lists"] is Verdict.SAME
+    for here in ({**HERE, "hnswlib": "0.7.0"}, {**HERE, "hnswlib": "0.8.0", "torch": "2"}):
+        found = verdicts(compare_exact(with_it, [base], here))
+        assert found["a", "lists"] is Verdict.NOT_COMPARABLE

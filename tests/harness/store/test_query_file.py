@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.errors import RecordError
-from harness.store.query_file import read_latencies, read_query_values
+from harness.store.query_file import read_latencies, read_query_lists, read_query_values
 
 
 def test_values_come_back_in_their_rows(tmp_path):
@@ -55,3 +55,35 @@ def test_a_record_without_a_file_is_told(tmp_path):
     """A record that names no file cannot be paired by query."""
     with pytest.raises(RecordError, match="names no file"):
         read_query_values(tmp_path, None)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_are_those_that_numpy_wrote(tmp_path, save):
+    """Lists in either order of memory, of each width, and empty ones: as `numpy.load` has them."""
+    ids = np.arange(12, dtype=np.int32).reshape(4, 3)
+    arrays = {"user_ids": np.arange(4), "scores": (ids / 8).astype(">f4"), "call_s/0": np.zeros(0)}
+    for form in (ids, np.asfortranarray(ids)):
+        save(tmp_path / "a.npz", ids=form, **arrays)
+        found = read_query_lists(tmp_path, "a.npz")
+        assert found.answers.ids.tolist() == ids.tolist()
+        assert found.answers.scores.tolist() == (ids / 8).tolist()
+        assert found.times["call_s/0"].shape == (0,)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_byte_of_an_array_changes_unseen(tmp_path, save):
+    """One bit of the values turned on disk: the file is named, and nothing is read from it."""
+    values = np.random.default_rng(0).random(64)
+    save(tmp_path / "a.npz", user_ids=np.arange(64), **{"metrics/m@1": values})
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.index(b"metrics/m@1.npy") + 300] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(RecordError, match=r"a\.npz"):
+        read_query_values(tmp_path, "a.npz")
+
+
+def test_objects_are_refused(tmp_path):
+    """An array of objects would run code of the file: it is not read."""
+    np.savez(tmp_path / "a.npz", user_ids=np.array([{}, []], dtype=object))
+    with pytest.raises(RecordError, match=r"a\.npz"):
+        read_query_values(tmp_path, "a.npz")

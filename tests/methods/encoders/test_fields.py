@@ -54,14 +54,15 @@ def test_no_bags_at_all():
 
 
 def test_the_gradient_of_a_mean_is_that_of_torch():
-    """Bit for bit: empty bags at both ends and between, ids that repeat within and across."""
-    lists = [[], [3, 1, 3], [], [0, 1, 2, 3, 4, 1, 1], [2], []]
+    """To rounding: torch adds a row's parts in an order of its own. Empty bags, repeated ids."""
+    random = np.random.default_rng(0)
+    lists = [random.integers(40, size=n).tolist() for n in (0, 3, 0, 70, 1, 400, 0)]
     bags = Bags.of(Lists.of(lists), "cpu")
     torch.manual_seed(0)
-    weight, behind = torch.randn(6, 5, requires_grad=True), torch.randn(len(lists), 5)
+    weight, behind = torch.randn(41, 5, requires_grad=True), torch.randn(len(lists), 5)
     plain = torch.nn.functional.embedding_bag(bags.ids, weight, bags.offsets, mode="mean")
     ours = mean_of_bags(bags, weight)
     assert torch.equal(ours, plain)
     one, other = (torch.autograd.grad(given, weight, behind)[0] for given in (ours, plain))
-    assert torch.equal(one, other)
-    assert not one[5].any()
+    torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+    assert not one[40].any()
