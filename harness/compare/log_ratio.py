@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from scipy import special
 
 from harness.compare.noise import LEVEL, point_key, refusals
@@ -62,14 +61,14 @@ def log_mean(values: Sequence[float], spread: Spread | None = None) -> LogMean |
     With a ``spread`` from A/A pairs one measurement has the variance sigma_AA^2 / 2, known with as
     many degrees of freedom as there are pairs; else repeats tell it, from two on.
     """
-    known = np.log([one for one in values if one > 0])
-    if known.size == 0:
+    known = [math.log(one) for one in values if one > 0]
+    if not known:
         return None
-    mean, n = float(known.mean()), known.size
+    mean, n = statistics.fmean(known), len(known)
     if spread is not None:
         return LogMean(mean, spread.sigma**2 / 2 / n, spread.n_pairs)
     if n > 1:
-        return LogMean(mean, float(known.var(ddof=1)) / n, n - 1)
+        return LogMean(mean, _variance(known) / n, n - 1)
     return LogMean(mean)
 
 
@@ -83,7 +82,7 @@ def over_trainings(trainings: Mapping[int, LogMean]) -> LogMean:
     mean, n = statistics.fmean(one.mean for one in ones), len(ones)
     if n == 1:
         return LogMean(mean, ones[0].variance, ones[0].freedom, trainings)
-    variance = statistics.variance(one.mean for one in ones) / n
+    variance = _variance([one.mean for one in ones]) / n
     noise = [one.variance for one in ones if one.variance is not None]
     if len(noise) == n:
         variance = max(variance, sum(noise) / n**2)
@@ -168,10 +167,14 @@ def measured(records: Sequence[Record], name: str, floors: Floors) -> LogMean | 
         return None
     spread = floors.spread(records[0], name)
     trainings = {
-        seed: log_mean([statistics.geometric_mean(one) for one in repeats.values()], spread)
+        seed: log_mean([_one_of(one) for one in repeats.values()], spread)
         for seed, repeats in found.items()
     }
     return over_trainings({seed: one for seed, one in trainings.items() if one is not None})
+
+
+def _one_of(loads: Sequence[float]) -> float:
+    return loads[0] if len(loads) == 1 else statistics.geometric_mean(loads)
 
 
 def number_of(record: Record, name: str) -> float | None:
@@ -185,6 +188,12 @@ def number_of(record: Record, name: str) -> float | None:
     if name == "fit_s" and value is not None:
         value += record.refit_s or 0.0
     return None if value is None else float(value)
+
+
+def _variance(values: Sequence[float]) -> float:
+    """Return that of a sample; `statistics.variance` adds up fractions, which takes 20 times."""
+    mean = statistics.fmean(values)
+    return math.fsum((one - mean) ** 2 for one in values) / (len(values) - 1)
 
 
 def _quantile(freedom: float) -> float:

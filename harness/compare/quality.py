@@ -206,9 +206,8 @@ def _over_repeats(name: str, repeats: Sequence[QueryValues]) -> Values:
 
 def _build_sd(name: str, groups: Sequence[Sequence[QueryValues]]) -> float | None:
     """Return the standard deviation of the mean over builds of the same seed, pooled."""
-    once = {id(group): group for group in groups}.values()  # one may stand in every seed
-    means = [[float(np.nanmean(one.metrics[name])) for one in group] for group in once]
-    repeated = [one for one in means if len(one) > 1]
+    once = {id(group): group for group in groups if len(group) > 1}  # one may stand in every seed
+    repeated = [[float(np.nanmean(one.metrics[name])) for one in group] for group in once.values()]
     if not repeated:
         return None
     squares = sum((len(one) - 1) * statistics.variance(one) for one in repeated)

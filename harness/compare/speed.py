@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.compare.log_ratio import Floors, measured, ratio
+from harness.compare.log_ratio import Floors, LogMean, measured, ratio
 from harness.compare.noise import SHORTEST_S
 from harness.compare.points import Pair, Point
 from harness.compare.refusals import load_refusal, size_refusals, speed_refusals
@@ -33,9 +33,10 @@ def compare_speed(pairs: Sequence[Pair]) -> pd.DataFrame:
     from one training too. A pair of the baseline with itself has no row.
     """
     rows: list[dict[str, Any]] = []
+    means = _Means()
     for number, pair in enumerate(pairs):
         if not pair.is_baseline:
-            rows += [{"pair": number, **row} for row in _rows_of(pair)]
+            rows += [{"pair": number, **row} for row in _rows_of(pair, means)]
     columns = [name for one in QUANTITIES for name in (one, f"{one}.low", f"{one}.high")]
     names = ["pair", "load", *columns, "status", "reason", "warnings"]
     return pd.DataFrame(rows, columns=names).astype({"load": object, "warnings": object})
@@ -49,7 +50,7 @@ def by_load(point: Point) -> Mapping[str, list[Record]]:
     return loads
 
 
-def _rows_of(pair: Pair) -> list[dict[str, Any]]:
+def _rows_of(pair: Pair, means: "_Means") -> list[dict[str, Any]]:
     base, other = pair.base, pair.other
     if base is None or other is None:
         missing = "first" if base is None else "second"
@@ -60,13 +61,13 @@ def _rows_of(pair: Pair) -> list[dict[str, Any]]:
     size = {} if size_refusals(base, other) else _size(base.valid, other.valid)
     if reasons:
         return [{**_row({}, "refused", "; ".join(reasons)), **size}]
-    ratios = _ratios(base.valid, other.valid, OF_POINT, pair)
+    ratios = means.ratios(base.valid, other.valid, OF_POINT, pair)
     notes = (*_busy(base.valid, other.valid), *_one_training(base.valid, other.valid, ratios, pair))
     rows = [{**_row({}, Status.OK, None, notes), **ratios, **size}]
-    return [*rows, *_load_rows(base, other, pair)]
+    return [*rows, *_load_rows(base, other, pair, means)]
 
 
-def _load_rows(base: Point, other: Point, pair: Pair) -> list[dict[str, Any]]:
+def _load_rows(base: Point, other: Point, pair: Pair, means: "_Means") -> list[dict[str, Any]]:
     theirs, rows = by_load(base), []
     for key, records in by_load(other).items():
         load = records[0].load
@@ -82,29 +83,41 @@ def _load_rows(base: Point, other: Point, pair: Pair) -> list[dict[str, Any]]:
         if not paired:
             rows.append(_row(load, "refused", f"baseline {theirs[key][0].status}"))
             continue
-        ratios = _ratios(paired, valid, OF_LOAD, pair)
+        ratios = means.ratios(paired, valid, OF_LOAD, pair)
         notes = (*_busy(paired, valid), *_one_training(paired, valid, ratios, pair))
         rows.append({**_row(load, Status.OK, None, notes), **ratios})
     return rows
 
 
-def _ratios(
-    base: Sequence[Record], other: Sequence[Record], names: Sequence[str], pair: Pair
-) -> dict[str, float | None]:
-    """Return the columns of the quantities that both sides have measured."""
-    assert pair.base is not None
-    assert pair.other is not None
-    floors = [Floors(one.run.floor) for one in (pair.base, pair.other)]
-    found: dict[str, float | None] = {}
-    for name in names:
-        a, b = measured(base, name, floors[0]), measured(other, name, floors[1])
-        if a is None or b is None:
-            continue
-        if name in OF_POINT and min(a.value, b.value) < SHORTEST_S:
-            continue  # the clock's, not the method's
-        one = ratio(a, b)
-        found |= {name: one.value, f"{name}.low": one.low, f"{name}.high": one.high}
-    return found
+class _Means:
+    """Means of what was measured, each found once: the baseline stands in every pair."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], LogMean | None] = {}
+
+    def ratios(
+        self, base: Sequence[Record], other: Sequence[Record], names: Sequence[str], pair: Pair
+    ) -> dict[str, float | None]:
+        """Return the columns of the quantities that both sides have measured."""
+        assert pair.base is not None
+        assert pair.other is not None
+        floors = [Floors(one.run.floor) for one in (pair.base, pair.other)]
+        found: dict[str, float | None] = {}
+        for name in names:
+            a, b = self._of(base, name, floors[0]), self._of(other, name, floors[1])
+            if a is None or b is None:
+                continue
+            if name in OF_POINT and min(a.value, b.value) < SHORTEST_S:
+                continue  # the clock's, not the method's
+            one = ratio(a, b)
+            found |= {name: one.value, f"{name}.low": one.low, f"{name}.high": one.high}
+        return found
+
+    def _of(self, records: Sequence[Record], name: str, floors: Floors) -> LogMean | None:
+        key = (name, *map(id, records))  # the pairs hold them
+        if key not in self._known:
+            self._known[key] = measured(records, name, floors)
+        return self._known[key]
 
 
 def _size(base: Sequence[Record], other: Sequence[Record]) -> dict[str, float | None]:
