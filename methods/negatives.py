@@ -30,6 +30,7 @@ class Negatives:
     n_uniform : how many were drawn uniformly, of own ones in each row.
     excluded_rows, excluded_columns : int64 (p,), the pairs of example and negative that do not
         count: the example's target and, where asked for, what it has seen. Rows ascend.
+    are_catalogue : whether ``items`` are all items, each at its own place.
     """
 
     items: IntArray
@@ -37,6 +38,7 @@ class Negatives:
     n_uniform: int
     excluded_rows: IntArray
     excluded_columns: IntArray
+    are_catalogue: bool = False
 
     @property
     def are_own(self) -> bool:
@@ -134,12 +136,14 @@ class NegativeSampler:
         wanted = np.require(targets, np.int64, ["C", "W"]), given.indptr, given.ids
         if self._sampling.own:
             items = self._from_catalogue(len(targets))
-            hit = np.nonzero(_own_hits(items, *wanted, self._n_items))
-            return Negatives(items, _log(self._expected[items]), self._n_uniform, *hit)
+            rows, columns = np.nonzero(_own_hits(items, *wanted, self._n_items))
+            log_expected = _log(self._expected[items])
+            return Negatives(items, log_expected, self._n_uniform, rows, columns)
         if self.takes_everything:
             everything = np.arange(self._n_items)
             pairs = _shared_pairs(everything, *wanted, self._n_items)
-            return Negatives(everything, torch.zeros(self._n_items), self._n_items, *pairs)
+            zeros = torch.zeros(self._n_items)
+            return Negatives(everything, zeros, self._n_items, *pairs, are_catalogue=True)
         items, expected = self._shared(targets)
         pairs = _shared_pairs(items, *wanted, self._n_items)
         return Negatives(items, _log(expected), self._n_uniform, *pairs)

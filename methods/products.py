@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from methods.sparse_hinge import FEW, add_above
+from methods.sparse_hinge import hinge_in_tiles
 
 # Scores held at once: 16 MiB of float32, which caches hold; on a GPU 256 MiB, for fewer launches.
 BLOCK_SCORES, DEVICE_BLOCK_SCORES = 1 << 22, 1 << 26
@@ -149,11 +149,7 @@ class _SoftmaxOfProducts(torch.autograd.Function):
 
 
 class _HingeOfProducts(torch.autograd.Function):
-    """See `hinge_of_products`.
-
-    On the CPU the scores above the margin are looked up where they were few in the block before:
-    two of three products of matrices are then not needed.
-    """
+    """See `hinge_of_products`; `methods.sparse_hinge` has what is done on the CPU."""
 
     @staticmethod
     def forward(
@@ -165,30 +161,22 @@ class _HingeOfProducts(torch.autograd.Function):
         columns: Tensor,
         block_scores: int,
     ) -> Tensor:
+        if _has_plain_products(queries, items):
+            tiles = (block_scores,) if block_scores else ()
+            hinge = hinge_in_tiles(queries, items, margin, (rows, columns), *tiles)
+            ctx.save_for_backward(hinge.of_queries, hinge.of_items)
+            return queries.new_tensor(hinge.loss)
         n = len(queries)
         whole = torch.promote_types(queries.dtype, torch.float32)  # autocast may have reduced it
-        of_queries, of_items = torch.zeros_like(queries), torch.zeros_like(items)
+        of_queries, of_items = torch.empty_like(queries), torch.zeros_like(items)
         total = torch.zeros((), dtype=whole, device=queries.device)
-        looks_up = _has_plain_products(queries, items)
-        share_above = 0.0  # of the block before
         for block, pairs in _blocks(queries, items, rows, block_scores):
             scores = (queries[block] @ items.T).to(whole)
-            own = rows[pairs] - block.start, columns[pairs]
-            if looks_up and share_above <= FEW:
-                loss, n_above = add_above(
-                    scores, own, margin, (queries[block], items), (of_queries[block], of_items), n
-                )
-                total += loss
-                share_above = n_above / scores.numel()
-                continue
-            scores[own] = -torch.inf
+            scores[rows[pairs] - block.start, columns[pairs]] = -torch.inf
             kept = (scores > -torch.inf).sum(dim=1).clamp(min=1)  # a pair may be named twice
             scores.sub_(margin).clamp_(min=0)
             total += (scores.sum(dim=1) / kept).sum() / n
-            scores.sign_()
-            if looks_up:
-                share_above = float(scores.mean())
-            scores.div_(n * kept[:, None])
+            scores.sign_().div_(n * kept[:, None])
             of_queries[block] = scores @ items
             _add_product(of_items, scores.T, queries[block])
         ctx.save_for_backward(of_queries, of_items)

@@ -1,5 +1,7 @@
 """The models: user and item vectors, scored by their inner product."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,15 +13,11 @@ from methods.encoders.fields import INIT_STD
 from methods.encoders.tensors import placed
 from methods.matrix_factorisation.graph import normalised_adjacency, propagated
 from methods.matrix_factorisation.users import users_of
-from methods.matrix_factorisation.vectors import (
-    LEAST_LENGTH,
-    Askers,
-    UserVectors,
-    own_or_pooled,
-)
+from methods.matrix_factorisation.vectors import Askers, UserVectors, own_or_pooled
 from methods.negatives import Negatives
 from methods.products import Vectors, products
 from methods.training import RankingModel
+from methods.unit_rows import unit_rows
 
 
 class Factors(RankingModel):
@@ -57,7 +55,7 @@ class Factors(RankingModel):
 
     def catalogue_vectors(self) -> Tensor:
         """Return the vectors of all items, (n_items, dim)."""
-        return self.item_vectors(torch.arange(self.items.num_embeddings, device=self._device))
+        return self.items.weight
 
     def served_encoder(self) -> UserVectors:
         """Return what encodes queries once training is over."""
@@ -77,12 +75,10 @@ class Factors(RankingModel):
     def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:
         """See `RankingModel`."""
         others = self._to_device(negatives)
-        return Vectors(
-            self._queries(batch),
-            self._targets(batch),
-            self.item_vectors(others),
-            self._penalty(batch, others),
-        )
+        all_of_them = negatives.are_catalogue  # without looking each up, and adding to each
+        vectors = self.catalogue_vectors() if all_of_them else self.item_vectors(others)
+        penalty = self._penalty(batch, others)
+        return Vectors(self._queries(batch), self._targets(batch), vectors, penalty)
 
     def all_scores(self, batch: Batch) -> Tensor:
         """See `RankingModel`."""
@@ -120,13 +116,17 @@ class CosineFactors(Factors):
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Return the vectors of the given items, of length 1, (n, dim)."""
-        return functional.normalize(self.items(items), dim=1, eps=LEAST_LENGTH)
+        return unit_rows(self.items(items))
+
+    def catalogue_vectors(self) -> Tensor:
+        """Return the vectors of all items, of length 1, (n_items, dim)."""
+        return unit_rows(self.items.weight)
 
     def _penalty(self, batch: Batch, negatives: Tensor) -> Tensor:
         if self._l2 == 0:
             return self.items.weight.new_zeros(())
         tables = self.encoder.users.weight, self.items.weight
-        return self._l2 / 2 * torch.stack([one.square().sum() for one in tables]).sum()
+        return self._l2 / 2 * torch.stack([_squared_length(one) for one in tables]).sum()
 
 
 class PropagatedFactors(Factors):
@@ -211,3 +211,25 @@ class PropagatedFactors(Factors):
     def _rows_of(self, users: Tensor, items: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         rows, targets = (placed(one, self._device) for one in (users_of(batch), batch.targets))
         return functional.embedding(rows, users), functional.embedding(targets, items)
+
+
+def _squared_length(table: Tensor) -> Tensor:
+    """Return the sum of squares, a scalar, whose gradient is one pass over the table."""
+    length: Tensor = _SquaredLength.apply(table)  # type: ignore[no-untyped-call]
+    return length
+
+
+class _SquaredLength(torch.autograd.Function):
+    """See `_squared_length`."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor) -> Tensor:
+        ctx.save_for_backward(table)
+        flat = table.flatten()
+        return torch.dot(flat, flat)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (table,) = ctx.saved_tensors
+        of_table: Tensor = table * (2 * gradients[0])
+        return of_table

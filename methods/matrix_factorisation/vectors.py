@@ -5,13 +5,11 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness.lists import IntArray, Lists
 from methods.encoders.pooling import mean_of_bags
 from methods.encoders.tensors import Bags, placed
-
-LEAST_LENGTH = 1e-12  # below which a vector stays as it is where others get the length 1
+from methods.unit_rows import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +73,5 @@ class UserAndHistory(UserVectors):
         return self._normalised(self.g * own + share * pooled)
 
     def _normalised(self, vectors: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(functional.normalize(vectors, dim=1, eps=LEAST_LENGTH))
+        dropped: Tensor = self.dropout(unit_rows(vectors))
         return dropped

@@ -5,7 +5,6 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from harness.interactions import Interactions
 from methods.batches import Batch, Batches
@@ -17,6 +16,7 @@ from methods.encoders.tensors import placed
 from methods.negatives import Negatives
 from methods.products import Vectors, products
 from methods.training import RankingModel, TrainingParams
+from methods.unit_rows import unit_rows
 
 __all__ = ["QueryTower", "Similarity", "TwoTowerModel", "as_compared"]
 
@@ -100,4 +100,4 @@ class TwoTowerModel(RankingModel):
 
 def as_compared(vectors: Tensor, similarity: Similarity) -> Tensor:
     """Return vectors whose inner product is the similarity; one of length 0 stays."""
-    return functional.normalize(vectors, dim=1) if similarity == "cosine" else vectors
+    return unit_rows(vectors) if similarity == "cosine" else vectors
