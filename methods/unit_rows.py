@@ -37,24 +37,24 @@ class _UnitRows(torch.autograd.Function):
         given = gradients[0].detach().contiguous()
         of_vectors = torch.empty_like(given)
         tables = unit.contiguous().numpy(), given.numpy(), of_vectors.numpy()
-        _fill_gradient(*tables, lengths.numpy(), np.float32(LEAST_LENGTH))
+        _fill_gradient(*tables, lengths.numpy())
         return of_vectors
 
 
 @numba.njit(
-    "void(float32[:,::1],float32[:,::1],float32[:,::1],float32[::1],float32)",
+    "void(float32[:,::1],float32[:,::1],float32[:,::1],float32[::1])",
     cache=True,
     nogil=True,
     fastmath={"contract", "reassoc", "nsz"},
 )
 def _fill_gradient(
-    unit: FloatArray, given: FloatArray, result: FloatArray, lengths: FloatArray, least: float
+    unit: FloatArray, given: FloatArray, result: FloatArray, lengths: FloatArray
 ) -> None:
     """Fill ``result``; a row at the least length was divided by a constant."""
     n, d = unit.shape
     for row in range(n):
         along = np.float32(0.0)
-        if lengths[row] > least:
+        if lengths[row] > np.float32(LEAST_LENGTH):
             for k in range(d):
                 along += given[row, k] * unit[row, k]
         share = np.float32(1.0) / lengths[row]
