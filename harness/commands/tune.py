@@ -60,7 +60,12 @@ def main(options: argparse.Namespace) -> int:
         command=_command(options, metric, spec.seed),
     )
     path = tuned.write(folder)
-    print(render_tuning(outcomes, metric, _caption(cases, outcomes, options.trials)))
+    several = {
+        outcome.case
+        for case, outcome in zip(cases, outcomes, strict=True)
+        if len(case.searches) > 1
+    }
+    print(render_tuning(outcomes, metric, _caption(cases, outcomes, options.trials), several))
     print(f"\nsuite: {path}\ntrials: {log.path}")
     return 1 if any(one.trials and one.best is None for one in outcomes) else 0
 

@@ -3,7 +3,7 @@
 import json
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from scipy.special import stdtrit
@@ -27,7 +27,7 @@ class Answer:
     interval : of that mean, 95 %: over seeds by Student's t, of one seed over queries by bootstrap.
     verdict : `MEETS` within the tolerance, `BETTER`, `WORSE`, `NOT_RUN`, `NO_FIGURE`, or how the
         records ended.
-    reason : why there is no figure of ours.
+    reason : why there is no figure of ours, or which seeds it lacks and how they ended.
     records : those that ``ours`` is the mean of.
     point : a record that tells which point of the case it is, None where no case was run.
     """
@@ -99,7 +99,22 @@ def _of_point(
         verdict = NO_FIGURE
         if figure is not None:
             verdict = _verdict(ours - figure.metrics[metric], figure.tolerance)
-        yield Answer(metric, figure, case, ours, interval, verdict, "", told, point[0])
+        lost = _lost(point, {one.seed for one in told})
+        yield Answer(metric, figure, case, ours, interval, verdict, lost, told, point[0])
+
+
+def _lost(point: Sequence[Record], told: Collection[int]) -> str:
+    """Return how the seeds ended that say nothing, in words; empty where there are none."""
+    ended: dict[str, list[int]] = {}
+    for one in point:
+        how = ": ".join(filter(None, (one.status, one.reason)))
+        if one.seed not in told and one.seed not in ended.setdefault(how, []):
+            ended[how].append(one.seed)
+    return "; ".join(
+        f"left out: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {how}"
+        for how, seeds in ended.items()
+        if seeds
+    )
 
 
 def _verdict(difference: float, tolerance: float) -> str:

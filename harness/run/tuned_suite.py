@@ -101,6 +101,8 @@ def budget_of(case: TuningCase, outcome: Outcome, sampler: str, data_hash: str) 
         facts["default_value"] = default.value
     if best is not None:
         facts |= {"best_value": best.value, "best_trial": best.number}
+        if len(case.searches) > 1:
+            facts["best_search"] = dict(best.search)
     chosen: Mapping[str, Any] = {} if best is None else best.values
     return {**facts, "chosen": dict(chosen), "space": plain_space(case.space)}
 

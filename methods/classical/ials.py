@@ -89,7 +89,7 @@ class IALS(Retriever):
 
     BuildParams: ClassVar[type[IALSParams]] = IALSParams
     TuneSpace: ClassVar[Space] = {
-        "dim": (64, 128, 256),
+        "dim": (64, 128, 256, 512),
         "unobserved_weight": Range(5e-3, 2.0, log=True),
         "l2": Range(3e-4, 3e-2, log=True),
     }

@@ -89,10 +89,14 @@ class ItemKNN(LinearRetriever):
     kind = "item_knn"
     TuneSpace: ClassVar[Space] = {
         "n_neighbours": Range(10, 1000, log=True),
-        "similarity": ("cosine", "jaccard"),
+        "similarity": ("cosine", "asymmetric_cosine", "jaccard"),
+        "asymmetry": Range(0.0, 1.0),
         "shrinkage": (0.0, 10.0, 50.0, 200.0),
         "weighting": ("none", "unit_users", "tfidf", "bm25"),
+        "power": Range(0.5, 2.0, log=True),
         "normalise": (False, True),
+        "neighbours_of": ("scored", "seen"),
+        "centred": (False, True),
     }
     build_params: ItemKNNParams
 

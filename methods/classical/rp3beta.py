@@ -82,6 +82,7 @@ class RP3beta(LinearRetriever):
         "beta": Range(0.0, 2.0),
         "n_neighbours": Range(10, 1000, log=True),
         "normalise": (False, True),
+        "cut_twice": (False, True),
     }
     build_params: RP3betaParams
 

@@ -11,7 +11,7 @@ from harness.arrays import load_arrays, save_arrays
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import FloatArray, IntArray, Lists
 from harness.retriever import Capability, Footprint, Retriever
-from harness.spaces import Space
+from harness.spaces import Range, Space
 from harness.topk import PAD_ID, PAD_SCORE, TopK
 from methods.classical.met import distinct, plain
 from methods.classical.room import require_bytes
@@ -26,10 +26,12 @@ BLOCK_SCORES = 1 << 20  # lists as long as the catalogue, made at once where all
 
 @dataclass(frozen=True, slots=True)
 class UserKNNParams:
-    """How neighbours are weighted.
+    """Who is asked, and what each says.
 
     Attributes
     ----------
+    n_neighbours : training users nearest to the query.
+    power : their similarities are raised to it.
     similarity : with c the summed weights of the common items of query and user, n those of all
         items of either: ``cosine`` is c / sqrt(n_q n_v), ``jaccard`` c / (n_q + n_v - c), ``dot``
         c itself.
@@ -38,35 +40,21 @@ class UserKNNParams:
     shrinkage : added to the divisor, against similarities that few items support.
     """
 
+    n_neighbours: int = 100
+    power: float = 1.0
     similarity: Literal["cosine", "jaccard", "dot"] = "cosine"
     weighting: Literal["none", "idf"] = "none"
     shrinkage: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.shrinkage >= 0:
-            raise ValueError(f"shrinkage = {self.shrinkage}; expected at least 0")
-        if self.similarity == "dot" and self.shrinkage:
-            raise ValueError("shrinkage changes nothing of the similarity 'dot'; expected 0")
-
-
-@dataclass(frozen=True, slots=True)
-class UserKNNSearch:
-    """Who is asked.
-
-    Attributes
-    ----------
-    n_neighbours : training users nearest to the query.
-    power : their similarities are raised to it.
-    """
-
-    n_neighbours: int = 100
-    power: float = 1.0
 
     def __post_init__(self) -> None:
         if self.n_neighbours < 1:
             raise ValueError(f"n_neighbours = {self.n_neighbours}; expected at least 1")
         if not self.power > 0:
             raise ValueError(f"power = {self.power}; expected more than 0")
+        if not self.shrinkage >= 0:
+            raise ValueError(f"shrinkage = {self.shrinkage}; expected at least 0")
+        if self.similarity == "dot" and self.shrinkage:
+            raise ValueError("shrinkage changes nothing of the similarity 'dot'; expected 0")
 
 
 class UserKNN(Retriever):
@@ -90,8 +78,9 @@ class UserKNN(Retriever):
     """
 
     BuildParams: ClassVar[type[UserKNNParams]] = UserKNNParams
-    SearchParams: ClassVar[type[UserKNNSearch]] = UserKNNSearch
     TuneSpace: ClassVar[Space] = {
+        "n_neighbours": Range(10, 1000, log=True),
+        "power": Range(0.5, 2.0, log=True),
         "similarity": ("cosine", "jaccard"),
         "weighting": ("none", "idf"),
         "shrinkage": (0.0, 10.0, 50.0, 200.0),
@@ -99,7 +88,6 @@ class UserKNN(Retriever):
     capabilities = frozenset({Capability.SCORE, Capability.COUNTERS, Capability.SAVE})
     search_stages: ClassVar[tuple[str, ...]] = ("scoring",)  # one kernel: neighbours, sums, top
     build_params: UserKNNParams
-    search_params: UserKNNSearch
 
     def fit(self, train: Interactions, validation: HeldOut | None = None) -> None:
         """Lay the log out by user and by item, and weigh the items."""
@@ -149,10 +137,10 @@ class UserKNN(Retriever):
             *plain(history),
             np.require(queries.user_ids, None, ["C", "W"]),
             *plain(hidden),
-            min(self.search_params.n_neighbours, self._n_users),
+            min(self.build_params.n_neighbours, self._n_users),
             SIMILARITIES[self.build_params.similarity],
             self.build_params.shrinkage,
-            self.search_params.power,
+            self.build_params.power,
             ids,
             scores,
             work,

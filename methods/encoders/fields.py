@@ -20,6 +20,7 @@ class FieldEmbeddings(nn.Module):
         """Take names, kinds and sizes from ``fields``; its rows are not kept."""
         super().__init__()
         self.names: list[str] = []
+        self._keys: dict[str, str] = {}
         self.tables = nn.ModuleDict()
         for name, column in ({} if fields is None else fields.columns).items():
             self.names.append(name)
@@ -29,23 +30,24 @@ class FieldEmbeddings(nn.Module):
             else:
                 table = nn.Embedding(column.size, dim)
                 nn.init.normal_(table.weight, std=INIT_STD)
-            self.tables[_key(name)] = table
+            self._keys[name] = key = self._free_key(name)
+            self.tables[key] = table
 
     def __len__(self) -> int:
         return len(self.names)
 
     def forward(self, columns: Columns) -> list[Tensor]:
         """Return one (n, dim) tensor per column, in the order of the fields."""
-        return [self._embed(self.tables[_key(name)], columns[name]) for name in self.names]
+        return [self._embed(self._table(name), columns[name]) for name in self.names]
 
     def rows(self, name: str, ids: Tensor) -> Tensor:
         """Return the vectors of ids (n,) of one categorical field, (n, dim)."""
-        vectors: Tensor = self.tables[_key(name)](ids)
+        vectors: Tensor = self._table(name)(ids)
         return vectors
 
     def weight(self, name: str) -> Tensor:
         """Return the weights of one field: (size, dim) of ids, (dim, size) of vectors."""
-        weight = self.tables[_key(name)].weight
+        weight = self._table(name).weight
         assert isinstance(weight, Tensor), "every table has weights"
         return weight
 
@@ -57,6 +59,12 @@ class FieldEmbeddings(nn.Module):
         embedded: Tensor = table(column)
         return embedded
 
+    def _table(self, name: str) -> nn.Module:
+        return self.tables[self._keys[name]]
 
-def _key(name: str) -> str:
-    return "field_" + name.replace(".", "_")  # torch keeps dots and its own names to itself
+    def _free_key(self, name: str) -> str:
+        """Return what torch, which keeps dots and its own names to itself, takes for a name."""
+        key = "field_" + name.replace(".", "_")
+        while key in self.tables:  # "a.b" beside "a_b"
+            key += "_"
+        return key

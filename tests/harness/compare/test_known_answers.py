@@ -124,3 +124,21 @@ def test_csv_says_in_columns_what_notes_say(record_of):
     assert {name: row[name] for name in numbers} == pytest.approx(numbers)
     assert (row["verdict"], row["source"], row["n_seeds"]) == ("better", "a table", 1)
     assert record.replay in row["replay"]
+
+
+def test_seeds_that_came_to_nothing_are_named(record_of):
+    """The verdict is that of the others; a note says which ended how, once for each way."""
+    good = record_of("ease", seed=7, metrics={"m@1": 0.5})
+    late = [
+        record_of("ease", seed=s, status="timeout", reason="ran past 9 s", metrics={})
+        for s in (8, 9, 9)
+    ]
+    full = record_of("ease", seed=10, status="out_of_memory", reason="4 GB", metrics={})
+    again = record_of("ease", seed=7, status="timeout", reason="ran past 9 s", metrics={})
+    [answer] = known_answers([FIGURE], [good, *late, full, again])
+    assert (answer.verdict, answer.ours) == ("meets", 0.5)
+    assert answer.reason == (
+        "left out: seeds 8, 9: timeout: ran past 9 s; left out: seed 10: out_of_memory: 4 GB"
+    )
+    assert answer.reason in " ".join(render_known([answer], "text").split())
+    assert known_answers([FIGURE], [good])[0].reason == ""

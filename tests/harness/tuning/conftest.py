@@ -44,10 +44,16 @@ class AimedParams:
             raise ValueError(f"pairs = {self.pairs} must be even")
 
 
+@dataclass(frozen=True)
+class AimedSearch:
+    shift: float = 0.0
+
+
 class Aimed(Retriever):
-    """Puts a share |aim - 0.7| of the items that a user likes behind all that he does not."""
+    """Puts a share |aim + shift - 0.7| of what a user likes behind all that he does not."""
 
     BuildParams = AimedParams
+    SearchParams = AimedSearch
     TuneSpace = {"aim": Range(0.0, 1.0)}
 
     def fit(self, train, validation=None):
@@ -59,7 +65,8 @@ class Aimed(Retriever):
     def search(self, queries, k):
         items = np.arange(self.n_items)
         liked = items % 2 == queries.user_ids[:, None] % 2
-        missed = items < abs(self.build_params.aim - 0.7) * self.n_items
+        aim = self.build_params.aim + self.search_params.shift
+        missed = items < abs(aim - 0.7) * self.n_items
         scores = np.where(liked, np.where(missed, 0.0, 2.0), 1.0).astype(np.float32)
         return select_top_k(scores, k, queries.hidden)
 

@@ -72,6 +72,19 @@ def test_it_asks_the_same_with_the_chosen_values(tuned, tmp_path):
     assert not record.tuning.keys() & {"space", "chosen"}
 
 
+def test_the_search_setting_that_counted_is_told(make_suite, here, tmp_path, capsys):
+    """Aim 0.3 and shift 0.4 make 0.7: the suite keeps both shifts, its table names that one."""
+    search = "search = { shift = [0.0, 0.4] }"
+    path = make_suite(f'method = "aimed"\n{search}\ntune = {{ aim = [0.3, 0.2] }}')
+    assert main(["tune", str(path), "--trials", "3", "--out", str(tmp_path / "out")]) == 0
+    after = tomllib.loads((tmp_path / "out" / "tiny.tuned.toml").read_text())
+    budget = after["tuning"]["aimed"]
+    assert (budget["chosen"], budget["best_search"]) == ({"aim": 0.3}, {"shift": 0.4})
+    assert budget["best_value"] > budget["default_value"]
+    assert after["case"][0]["search"] == {"shift": [0.0, 0.4]}
+    assert "aim = 0.3; best search: shift = 0.4" in capsys.readouterr().out
+
+
 def failure_record_of(spec, folder):
     context = RunContext(folder, None, "split", "hash")
     return failure_record(spec, "attempt", context, Ending("failed"))

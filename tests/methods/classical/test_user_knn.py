@@ -1,6 +1,5 @@
 """UserKNN: similarities by hand, and against dense algebra for every variant."""
 
-import dataclasses
 import itertools
 import math
 
@@ -11,18 +10,16 @@ from harness.interactions import Interactions, Queries
 from harness.lists import Lists
 from harness.params import parse_params
 from harness.topk import select_top_k
-from methods.classical.user_knn import UserKNN, UserKNNParams, UserKNNSearch
+from methods.classical.user_knn import UserKNN, UserKNNParams
 
 # a question for items 0 and 1 has 2 items; users 0, 1 and 2 share 2, 1 and 0 of them
 LOG = Interactions(Lists.of([[0, 1, 2], [1, 3], [4]]), 5)
 
 
 def fitted(log, **params):
-    search = {name: params.pop(name) for name in ("n_neighbours", "power") if name in params}
     method = UserKNN(UserKNNParams(**params))
     method.fit(log)
     method.build()
-    method.search_params = UserKNNSearch(**search)
     return method
 
 
@@ -134,8 +131,8 @@ def test_votes_that_vanish_count_an_item_once(power):
 @pytest.mark.parametrize(
     ("cls", "given", "message"),
     [
-        (UserKNNSearch, {"n_neighbours": 0}, "n_neighbours = 0; expected at least 1"),
-        (UserKNNSearch, {"power": 0.0}, "power = 0.0; expected more than 0"),
+        (UserKNNParams, {"n_neighbours": 0}, "n_neighbours = 0; expected at least 1"),
+        (UserKNNParams, {"power": 0.0}, "power = 0.0; expected more than 0"),
         (UserKNNParams, {"shrinkage": -1.0}, "shrinkage = -1.0; expected at least 0"),
         (UserKNNParams, {"similarity": "dot", "shrinkage": 1.0}, "changes nothing"),
     ],
@@ -144,14 +141,3 @@ def test_parameters_that_make_no_sense_are_refused(cls, given, message):
     """Each says what was given and what was expected."""
     with pytest.raises(ValueError, match=message):
         parse_params(cls, given)
-
-
-def test_the_search_parameters_never_rebuild(log, asked):
-    """Fewer neighbours for a while change nothing of what more find afterwards."""
-    method = fitted(log)
-    before = method.search(asked, 5)
-    method.search_params = dataclasses.replace(method.search_params, n_neighbours=1)
-    fewer = method.search(asked, 5)
-    method.search_params = dataclasses.replace(method.search_params, n_neighbours=100)
-    assert not np.array_equal(fewer.scores, before.scores)
-    assert np.array_equal(method.search(asked, 5).scores, before.scores)

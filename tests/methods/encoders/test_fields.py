@@ -66,3 +66,16 @@ def test_the_gradient_of_a_mean_is_that_of_torch():
     one, other = (torch.autograd.grad(given, weight, behind)[0] for given in (ours, plain))
     torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
     assert not one[40].any()
+
+
+def test_names_that_differ_by_a_dot_have_tables_of_their_own():
+    """``geo.city`` and ``geo_city`` are two fields."""
+    columns = {
+        "geo.city": Categorical(np.array([3]), 4),
+        "geo_city": Categorical(np.array([1]), 2),
+    }
+    embeddings = FieldEmbeddings(Fields(1, columns), 3)
+    assert [len(embeddings.weight(name)) for name in columns] == [4, 2]
+    found = embeddings({name: torch.from_numpy(one.ids) for name, one in columns.items()})
+    for one, name, row in zip(found, columns, (3, 1), strict=True):
+        assert torch.equal(one[0], embeddings.weight(name)[row])
