@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from harness.lists import FloatArray
-from methods.ann.device import is_gpu, to_device
+from harness.lists import FloatArray, IntArray
+from methods.ann.device import MOST_K, is_gpu, to_device
 from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
 from methods.ann.torch_flat import TorchFlat
-from methods.ann.vector_index import VectorIndex
+from methods.ann.vector_index import VectorIndex, order_ties
 
 
 class FaissFlat(FaissIndex):
@@ -17,6 +17,25 @@ class FaissFlat(FaissIndex):
         index = load_faiss().IndexFlatIP(vectors.shape[1])
         self._index = to_device(index, self._device)
         super().add(vectors)
+
+    def _found(self, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
+        """Return the k best of each query, of equal ones those of the smallest ids.
+
+        faiss takes any of those that tie at the k-th place, so one more is asked for, and where
+        that one ties, more, until one does not.
+        """
+        most = min(self.n_items, MOST_K) if is_gpu(self._device) else self.n_items
+        scores, ids = self._index.search(queries, max(k, min(k + 1, most)))
+        rows = np.flatnonzero(scores[:, k - 1] == scores[:, -1]) if k < most else np.zeros(0, int)
+        fetched, scores, ids = k + 1, scores[:, :k].copy(), ids[:, :k].copy()
+        while rows.size:
+            fetched = min(2 * fetched, most)
+            found = order_ties(*reversed(self._index.search(queries[rows], fetched)))
+            scores[rows], ids[rows] = found.scores[:, :k], found.ids[:, :k]
+            if fetched == most:
+                break
+            rows = rows[found.scores[:, k - 1] == found.scores[:, -1]]
+        return scores, ids
 
     def _distances_of_search(self, n_queries: int, k: int, before: int) -> int:
         return n_queries * self.n_items

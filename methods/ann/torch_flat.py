@@ -104,10 +104,10 @@ class TorchFlat(VectorIndex):
             products = vectors.bfloat16() @ self._reduced.T
         mark("scoring")
         products[rows, ids] = PAD_SCORE
-        best = torch.topk(products, self._n_again(k) or k, dim=1)
         if self._reduced is None:
-            found = _in_order(best.indices, best.values)
+            found = _best(products, k)
         else:
+            best = torch.topk(products, self._n_again(k), dim=1)
             found = self._again(vectors, best.indices, best.values == PAD_SCORE, k)
         mark("top_k")
         return found
@@ -140,6 +140,24 @@ class TorchFlat(VectorIndex):
     def load(self, folder: Path) -> None:
         """Read the vectors, onto the device."""
         self.add(load_arrays(folder, "flat")[0]["vectors"])
+
+
+def _best(scores: Tensor, k: int) -> Found:
+    """Return the k best of each row of scores (n, n_items), of equal ones those of smallest ids.
+
+    torch takes any of those that tie at the k-th place; the rows where one ties that is not among
+    the k are sorted whole.
+    """
+    values, ids = torch.topk(scores, min(k + 1, scores.shape[1]), dim=1)
+    found = _in_order(ids[:, :k], values[:, :k])
+    if values.shape[1] > k:
+        ties = torch.nonzero((values[:, k - 1] == values[:, k]) & (values[:, k] != PAD_SCORE))
+        rows = ties[:, 0]
+        if len(rows):
+            order = torch.argsort(scores[rows], dim=1, descending=True, stable=True)[:, :k]
+            again = _in_order(order, scores[rows].gather(1, order))
+            found.ids[rows], found.scores[rows] = again.ids, again.scores
+    return found
 
 
 def _in_order(ids: Tensor, scores: Tensor) -> Found:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import MethodError
+from harness.lists import Lists
 from harness.topk import select_top_k
 from methods.ann.faiss_index import load_faiss
 from methods.ann.flat import FaissFlat, exact_index
@@ -39,6 +40,24 @@ def test_ties_stand_by_id(index):
     made.add(np.ones((40, 3), np.float32))
     found = made.search(np.ones((2, 3), np.float32), 40)
     assert found.ids.tolist() == [list(range(40))] * 2
+
+
+@pytest.mark.parametrize("n_queries", [1, 40])
+@pytest.mark.parametrize("k", [5, 50, 700])
+def test_of_those_that_tie_at_the_last_place_the_smallest_ids_come(index, n_queries, k):
+    """Sixty vectors of whole numbers, each some fifty times; one query scores all alike."""
+    random = np.random.default_rng(1)
+    several = random.integers(-2, 3, (60, 8)).astype(np.float32)
+    items = several[random.integers(0, 60, 3000)]
+    queries = random.integers(-2, 3, (n_queries, 8)).astype(np.float32)
+    queries[0] = 0
+    made = type(index)("cpu") if isinstance(index, TorchFlat) else type(index)()
+    made.add(items)
+    hidden = Lists.of([sorted(random.choice(3000, 30, replace=False)) for _ in queries])
+    found = made.search_visible(queries, hidden, k)
+    best = select_top_k(queries @ items.T, k, hidden)
+    np.testing.assert_array_equal(found.scores, best.scores)
+    np.testing.assert_array_equal(found.ids, best.ids)
 
 
 def test_the_account_of_bytes(index):
