@@ -31,6 +31,17 @@ class Batch:
     fields: Fields | None
     positions: IntArray | None = None
 
+    @property
+    def sequences(self) -> IntArray | None:
+        """Return whose sequence each example is of, a row of ``history``, int64 (n,), rising.
+
+        None where examples are single ones.
+        """
+        if self.positions is None:
+            return None
+        rows: IntArray = np.searchsorted(self.history.indptr, self.positions, side="right") - 1
+        return rows
+
 
 class Batches(Protocol):
     """The batches of one epoch; each may be made more than once."""
@@ -38,6 +49,10 @@ class Batches(Protocol):
     @property
     def n_examples(self) -> int:
         """Return the examples of all batches together."""
+
+    @property
+    def n_sequences(self) -> int:
+        """Return what the batches are drawn from: sequences of examples, or single examples."""
 
     def target_counts(self) -> IntArray:
         """Return of how many of them each item is the target, int64 (n_items,)."""
@@ -78,6 +93,11 @@ class EpochBatches:
     @property
     def n_examples(self) -> int:
         """Return the number of events."""
+        return self._train.n_events
+
+    @property
+    def n_sequences(self) -> int:
+        """Return the number of events: each comes by itself."""
         return self._train.n_events
 
     def target_counts(self) -> IntArray:

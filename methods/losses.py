@@ -5,7 +5,8 @@ All take the same four tensors; a negative that is excluded counts as if it had 
 positive : (n,), scores of the targets.
 negative : (n, m), scores of the negatives.
 log_expected : (m,) or (n, m), log of the expected draws of each negative; read by the softmax.
-excluded : bool (n, m), True where a negative does not count: the row's target, an item it has seen.
+excluded : bool (n, m), True where a negative does not count: the row's target, an item it has seen,
+    another target of its own sequence.
 """
 
 from dataclasses import dataclass

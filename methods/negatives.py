@@ -29,7 +29,8 @@ class Negatives:
         is drawn.
     n_uniform : how many were drawn uniformly, of own ones in each row.
     excluded_rows, excluded_columns : int64 (p,), the pairs of example and negative that do not
-        count: the example's target and, where asked for, what it has seen. Rows ascend.
+        count: the example's target, where asked for what it has seen, and the batch's targets that
+        are of its own sequence. Rows ascend.
     are_catalogue : whether ``items`` are all items, each at its own place.
     """
 
@@ -85,6 +86,13 @@ class NegativeSampler:
     of several examples it stands there as often. ``uniform_in_batch``: uniform draws, and
     the targets of the batch behind them.
 
+    In a batch of b of an epoch's S sequences the targets of an example's own sequence come for
+    certain, not by lot, so none of them is its negative. The b - 1 other sequences are drawn from
+    the other S - 1, whatever their lengths: an item that is the target c times in an epoch is
+    expected in them c (b - 1) / (S - 1) times. One number serves the whole batch, and it is exact
+    but for the other targets of an example's own sequence: other sequences have these c - 1 times,
+    so of their terms the partition sum lacks a share of 1 / c, of less beside uniform draws.
+
     References
     ----------
     Yi et al., RecSys 2019 (in-batch); Yang et al., "Mixed Negative Sampling for Learning Two-tower
@@ -96,14 +104,15 @@ class NegativeSampler:
     ) -> None:
         """Count the items of ``train``; a number stands for so many shared, mixed ones.
 
-        Every event counts as the target of one example until `expect_targets` says otherwise.
+        Every event counts as the target of one example, drawn by itself, until `expect_targets`
+        says otherwise.
         """
         if isinstance(sampling, int):
             sampling = Sampling(sampling)
         self._sampling, self._random = sampling, random
         self._n_items = train.n_items
         counts = np.bincount(train.item_ids, minlength=train.n_items)
-        self._target_counts, self._n_targets = counts, train.n_events
+        self._target_counts, self._n_sequences = counts, train.n_events
         weights = counts.astype(np.float64) ** sampling.popularity_exponent
         share = weights / weights.sum()
         self._popularity = np.cumsum(share)
@@ -123,17 +132,21 @@ class NegativeSampler:
     def expect_targets(self, batches: Batches) -> None:
         """Take the odds of the batch's own targets from the batches that are to come."""
         if self._sampling.kind in IN_BATCH:
-            self._target_counts, self._n_targets = batches.target_counts(), batches.n_examples
+            self._target_counts, self._n_sequences = batches.target_counts(), batches.n_sequences
 
-    def draw(self, targets: IntArray, seen: Lists | None = None) -> Negatives:
+    def draw(
+        self, targets: IntArray, seen: Lists | None = None, sequences: IntArray | None = None
+    ) -> Negatives:
         """Draw the negatives of one batch, whose targets, int64 (n,), do not count for their row.
 
-        Nor does what ``seen``, n lists, holds for it.
+        Nor does what ``seen``, n lists, holds for it, nor a target of the batch whose number in
+        ``sequences``, int64 (n,), rising, is the row's; None: each example comes by itself.
         """
         if seen is not None and len(seen) != len(targets):
             raise ValueError(f"seen items of {len(seen)} examples, expected {len(targets)}")
         given = Lists.empty(len(targets)) if seen is None else seen
         wanted = np.require(targets, np.int64, ["C", "W"]), given.indptr, given.ids
+        none = np.zeros(len(targets), np.int64)
         if self._sampling.own:
             items = self._from_catalogue(len(targets))
             rows, columns = np.nonzero(_own_hits(items, *wanted, self._n_items))
@@ -141,20 +154,24 @@ class NegativeSampler:
             return Negatives(items, log_expected, self._n_uniform, rows, columns)
         if self.takes_everything:
             everything = np.arange(self._n_items)
-            pairs = _shared_pairs(everything, *wanted, self._n_items)
+            pairs = _shared_pairs(everything, *wanted, none, none, self._n_items)
             zeros = torch.zeros(self._n_items)
             return Negatives(everything, zeros, self._n_items, *pairs, are_catalogue=True)
-        items, expected = self._shared(targets)
-        pairs = _shared_pairs(items, *wanted, self._n_items)
+        items, expected = self._shared(targets, sequences)
+        own = none, none
+        if sequences is not None and self._sampling.kind in IN_BATCH:
+            own = _own_columns(sequences, self._n_uniform)
+        pairs = _shared_pairs(items, *wanted, *own, self._n_items)
         return Negatives(items, _log(expected), self._n_uniform, *pairs)
 
-    def _shared(self, targets: IntArray) -> tuple[IntArray, Array]:
+    def _shared(self, targets: IntArray, sequences: IntArray | None) -> tuple[IntArray, Array]:
         """Return items (m,) and how often each is expected."""
         drawn = self._from_catalogue(1)[0]
         if self._sampling.kind not in IN_BATCH:
             return drawn, self._expected[drawn]
         items = np.concatenate((drawn, targets))
-        others = max(len(targets) - 1, 0) / max(self._n_targets - 1, 1)
+        n = len(targets if sequences is None else np.unique(sequences))
+        others = max(n - 1, 0) / max(self._n_sequences - 1, 1)
         return items, self._expected[items] + self._target_counts[items] * others
 
     def _from_catalogue(self, n: int) -> IntArray:
@@ -171,17 +188,31 @@ def _log(expected: Array) -> torch.Tensor:
     return torch.from_numpy(np.log(np.maximum(expected, least)).astype(np.float32))
 
 
+def _own_columns(sequences: IntArray, n_uniform: int) -> tuple[IntArray, IntArray]:
+    """Return for each row the first column of its own sequence, and the one after its last."""
+    first = n_uniform + np.searchsorted(sequences, sequences, side="left")
+    return first, n_uniform + np.searchsorted(sequences, sequences, side="right")
+
+
 # With a signature numba compiles on import, so that no timed fit pays for it.
 _V = "int64[::1]"
 
 
-@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},int64)", cache=True, nogil=True)
+@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},{_V},{_V},int64)", cache=True, nogil=True)
 def _shared_pairs(
-    items: IntArray, targets: IntArray, indptr: IntArray, seen: IntArray, n_items: int
+    items: IntArray,
+    targets: IntArray,
+    indptr: IntArray,
+    seen: IntArray,
+    own_first: IntArray,
+    own_after: IntArray,
+    n_items: int,
 ) -> tuple[IntArray, IntArray]:
-    """Return rows, ascending, and columns of what does not count: target and seen items of a row.
+    """Return rows, ascending, and columns of what does not count.
 
-    Each item has a chain of the columns that it stands in, so the cost goes with the items seen.
+    That is the columns of a row's target and seen items, and from ``own_first`` those before
+    ``own_after``. Each item has a chain of the columns that it stands in, so the cost goes with the
+    items seen.
     """
     first, following = np.full(n_items, -1, np.int64), np.empty(items.size, np.int64)
     for column in range(items.size - 1, -1, -1):
@@ -195,10 +226,15 @@ def _shared_pairs(
                 item = targets[row] if place < indptr[row] else seen[place]
                 column = first[item]
                 while column >= 0:
-                    if writes:
-                        rows[count], columns[count] = row, column
-                    count += 1
+                    if not own_first[row] <= column < own_after[row]:
+                        if writes:
+                            rows[count], columns[count] = row, column
+                        count += 1
                     column = following[column]
+            for column in range(own_first[row], own_after[row]):
+                if writes:
+                    rows[count], columns[count] = row, column
+                count += 1
         if not writes:
             rows, columns = np.empty(count, np.int64), np.empty(count, np.int64)
     return rows, columns

@@ -47,6 +47,7 @@ class SequenceBatches:
         kept = np.flatnonzero(np.bincount(of_window[fresh], minlength=len(first)))
         order = random.permutation(kept)
         self._first, self._lengths = first[order], lengths[order]
+        self.n_sequences = len(order)  # each with a target at least
 
     def target_counts(self) -> IntArray:
         """Return how many of an item's events are targets, int64 (n_items,)."""

@@ -66,10 +66,9 @@ class RankingModel(nn.Module, ABC):
 
         It is the history; of a batch of sequences what a sequence holds up to each position.
         """
-        if batch.positions is None:
+        rows, starts = batch.sequences, batch.history.indptr
+        if batch.positions is None or rows is None:
             return batch.history
-        starts = batch.history.indptr
-        rows = np.searchsorted(starts, batch.positions, side="right") - 1
         lengths = batch.positions + 1 - starts[rows]
         indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
         within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths)

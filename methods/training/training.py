@@ -150,7 +150,7 @@ class Training:
 
     def _draw(self, batch: Batch) -> Negatives:
         seen = self._model.seen_items(batch) if self._params.mask_seen else None
-        return self._sampler.draw(batch.targets, seen)
+        return self._sampler.draw(batch.targets, seen, batch.sequences)
 
     def _step(self, batch: Batch, negatives: Negatives) -> torch.Tensor:
         """Make a step and return the loss, a scalar on the device."""

@@ -11,6 +11,7 @@ from harness.interactions import Interactions
 from harness.lists import Lists
 from methods.losses import RankingLoss, gbce_power, sampled_softmax
 from methods.negatives import NegativeSampler, Sampling
+from methods.sequence_batches import SequenceBatches
 
 NOTHING = torch.zeros(1, 2, dtype=torch.bool)
 LOSSES = {
@@ -147,9 +148,9 @@ SHARES = np.array([3, 2, 1]) / 6
 SCORES = np.array([0.3, -1.0, 1.2])
 
 
-def partition(drawn, target):
-    """Return the sum that a batch's first example estimates, from its loss."""
-    excluded = drawn.excluded(3, torch.device("cpu"))[:1]
+def partition(drawn, target, n=3, row=0):
+    """Return the sum that an example of n estimates, the first if not said, from its loss."""
+    excluded = drawn.excluded(n, torch.device("cpu"))[[row]]
     scores = torch.from_numpy(SCORES)
     loss = sampled_softmax(
         scores[target, None], scores[drawn.items][None], drawn.log_expected.double(), excluded
@@ -191,7 +192,7 @@ def test_the_partition_sum_has_no_bias(kind, n_uniform, n_popular):
 
 
 @pytest.mark.parametrize(("kind", "n_uniform"), [("in_batch", 0), ("uniform_in_batch", 1)])
-def test_the_partition_sum_of_a_batch_has_no_bias(kind, n_uniform):
+def test_the_partition_sum_of_a_batch_of_events_has_no_bias(kind, n_uniform):
     """Over all batches of three of the log's six events, given the first, and all draws beside."""
     events = TRAIN.item_ids
     for first in range(6):
@@ -207,3 +208,43 @@ def test_the_partition_sum_of_a_batch_has_no_bias(kind, n_uniform):
             for drawn in itertools.product(range(3), repeat=n_uniform)
         ]
         assert np.mean(sums) == pytest.approx(np.exp(SCORES).sum(), rel=1e-6)
+
+
+class Ordered:
+    """Stands for numpy's generator: gives sequences in an order that is told."""
+
+    def __init__(self, order):
+        self.order = np.array(order)
+
+    def permutation(self, kept):
+        return kept[self.order]
+
+
+@pytest.mark.parametrize(("kind", "n_uniform"), [("in_batch", 0), ("uniform_in_batch", 1)])
+def test_the_partition_sum_of_a_batch_of_sequences(kind, n_uniform):
+    """Over all batches of 3 of 5 sequences, for each example, and all draws beside.
+
+    Of an example whose sequence has no other target, whatever the lengths of others, the mean is
+    the catalogue's sum. Of another it lacks of its sequence's other target, which is the target of
+    c sequences, what one sequence adds: it comes in half of the batches (2 of 4), each time with
+    the weight of an item expected c / 2 times, and n_uniform / 3 times among the uniform draws.
+    """
+    # targets 1 2, 0 1, 2, 1 and 0: items 0, 1, 2 are targets of two, three and two sequences
+    lists = [[0, 1, 2], [2, 0, 1], [1, 2], [0, 1], [1, 0]]
+    train = Interactions(Lists.of(lists), 3, ordered=True)
+    times = n_uniform / 3 + np.array([2, 3, 2]) / 2
+    sums = {(user, item): [] for user, one in enumerate(lists) for item in one[1:]}
+    for order in itertools.permutations(range(5)):
+        batches = SequenceBatches(train, 3, 9, Ordered(order))
+        batch = batches[0]
+        users = np.repeat(order[:3], [len(lists[user]) - 1 for user in order[:3]])
+        for drawn in itertools.product(range(3), repeat=n_uniform):
+            sampler = NegativeSampler(train, Sampling(n_uniform, kind), Scripted(drawn, ()))
+            sampler.expect_targets(batches)
+            negatives = sampler.draw(batch.targets, None, batch.sequences)
+            for row, key in enumerate(zip(users.tolist(), batch.targets.tolist(), strict=True)):
+                sums[key].append(partition(negatives, key[1], len(batch.targets), row))
+    for (user, target), estimates in sums.items():
+        others = [item for item in lists[user][1:] if item != target]
+        lacking = sum(math.exp(SCORES[item]) * (1 / 2) / times[item] for item in others)
+        assert np.mean(estimates) == pytest.approx(np.exp(SCORES).sum() - lacking, rel=1e-6)

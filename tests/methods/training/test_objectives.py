@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -188,14 +189,18 @@ def test_the_bounds_may_be_reached():
     TrainingParams(own_negatives=True, mask_seen=True).check_positive()
 
 
+@pytest.mark.parametrize("mask_seen", [False, True])
 @pytest.mark.parametrize("windows", ["last", "all"])
 @pytest.mark.parametrize(("kind", "n_uniform"), [("in_batch", 0), ("uniform_in_batch", 8)])
-def test_targets_of_sequences_are_expected_as_often_as_they_come(windows, kind, n_uniform):
-    """Item 0 begins most histories, and is a target only where it does not.
+def test_negatives_of_sequences_are_the_targets_of_other_sequences(
+    windows, kind, n_uniform, mask_seen
+):
+    """A step's log-Q and what it leaves out, each by hand; what is seen is left out beside.
 
-    Each of 16 users gives a window of 4 targets with ``last``, two with ``all``: all batches have
-    n = 16 of the N targets. An item that is c of these is expected c (n - 1) / (N - 1) times among
-    the 15 others of a batch, and n_uniform / 40 times among the uniform draws.
+    Item 0 begins most histories, and is a target only where it does not. Each of 16 users gives a
+    window of 4 targets with ``last``, two with ``all``: S windows, 4 a batch. An item that is c of
+    an epoch's targets is expected c * 3 / (S - 1) times among the targets of the 3 other windows of
+    a batch, and n_uniform / 40 times among the uniform draws.
     """
     random = np.random.default_rng(0)
     lists = [random.permutation(np.arange(1, 40))[:9].tolist() for _ in range(16)]
@@ -209,6 +214,7 @@ def test_targets_of_sequences_are_expected_as_often_as_they_come(windows, kind, 
         windows=windows,
         negatives=kind,
         n_negatives=max(n_uniform, 1),
+        mask_seen=mask_seen,
     )
     model = TwoTowerModel(train, params.dim, params.hidden, "cpu", params)
     stood, expected, n_seen = np.zeros(40), {}, []
@@ -218,13 +224,28 @@ def test_targets_of_sequences_are_expected_as_often_as_they_come(windows, kind, 
         stood[:] += np.bincount(batch.targets, minlength=40)
         times = np.exp(negatives.log_expected.numpy()[n_uniform:])
         expected.update(zip(batch.targets.tolist(), times.tolist(), strict=True))
+        assert negatives.items[n_uniform:].tolist() == batch.targets.tolist()
+        windows_of = batch.history.rows[batch.positions]
+        left_out = set()
+        for row, column in itertools.product(range(16), range(n_uniform + 16)):
+            item = negatives.items[column]
+            start, end = batch.history.indptr[windows_of[row]], batch.positions[row] + 1
+            if (
+                item == batch.targets[row]
+                or (column >= n_uniform and windows_of[row] == windows_of[column - n_uniform])
+                or (mask_seen and item in batch.history.ids[start:end])
+            ):
+                left_out.add((row, column))
+        assert (np.diff(negatives.excluded_rows) >= 0).all()
+        pairs = (negatives.excluded_rows.tolist(), negatives.excluded_columns.tolist())
+        assert set(zip(*pairs, strict=True)) == left_out
         return TwoTowerModel.batch_scores(model, batch, negatives)
 
     model.batch_scores, model.batch_vectors = told, lambda *_: None
     Training(model, train, params, 3, 1).run_epoch(None, silent)
-    total = 16 * (4 if windows == "last" else 8)
-    assert n_seen == [16] * (total // 16)
+    n_windows = 16 if windows == "last" else 32
+    assert n_seen == [16] * (n_windows // 4)
     assert stood[0] == 1
     for item, times in expected.items():
-        by_hand = n_uniform / 40 + stood[item] * 15 / (total - 1)
+        by_hand = n_uniform / 40 + stood[item] * 3 / (n_windows - 1)
         assert times == pytest.approx(by_hand, rel=1e-5)
