@@ -46,7 +46,7 @@ class AllToAllModel(RankingModel):
         super().__init__()
         encoder.check_order(train)
         self._encoder = encoder
-        self.items = ItemFeatures(train, dim, device)
+        self.items = ItemFeatures(train, dim, device, init_std=encoder.init_std)
         self.query_tower = QueryTower(train.query_schema, dim, hidden, device, encoder)
         width = self.items.width
         self.interaction = (

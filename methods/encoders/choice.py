@@ -24,4 +24,5 @@ def make_history_encoder(params: EncoderParams, dim: int, hidden: int) -> Histor
                 dropout=params.dropout,
                 norm=params.norm,
                 positions=params.positions,
+                init_std=params.init_std,
             )

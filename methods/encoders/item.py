@@ -20,12 +20,21 @@ class ItemFeatures(nn.Module):
     """
 
     def __init__(
-        self, train: Interactions, dim: int, device: str, *, with_fields: bool = True
+        self,
+        train: Interactions,
+        dim: int,
+        device: str,
+        *,
+        with_fields: bool = True,
+        init_std: float = INIT_STD,
     ) -> None:
-        """Keep the fields of all items on the device, unless they are to be left out."""
+        """Keep the fields of all items on the device, unless they are to be left out.
+
+        Vectors of ids start with ``init_std``, those of fields with `INIT_STD`.
+        """
         super().__init__()
         self.ids = nn.Embedding(train.n_items, dim)
-        nn.init.normal_(self.ids.weight, std=INIT_STD)
+        nn.init.normal_(self.ids.weight, std=init_std)
         fields = train.item_fields if with_fields else None
         self.fields = FieldEmbeddings(fields, dim)
         self.width = (1 + len(self.fields)) * dim

@@ -8,11 +8,12 @@ import numpy as np
 from harness.errors import MethodError
 from harness.interactions import Interactions
 from methods.batches import Batches, EpochBatches
+from methods.encoders.fields import INIT_STD
 from methods.sequence_batches import SequenceBatches, Windows
 from methods.training.params import TrainingParams
 
 EncoderName = Literal["mean", "attention", "gru4rec", "sasrec"]
-Norm = Literal["pre", "post"]
+Norm = Literal["pre", "post", "queries"]
 Positions = Literal["from_end", "from_start"]
 SEQUENTIAL = ("gru4rec", "sasrec")
 
@@ -29,10 +30,12 @@ class EncoderParams(TrainingParams):
     n_layers : of ``gru4rec`` and ``sasrec``.
     n_attention_heads : of ``attention`` and ``sasrec``; divides dim.
     dropout : of ``gru4rec`` and ``sasrec``, a share below 1.
-    norm : of ``sasrec``: layers normalise what they take, ``pre``, or the sum they leave, ``post``.
+    norm : of ``sasrec``: layers normalise what they take, ``pre``, or the sum they leave, ``post``;
+        ``queries`` is the form of its authors' code, see `methods.encoders.sasrec.SASRec`.
     positions : of ``sasrec``: counted back from the last item of a history, or from its first.
     windows : of ``gru4rec`` and ``sasrec``: which events of a user with more than ``max_history``
         are trained on, see `methods.sequence_batches.SequenceBatches`.
+    init_std : standard deviation that vectors of item ids, and positions of ``sasrec``, start with.
     """
 
     encoder: EncoderName = "mean"
@@ -42,6 +45,7 @@ class EncoderParams(TrainingParams):
     norm: Norm = "pre"
     positions: Positions = "from_end"
     windows: Windows = "last"
+    init_std: float = INIT_STD
 
     @property
     def is_sequential(self) -> bool:

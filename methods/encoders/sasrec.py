@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.encoders.fields import INIT_STD
 from methods.encoders.layout import Layout
 from methods.encoders.params import Norm, Positions
 from methods.encoders.sequential import SequentialEncoder
@@ -23,9 +22,10 @@ class SASRec(SequentialEncoder):
 
     With ``norm = "pre"`` a block is the paper's: x + Dropout(g(LayerNorm(x))), and the last state
     is normalised; with ``"post"`` it is LayerNorm(x + Dropout(g(x))), as in BERT4Rec and S3-Rec,
-    and the inputs are normalised. The paper's code departs from its equation: there only
-    attention's queries are normalised, and the residual is added to what was normalised. Attention
-    here has an output projection, which the paper's single head does without.
+    and the inputs are normalised. The paper's code departs from its equation, and so does
+    ``"queries"``: attention's queries alone are normalised, not its keys and values, residuals are
+    added to what was normalised, and what attention adds is not dropped; the last state is
+    normalised. Attention here has an output projection, which the paper's single head does without.
 
     References
     ----------
@@ -42,17 +42,16 @@ class SASRec(SequentialEncoder):
         dropout: float,
         norm: Norm,
         positions: Positions,
+        init_std: float,
     ) -> None:
         """Take the longest history; ``dropout`` is of inputs, attention weights and residuals."""
         super().__init__()
         self.positions = nn.Embedding(max_history, dim)
-        nn.init.normal_(self.positions.weight, std=INIT_STD)
+        nn.init.normal_(self.positions.weight, std=init_std)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            Block(dim, n_heads, dropout, pre_norm=norm == "pre") for _ in range(n_layers)
-        )
+        self.blocks = nn.ModuleList(Block(dim, n_heads, dropout, norm) for _ in range(n_layers))
         self.norm_inputs = nn.LayerNorm(dim) if norm == "post" else nn.Identity()
-        self.norm_states = nn.LayerNorm(dim) if norm == "pre" else nn.Identity()
+        self.norm_states = nn.Identity() if norm == "post" else nn.LayerNorm(dim)
         self._from_end = positions == "from_end"
 
     def states(self, ids: Tensor, item_table: Tensor, layout: Layout) -> Tensor:
@@ -84,7 +83,7 @@ class Block(nn.Module):
     its padding.
     """
 
-    def __init__(self, dim: int, n_heads: int, dropout: float, *, pre_norm: bool) -> None:
+    def __init__(self, dim: int, n_heads: int, dropout: float, norm: Norm) -> None:
         """Take the number of heads, which divides ``dim``."""
         super().__init__()
         self.attention_norm, self.perceptron_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
@@ -93,22 +92,35 @@ class Block(nn.Module):
             nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dim, dim)
         )
         self.dropout = nn.Dropout(dropout)
-        self._n_heads, self._pre_norm = n_heads, pre_norm
+        self._n_heads, self._norm = n_heads, norm
 
     def forward(self, states: Tensor, groups: list[Layout]) -> Tensor:
         """Return (N, dim) from (N, dim)."""
         out: Tensor
-        if self._pre_norm:
-            attended = self._attend(self.attention_norm(states), groups)
+        if self._norm == "pre":
+            attended = self._attend(self.inputs(self.attention_norm(states)), groups)
             states = states + self.dropout(attended)
             out = states + self.dropout(self.perceptron(self.perceptron_norm(states)))
-        else:
-            states = self.attention_norm(states + self.dropout(self._attend(states, groups)))
+        elif self._norm == "post":
+            attended = self._attend(self.inputs(states), groups)
+            states = self.attention_norm(states + self.dropout(attended))
             out = self.perceptron_norm(states + self.dropout(self.perceptron(states)))
+        else:
+            asking = self.attention_norm(states)
+            states = asking + self._attend(self._inputs_of(asking, states), groups)
+            states = self.perceptron_norm(states)
+            out = states + self.dropout(self.perceptron(states))
         return out
 
-    def _attend(self, states: Tensor, groups: list[Layout]) -> Tensor:
-        parts = self.inputs(states).split([len(group.columns) for group in groups])
+    def _inputs_of(self, asking: Tensor, asked: Tensor) -> Tensor:
+        """Return queries of the one, keys and values of the other, (N, 3 * dim)."""
+        dim = asking.shape[1]
+        weight, bias = self.inputs.weight, self.inputs.bias
+        queries = functional.linear(asking, weight[:dim], bias[:dim])
+        return torch.cat((queries, functional.linear(asked, weight[dim:], bias[dim:])), dim=1)
+
+    def _attend(self, inputs: Tensor, groups: list[Layout]) -> Tensor:
+        parts = torch.split(inputs, [len(group.columns) for group in groups])
         attended = [
             self._attend_alike(part, group) for part, group in zip(parts, groups, strict=True)
         ]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.interactions import Interactions
+from methods.encoders.fields import INIT_STD
 from methods.encoders.item import ItemFeatures
 
 SPREAD = 0.5  # by which further tokens of an id differ from the first, of the size of its map
@@ -20,11 +21,17 @@ class ItemTokens(nn.Module):
     """
 
     def __init__(
-        self, train: Interactions, dim: int, token_dim: int, n_id_tokens: int, device: str
+        self,
+        train: Interactions,
+        dim: int,
+        token_dim: int,
+        n_id_tokens: int,
+        device: str,
+        init_std: float = INIT_STD,
     ) -> None:
         """Keep the fields of all items on the device."""
         super().__init__()
-        self.features = ItemFeatures(train, dim, device)
+        self.features = ItemFeatures(train, dim, device, init_std=init_std)
         self.n_tokens = n_id_tokens + len(self.features.fields)
         maps = torch.eye(dim, token_dim).repeat(n_id_tokens, 1, 1)
         maps[1:] += torch.randn(n_id_tokens - 1, dim, token_dim) * (SPREAD / math.sqrt(token_dim))

@@ -63,7 +63,9 @@ class MaxSimModel(RankingModel):
         super().__init__()
         params.check_order(train)
         self._params = params
-        self.items = ItemTokens(train, params.dim, params.token_dim, params.id_tokens, device)
+        self.items = ItemTokens(
+            train, params.dim, params.token_dim, params.id_tokens, device, params.init_std
+        )
         self.queries = QuerySide(train.query_schema, params, device, ordered=train.ordered)
         self._all = torch.arange(train.n_items, device=device)
         self.to(device)

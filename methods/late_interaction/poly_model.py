@@ -67,7 +67,7 @@ class PolyEncoderModel(RankingModel):
         super().__init__()
         params.check_order(train)
         self._params = params
-        self.items = ItemFeatures(train, params.dim, device)
+        self.items = ItemFeatures(train, params.dim, device, init_std=params.init_std)
         self.item_tower = ItemTower(self.items.width, params.dim, params.hidden)
         self.queries = QueryCodes(train.query_schema, params, device, ordered=train.ordered)
         self._all = torch.arange(train.n_items, device=device)

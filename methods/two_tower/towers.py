@@ -51,7 +51,9 @@ class TwoTowerModel(RankingModel):
         super().__init__()
         encoder.check_order(train)
         self._encoder, self.similarity = encoder, similarity
-        self.items = ItemFeatures(train, dim, device, with_fields=tower == "mlp")
+        self.items = ItemFeatures(
+            train, dim, device, with_fields=tower == "mlp", init_std=encoder.init_std
+        )
         self.query_tower = QueryTower(train.query_schema, dim, hidden, device, encoder, tower)
         self.item_tower = ItemTower(self.items.width, dim, hidden)
         self._all = torch.arange(train.n_items, device=device)

@@ -69,7 +69,7 @@ class SparCodeModel(RankingModel):
         super().__init__()
         settings.encoder.check_order(train)
         self.settings, one = settings, settings
-        self.items = ItemFeatures(train, one.dim, device)
+        self.items = ItemFeatures(train, one.dim, device, init_std=one.encoder.init_std)
         self.encoder = Encoder(train.query_schema, one, device)
         self.interaction = make_interaction(one.interaction, one.dim, self.items.width, one.hidden)
         is_learned = one.bias == "learned"  # a quantile is no parameter: these then stay zeros

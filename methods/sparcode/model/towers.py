@@ -25,7 +25,7 @@ class Towers(nn.Module):
         """Take sizes and fields from a training log."""
         super().__init__()
         one = settings
-        self.items = ItemFeatures(train, one.dim, device)
+        self.items = ItemFeatures(train, one.dim, device, init_std=one.encoder.init_std)
         self.query = QueryTower(train.query_schema, one.dim, one.hidden, device, one.encoder)
         self.item_tower = ItemTower(self.items.width, one.dim, one.hidden)
 

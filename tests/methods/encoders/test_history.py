@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from harness.interactions import Interactions
 from harness.lists import Lists
 from methods.encoders.choice import make_history_encoder
 from methods.encoders.history import AttentionPool
+from methods.encoders.item import ItemFeatures
 from methods.encoders.layout import Layout
 from methods.encoders.params import EncoderParams
 from methods.encoders.tensors import Bags
@@ -24,6 +26,7 @@ FORMS = [
     {"encoder": "gru4rec"},
     {"encoder": "sasrec", "n_attention_heads": 2},
     {"encoder": "sasrec", "norm": "post", "positions": "from_start"},
+    {"encoder": "sasrec", "norm": "queries", "positions": "from_start"},
 ]
 SEQUENTIAL = FORMS[2:]
 
@@ -146,7 +149,7 @@ def test_attention_by_hand():
     torch.testing.assert_close(encode(encoder, [[0, 1]], table=table), torch.tensor([[0.75, 6.0]]))
 
 
-def padded_sasrec(encoder, items, *, pre_norm, from_end):
+def padded_sasrec(encoder, items, *, norm, from_end):
     """Return SASRec's last state by the paper's layout: a window of LONGEST, filled one way.
 
     Attention is written out, with a mask of what is later and what is padding; a second form of the
@@ -160,28 +163,32 @@ def padded_sasrec(encoder, items, *, pre_norm, from_end):
     later = torch.ones(LONGEST, LONGEST, dtype=torch.bool).triu(1)
     padding = torch.ones(LONGEST, dtype=torch.bool)
     padding[slots] = False
-    states = states if pre_norm else encoder.norm_inputs(states)
+    states = encoder.norm_inputs(states) if norm == "post" else states
     for block in encoder.blocks:
-        given = block.attention_norm(states) if pre_norm else states
+        asking = states if norm == "post" else block.attention_norm(states)
+        given = asking if norm == "pre" else states
         attended, _ = functional.multi_head_attention_forward(
-            given[:, None], given[:, None], given[:, None], DIM, 2,
+            asking[:, None], given[:, None], given[:, None], DIM, 2,
             block.inputs.weight, block.inputs.bias, None, None, False, 0.0,
             block.output.weight, block.output.bias, training=False, attn_mask=later | (
                 padding[None, :] & ~torch.eye(LONGEST, dtype=torch.bool)
             ),
         )  # fmt: skip
         attended = attended[:, 0]
-        if pre_norm:
+        if norm == "pre":
             states = states + attended
             states = states + block.perceptron(block.perceptron_norm(states))
+        elif norm == "queries":
+            states = block.perceptron_norm(asking + attended)
+            states = states + block.perceptron(states)
         else:
             states = block.attention_norm(states + attended)
             states = block.perceptron_norm(states + block.perceptron(states))
-    states = encoder.norm_states(states) if pre_norm else states
+    states = states if norm == "post" else encoder.norm_states(states)
     return states[slots]
 
 
-@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("norm", ["pre", "post", "queries"])
 @pytest.mark.parametrize("positions", ["from_end", "from_start"])
 def test_sasrec_is_that_of_padded_windows(norm, positions):
     """At every position, against torch's own multi-head attention over windows of one length."""
@@ -191,7 +198,7 @@ def test_sasrec_is_that_of_padded_windows(norm, positions):
     found = encode(encoder, given, list(range(sum(map(len, given)))))
     with torch.no_grad():
         expected = [
-            padded_sasrec(encoder, one, pre_norm=norm == "pre", from_end=positions == "from_end")
+            padded_sasrec(encoder, one, norm=norm, from_end=positions == "from_end")
             for one in given
         ]
     torch.testing.assert_close(found, torch.cat(expected), rtol=1e-5, atol=1e-5)
@@ -208,3 +215,13 @@ def test_impossible_encoders_are_refused(given, message):
     """With the name, what was given and what was expected."""
     with pytest.raises(ValueError, match=message):
         EncoderParams(**given).check_encoder(DIM)
+
+
+def test_vectors_start_as_wide_as_asked():
+    """Those of positions here, those of items in every model that has the encoder."""
+    params = EncoderParams(encoder="sasrec", max_history=500, init_std=0.02)
+    torch.manual_seed(0)
+    positions = make_history_encoder(params, 64, 12).positions.weight
+    assert positions.std().item() == pytest.approx(0.02, rel=0.05)
+    items = ItemFeatures(Interactions(Lists.of([[0, 499]]), 500), 64, "cpu", init_std=0.02)
+    assert items.ids.weight.std().item() == pytest.approx(0.02, rel=0.05)
