@@ -9,7 +9,7 @@ import torch
 import methods.products
 from harness.testing import tiny_held_out, tiny_log
 from methods.losses import cosine_contrastive, sampled_softmax
-from methods.matrix_factorisation.model import CosineFactors
+from methods.matrix_factorisation.model import CosineFactors, _squared_length
 from methods.matrix_factorisation.retriever import LightGCN, LightGCNParams, SimpleX, SimpleXParams
 from methods.products import hinge_of_products, products, softmax_of_products
 from methods.training import training
@@ -47,8 +47,16 @@ def test_the_softmax_in_blocks_is_the_plain_one(block_scores, corrected):
 
 @pytest.mark.parametrize("block_scores", [1, 22, 30, 1 << 20])
 @pytest.mark.parametrize("margin", [-0.5, 0.9])
-def test_the_hinge_in_blocks_is_that_of_the_contrastive_loss(block_scores, margin):
-    """Value and gradients; one row excludes every item, and every pair is named twice."""
+@pytest.mark.parametrize("in_tiles", [True, False])
+def test_the_hinge_in_blocks_is_that_of_the_contrastive_loss(
+    block_scores, margin, in_tiles, monkeypatch
+):
+    """Value and gradients; one row excludes every item, and every pair is named twice.
+
+    In tiles, as on the CPU, and in blocks of rows, as on a GPU and under autocast.
+    """
+    if not in_tiles:
+        monkeypatch.setattr(methods.products, "_has_plain_products", lambda *_: False)
     (positive, queries, items), _, excluded, rows, columns = inputs()
     rows, columns = rows.repeat_interleave(2), columns.repeat_interleave(2)
     plain = cosine_contrastive(positive, queries @ items.T, excluded, margin, 4.0)
@@ -165,3 +173,31 @@ def test_the_contrastive_loss_of_a_training_is_its_formula(monkeypatch):
         method.fit(tiny_log())
         losses.append([one["loss"] for one in method._trainings["fit"].history])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_catalogue_of_negatives_is_that_of_its_items(monkeypatch):
+    """SimpleX against all items, by its table and by looking each up: weights and losses agree."""
+    histories, weights = [], []
+    for looked_up in (False, True):
+        if looked_up:
+            monkeypatch.setattr(
+                CosineFactors,
+                "catalogue_vectors",
+                lambda self: self.item_vectors(torch.arange(self.items.num_embeddings)),
+            )
+        method = SimpleX(
+            SimpleXParams(**SHARED, n_negatives=1 << 20, ccl_margin=0.1, init_std=0.1, l2=0.01),
+            seed=2,
+        )
+        method.fit(tiny_log())
+        histories.append([one["loss"] for one in method._trainings["fit"].history])
+        weights.append(method._model.items.weight.detach().clone())
+    assert histories[0] == pytest.approx(histories[1], rel=1e-5)
+    torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-5)
+
+
+def test_the_penalty_of_all_vectors_has_the_gradient_of_its_square():
+    """By torch's gradcheck, in float64."""
+    table = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    assert _squared_length(table).item() == pytest.approx(table.square().sum().item())
+    assert torch.autograd.gradcheck(_squared_length, table)

@@ -9,12 +9,18 @@ from torch.nn import functional
 
 from harness.interactions import Interactions
 from harness.lists import Lists
+from methods.all_to_all.retriever import AllToAll
 from methods.encoders.choice import make_history_encoder
 from methods.encoders.history import AttentionPool
-from methods.encoders.item import ItemFeatures
 from methods.encoders.layout import Layout
 from methods.encoders.params import EncoderParams
+from methods.encoders.sasrec import Block
 from methods.encoders.tensors import Bags
+from methods.late_interaction.maxsim_retriever import MaxSim
+from methods.late_interaction.poly_retriever import PolyEncoder
+from methods.learned_similarity.retriever import MoL
+from methods.sparcode.retriever import SparCode
+from methods.two_tower.retriever import TwoTower
 
 DIM, LONGEST, N_ITEMS = 8, 6, 20
 TABLE = torch.randn((N_ITEMS, DIM), generator=torch.Generator().manual_seed(0))
@@ -217,11 +223,33 @@ def test_impossible_encoders_are_refused(given, message):
         EncoderParams(**given).check_encoder(DIM)
 
 
-def test_vectors_start_as_wide_as_asked():
-    """Those of positions here, those of items in every model that has the encoder."""
-    params = EncoderParams(encoder="sasrec", max_history=500, init_std=0.02)
+@pytest.mark.parametrize("method", [TwoTower, AllToAll, MoL, MaxSim, PolyEncoder, SparCode])
+def test_vectors_start_as_wide_as_asked(method):
+    """Those of positions, and those of items in every model that has the encoder."""
+    train = Interactions(Lists.of([[0, 499]]), 500, ordered=True)
+    params = method.BuildParams(encoder="sasrec", max_history=500, init_std=0.02)
     torch.manual_seed(0)
-    positions = make_history_encoder(params, 64, 12).positions.weight
-    assert positions.std().item() == pytest.approx(0.02, rel=0.05)
-    items = ItemFeatures(Interactions(Lists.of([[0, 499]]), 500), 64, "cpu", init_std=0.02)
-    assert items.ids.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    model = method(params, seed=1).new_model(train)
+    widths = {
+        name: one.std().item()
+        for name, one in model.named_parameters()
+        if name.endswith(("ids.weight", "positions.weight"))
+    }
+    assert len(widths) >= 2
+    assert widths == pytest.approx(dict.fromkeys(widths, 0.02), rel=0.05)
+
+
+@pytest.mark.parametrize(("norm", "drops"), [("queries", False), ("pre", True)])
+def test_what_attention_adds_is_not_dropped_where_queries_alone_are_normalised(norm, drops):
+    """In training, with a perceptron that adds nothing: the sum is of all that attention gave."""
+    torch.manual_seed(0)
+    block, given, gave = Block(DIM, 1, 0.5, norm).train(), torch.randn(1, DIM), []
+    for one in block.perceptron[-1].parameters():
+        torch.nn.init.zeros_(one)
+    block.output.register_forward_hook(lambda *called: gave.append(called[-1]))
+    with torch.no_grad():
+        states = block(given, [Layout.of(Bags.of(Lists.of([[0]]), "cpu"))])
+        whole = block.attention_norm(given) if norm == "queries" else given
+        whole = whole + gave[0]
+        whole = block.perceptron_norm(whole) if norm == "queries" else whole
+    assert torch.allclose(states, whole) != drops
