@@ -22,7 +22,7 @@ class FaissFlat(FaissIndex):
         """Return the k best of each query, of equal ones those of the smallest ids.
 
         faiss takes any of those that tie at the k-th place, so one more is asked for, and where
-        that one ties, more, until one does not: a query that scores every item alike costs a sort of
+        that one ties, more, until one does not: a query that scores all items alike costs a sort of
         the catalogue.
         """
         most = min(self.n_items, MOST_K) if is_gpu(self._device) else self.n_items
