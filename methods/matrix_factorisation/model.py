@@ -13,7 +13,12 @@ from methods.encoders.fields import INIT_STD
 from methods.encoders.tensors import placed
 from methods.matrix_factorisation.graph import normalised_adjacency, propagated
 from methods.matrix_factorisation.users import users_of
-from methods.matrix_factorisation.vectors import Askers, UserVectors, own_or_pooled
+from methods.matrix_factorisation.vectors import (
+    Askers,
+    UserAndHistory,
+    UserVectors,
+    own_or_pooled,
+)
 from methods.negatives import Negatives
 from methods.products import Vectors, products
 from methods.training import RankingModel
@@ -107,26 +112,78 @@ class Factors(RankingModel):
 
 
 class CosineFactors(Factors):
-    """<h_u, e_i / |e_i|>: the cosine, as SimpleX has it.
+    """<h_u, e_i / |e_i|> (+ b_i): the cosine, as SimpleX has it.
 
     h_u is that of `methods.matrix_factorisation.vectors.UserAndHistory`. ``l2`` times half the
     squared length of all vectors, used by a step or not, is added to the loss of each step: a
     cosine does not feel it, but what is short turns further in a step of Adam.
+
+    Where the encoder has ``bias``, so have the items: a last coordinate b_i, which stands against
+    the encoder's 1. In training one more coordinate adds the user's bias and a common one.
     """
 
+    encoder: UserAndHistory
+
+    def __init__(
+        self,
+        train: Interactions,
+        encoder: UserAndHistory,
+        l2: float,
+        device: str,
+        init_std: float = INIT_STD,
+        *,
+        own_history_vectors: bool = False,
+    ) -> None:
+        """See `Factors`; ``own_history_vectors`` gives items of histories vectors of their own."""
+        super().__init__(train, encoder, l2, device, init_std)
+        self.history_items = self.item_biases = self.user_biases = None
+        if own_history_vectors:
+            self.history_items = nn.Embedding(*self.items.weight.shape)
+            nn.init.normal_(self.history_items.weight, std=init_std)
+        if encoder.bias:
+            self.item_biases = nn.Embedding(train.n_items, 1)
+            self.user_biases = nn.Embedding(train.n_users, 1)
+            self.common_bias = nn.Parameter(torch.zeros(1))
+            for biases in (self.item_biases, self.user_biases):
+                nn.init.zeros_(biases.weight)
+        self.to(device)
+
+    def item_table(self) -> Tensor:
+        """Return the vectors of items that a history is pooled from, (n_items, dim)."""
+        table = self.items if self.history_items is None else self.history_items
+        return table.weight
+
     def item_vectors(self, items: Tensor) -> Tensor:
-        """Return the vectors of the given items, of length 1, (n, dim)."""
-        return unit_rows(self.items(items))
+        """Return the vectors of the given items, of length 1, with their biases; (n, dim [+ 1])."""
+        biases = None if self.item_biases is None else self.item_biases(items)
+        return self._with_biases(self.items(items), biases)
 
     def catalogue_vectors(self) -> Tensor:
-        """Return the vectors of all items, of length 1, (n_items, dim)."""
-        return unit_rows(self.items.weight)
+        """Return those of all items."""
+        biases = None if self.item_biases is None else self.item_biases.weight
+        return self._with_biases(self.items.weight, biases)
+
+    def _with_biases(self, vectors: Tensor, biases: Tensor | None) -> Tensor:
+        unit = unit_rows(vectors)
+        if biases is None:
+            return unit
+        of_users = (unit.new_ones((len(unit), 1)),) if self.training else ()
+        return torch.cat((unit, biases, *of_users), dim=1)
+
+    def _queries(self, batch: Batch) -> Tensor:
+        queries = super()._queries(batch)
+        if self.user_biases is None or not self.training:
+            return queries
+        own = self.user_biases(placed(users_of(batch), self._device)) + self.common_bias
+        return torch.cat((queries, own), dim=1)
 
     def _penalty(self, batch: Batch, negatives: Tensor) -> Tensor:
         if self._l2 == 0:
             return self.items.weight.new_zeros(())
-        tables = self.encoder.users.weight, self.items.weight
-        return self._l2 / 2 * torch.stack([_squared_length(one) for one in tables]).sum()
+        own, biases = (self.encoder.users, self.items), (self.item_biases, self.user_biases)
+        tables = [one for one in (*own, self.history_items, *biases) if one is not None]
+        lengths = [_squared_length(one.weight) for one in tables]
+        return self._l2 / 2 * torch.stack(lengths).sum()
 
 
 class PropagatedFactors(Factors):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from methods.encoders.fields import INIT_STD
 from methods.losses import LossName
+from methods.matrix_factorisation.history_pooling import PoolingName
 from methods.negatives import NegativesName
 from methods.training import TrainingParams
 
@@ -58,7 +59,11 @@ class SimpleXParams(TrainingParams):
     Attributes
     ----------
     dim : length of user and item vectors.
-    g : weight of the user's own vector; the history's mean has 1 - g.
+    g : weight of the user's own vector; what is made of the history has 1 - g.
+    pooling : what is made of a history, see `methods.matrix_factorisation.history_pooling`.
+    own_history_vectors : an item of a history has a vector that is not the one it is scored by.
+    bias : an item has a bias, added to its cosine; in training a user has one too, which ranks
+        nothing but moves all its scores against the margin.
     dropout : share of the coordinates of the user's vector that training drops, below 1.
     l2 : weight of half the squared length of all vectors.
     init_std : standard deviation of the coordinates that vectors start with. Their length is the
@@ -76,6 +81,9 @@ class SimpleXParams(TrainingParams):
     mask_seen: bool = True
     dim: int = 64
     g: float = 0.5
+    pooling: PoolingName = "mean"
+    own_history_vectors: bool = False
+    bias: bool = False
     dropout: float = 0.0
     l2: float = 0.0
     init_std: float = 1e-4

@@ -199,14 +199,15 @@ class LightGCN(UserVectorRetriever):
 
 
 class SimpleX(UserVectorRetriever):
-    """SimpleX: a user's vector and the mean of its history, cosines, the contrastive loss.
+    """SimpleX: a user's vector and what its history says, cosines, the contrastive loss.
 
-    h_u = g e_u + (1 - g) V p_u, p_u the mean of the vectors of at most ``max_history`` items; the
-    score is cos(h_u, e_i). A user unknown in training is served by its history alone. A step costs
-    a product of batch_size * n_negatives * dim. Unlike the paper: negatives are shared by a batch,
-    unless ``own_negatives`` is set, and those that the user met do not count; the target is not in
-    the history that it is trained from; V starts as the identity; of the paper's ways to pool
-    there is the average only. ``dropout`` is the published code's.
+    h_u = g e_u + (1 - g) V p_u, p_u the mean of the vectors of at most ``max_history`` items, or by
+    attention (``pooling``); the score is cos(h_u, e_i). A user unknown in training is served by its
+    history alone. A step costs a product of batch_size * n_negatives * dim. Unlike the paper:
+    negatives are shared by a batch, unless ``own_negatives`` is set, and those that the user met do
+    not count; the target is not in the history that it is trained from; V starts as the identity.
+    ``dropout``, ``bias`` and ``own_history_vectors`` are the published code's, whose attention
+    differs: there padding up to the longest history counts as items with the zero vector.
 
     References
     ----------
@@ -226,9 +227,18 @@ class SimpleX(UserVectorRetriever):
 
     def new_model(self, train: Interactions) -> Factors:
         """See `LearnedRetriever`; of a log of `with_users`."""
-        params, encoder = self.build_params, self._new_encoder(train.n_users)
-        return CosineFactors(train, encoder, params.l2, self.device, params.init_std)
-
-    def _new_encoder(self, n_users: int) -> UserVectors:
         params = self.build_params
-        return UserAndHistory(n_users, params.dim, params.g, params.dropout)
+        return CosineFactors(
+            train,
+            self._new_encoder(train.n_users),
+            params.l2,
+            self.device,
+            params.init_std,
+            own_history_vectors=params.own_history_vectors,
+        )
+
+    def _new_encoder(self, n_users: int) -> UserAndHistory:
+        params = self.build_params
+        return UserAndHistory(
+            n_users, params.dim, params.g, params.dropout, params.pooling, bias=params.bias
+        )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from harness.lists import IntArray, Lists
 from methods.encoders.pooling import mean_of_bags
 from methods.encoders.tensors import Bags, placed
+from methods.matrix_factorisation.history_pooling import HistoryPooling, PoolingName
 from methods.unit_rows import unit_rows
 
 
@@ -50,28 +51,41 @@ def own_or_pooled(own: Tensor, askers: Askers, item_table: Tensor) -> Tensor:
 
 
 class UserAndHistory(UserVectors):
-    """normalise(g * e_u + (1 - g) * V p_u), p_u the mean of the history's item vectors.
+    """normalise(g * e_u + (1 - g) * V p_u), p_u what `HistoryPooling` makes of the history.
 
     Of an unknown user e_u is zero; with g = 1, which leaves no history, it is V p_u. In training
-    a share ``dropout`` of the coordinates of what is normalised is dropped.
+    a share ``dropout`` of the coordinates of what is normalised is dropped. With ``bias`` a 1 is
+    put behind them, which an item's bias stands against.
     """
 
-    def __init__(self, n_users: int, dim: int, g: float, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        n_users: int,
+        dim: int,
+        g: float,
+        dropout: float = 0.0,
+        pooling: PoolingName = "mean",
+        *,
+        bias: bool = False,
+    ) -> None:
         """Take g, the weight of the user's own vector; V starts as the identity."""
         super().__init__(n_users, dim)
-        self.g, self.dropout = g, nn.Dropout(dropout)
+        self.g, self.dropout, self.bias = g, nn.Dropout(dropout), bias
         self.transform = nn.Linear(dim, dim, bias=False)
         nn.init.eye_(self.transform.weight)
+        self.pooling = HistoryPooling(dim, pooling)
 
     def forward(self, askers: Askers, item_table: Tensor) -> Tensor:
         """Return query vectors of length 1, (n, dim); zeros where nothing is known."""
         own = self.users(askers.users.clamp(min=0)) * askers.known
         if self.training and self.g == 1:
-            return self._normalised(own)
-        pooled = self.transform(mean_of_bags(askers.history, item_table))
+            return self._finished(own)
+        pooled = self.transform(self.pooling(askers.history, own, item_table))
         share = torch.where(askers.known, 1 - self.g, 1.0)
-        return self._normalised(self.g * own + share * pooled)
+        return self._finished(self.g * own + share * pooled)
 
-    def _normalised(self, vectors: Tensor) -> Tensor:
+    def _finished(self, vectors: Tensor) -> Tensor:
         dropped: Tensor = self.dropout(unit_rows(vectors))
-        return dropped
+        if not self.bias:
+            return dropped
+        return torch.cat((dropped, dropped.new_ones((len(dropped), 1))), dim=1)

@@ -73,6 +73,13 @@ FORMS = {
             "windows": "all", "max_history": 4, "batch_size": 16, "dropout": 0.0,
         },
     },
+    "simplex": {
+        "user_attention": {
+            "pooling": "user_attention", "own_history_vectors": True, "epochs": 48, "patience": 48,
+        },
+        "self_attention": {"pooling": "self_attention"},
+        "bias": {"bias": True},
+    },
     "sparcode": {
         "attention": {"encoder": "attention", "n_attention_heads": 2},
         "gru4rec": {"encoder": "gru4rec", "n_layers": 1, "batch_size": 16},
