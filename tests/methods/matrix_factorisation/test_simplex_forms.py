@@ -74,7 +74,7 @@ def test_histories_have_vectors_of_their_own():
     """They are what a history is pooled from; items are scored by the others."""
     train, model = small_model(own_history_vectors=True, g=0.0)
     assert model.item_table() is model.history_items.weight
-    batch, negatives = a_step(train)
+    batch, _ = a_step(train)
     model.eval()
     before = model.all_scores(batch).detach()
     with torch.no_grad():
