@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.measure.cpus import allowed_cpus, choose_cpus, pin
+from harness.measure.precision import keep_float32
 from harness.measure.quiet import Surroundings, Watch
 from harness.measure.threads import set_threads, verify_threads
 
@@ -15,7 +16,7 @@ class Workplace:
     """Sets threads and CPUs of this process for a phase, and watches over measurements.
 
     A phase runs on as many CPUs as it has threads, always the same ones of those that this process
-    was allowed when it began.
+    was allowed when it began; a fit on a GPU on one more, since another thread makes its batches.
     """
 
     def __init__(self, device: str = "cpu", limits: Mapping[str, Any] | None = None) -> None:
@@ -30,8 +31,10 @@ class Workplace:
     def settle(self, phase: str, n_threads: int) -> None:
         """Pin this process and set every pool for a phase; what fails is told by the records."""
         self._threads[phase] = n_threads
-        self._cpus[phase], self._warnings[phase] = self._pin(n_threads)
+        feeds = phase == FIT and self._device != "cpu"
+        self._cpus[phase], self._warnings[phase] = self._pin(n_threads, n_threads + feeds)
         set_threads(n_threads)
+        keep_float32()
         if phase != MEASURE:  # while measuring it is a fault, which the watch tells
             _, faults = verify_threads(n_threads)
             self._warnings[phase] += [f"while {phase}: {fault}" for fault in faults]
@@ -46,10 +49,10 @@ class Workplace:
         own_load = max(self._threads.values())
         return Watch(self._threads[MEASURE], device=self._device, own_load=own_load, known=known)
 
-    def _pin(self, n_threads: int) -> tuple[list[int] | None, list[str]]:
+    def _pin(self, n_threads: int, n_cpus: int) -> tuple[list[int] | None, list[str]]:
         if self._allowed is None:
             return None, ["CPU affinity is not there on this system; the CPUs are not fixed"]
-        cpus = choose_cpus(self._allowed, n_threads)
+        cpus = choose_cpus(self._allowed, n_cpus)
         fault = pin(cpus)
         if fault is not None:
             return None, [fault]
