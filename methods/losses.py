@@ -136,14 +136,20 @@ def cosine_contrastive(
 ) -> Tensor:
     """Return the mean of 1 - cos+ + (weight / |N|) * sum over N of max(0, cos- - margin).
 
-    Scores must be cosines.
+    Scores are cosines. What dropout or a bias makes of one may exceed 1: there 1 - cos+ is 0, as in
+    the published code, so that a target once high enough is not pushed any further.
 
     References
     ----------
     Mao et al., "SimpleX: A Simple and Strong Baseline for Collaborative Filtering", CIKM 2021.
     """
     above = functional.relu(negative - margin).masked_fill(excluded, 0).sum(dim=1)
-    return (1 - positive + weight * above / _kept(excluded).clamp(min=1)).mean()
+    return (below_one(positive) + weight * above / _kept(excluded).clamp(min=1)).mean()
+
+
+def below_one(positive: Tensor) -> Tensor:
+    """Return what scores of targets lack to 1; 0 where they lack nothing."""
+    return functional.relu(1 - positive)
 
 
 def _kept(excluded: Tensor) -> Tensor:

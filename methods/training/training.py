@@ -13,6 +13,7 @@ from harness.interactions import Interactions
 from harness.progress import Progress
 from harness.seeding import derive_seed, generator
 from methods.batches import Batch, Batches
+from methods.losses import below_one
 from methods.negatives import Negatives, NegativeSampler
 from methods.products import FUSED_FROM, Vectors, hinge_of_products, softmax_of_products
 from methods.training.ahead import convert_step, made_ahead
@@ -188,7 +189,7 @@ class Training:
             above = hinge_of_products(
                 vectors.queries, vectors.negatives, self._loss.ccl_margin, pairs
             )
-            return (1 - positive).mean() + self._loss.ccl_weight * above + vectors.extra
+            return below_one(positive).mean() + self._loss.ccl_weight * above + vectors.extra
         log_expected = negatives.log_expected.to(self._device, non_blocking=True)
         queries = vectors.queries / self._loss.temperature
         positive = (queries * vectors.targets).sum(1).float()

@@ -50,7 +50,7 @@ def one_row(name, positive, negative, log_expected, excluded, given):
     if name == "bpr":
         return sum(-log_sigma(positive - s) for s, _ in kept) / max(len(kept), 1)
     above = sum(max(0.0, s - given["ccl_margin"]) for s, _ in kept)
-    return 1 - positive + given["ccl_weight"] * above / max(len(kept), 1)
+    return max(0.0, 1 - positive) + given["ccl_weight"] * above / max(len(kept), 1)
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -59,6 +59,7 @@ def test_losses_are_their_formulas(name, own):
     """float64, shared and own negatives, some excluded, in one row all: the oracle's mean."""
     random = np.random.default_rng(3)
     positive, negative = random.uniform(-1, 1, 7), random.uniform(-1, 1, (7, 5))
+    positive[1] = 1.5  # of a cosine under dropout, or with a bias
     log_expected = random.normal(size=(7, 5) if own else 5)
     excluded = random.random((7, 5)) < 0.3
     excluded[2] = True
@@ -84,8 +85,8 @@ def test_losses_are_their_formulas(name, own):
         ),
         # differences ln 3 and 0
         ("bpr", {}, -(math.log(3 / 4) + math.log(1 / 2)) / 2),
-        # 1 - ln 3 + 4 / 2 * (ln 3 - 1/2)
-        ("ccl", {"ccl_margin": 0.5, "ccl_weight": 4.0}, math.log(3)),
+        # nothing for a target above 1, and 4 / 2 * (ln 3 - 1/2)
+        ("ccl", {"ccl_margin": 0.5, "ccl_weight": 4.0}, 2 * math.log(3) - 1),
         # the target's share: three sevenths
         ("full_softmax", {}, math.log(7 / 3)),
     ],
