@@ -12,6 +12,7 @@ from harness.arrays import Array
 from harness.interactions import Interactions
 from harness.lists import IntArray, Lists
 from methods.batches import Batches
+from methods.seen import Seen
 
 NegativesName = Literal["uniform", "popularity", "mixed", "in_batch", "uniform_in_batch"]
 BoolArray = npt.NDArray[np.bool_]
@@ -135,21 +136,25 @@ class NegativeSampler:
             self._target_counts, self._n_sequences = batches.target_counts(), batches.n_sequences
 
     def draw(
-        self, targets: IntArray, seen: Lists | None = None, sequences: IntArray | None = None
+        self,
+        targets: IntArray,
+        seen: Seen | Lists | None = None,
+        sequences: IntArray | None = None,
     ) -> Negatives:
         """Draw the negatives of one batch, whose targets, int64 (n,), do not count for their row.
 
-        Nor does what ``seen``, n lists, holds for it, nor a target of the batch whose number in
+        Nor does what ``seen`` holds for it, nor a target of the batch whose number in
         ``sequences``, int64 (n,), rising, is the row's; None: each example comes by itself.
         """
         if seen is not None and len(seen) != len(targets):
             raise ValueError(f"seen items of {len(seen)} examples, expected {len(targets)}")
-        given = Lists.empty(len(targets)) if seen is None else seen
-        wanted = np.require(targets, np.int64, ["C", "W"]), given.indptr, given.ids
+        if not isinstance(seen, Seen):
+            seen = Seen.of(Lists.empty(len(targets)) if seen is None else seen)
+        wanted = np.require(targets, np.int64, ["C", "W"]), seen.starts, seen.ends, seen.ids
         none = np.zeros(len(targets), np.int64)
         if self._sampling.own:
             items = self._from_catalogue(len(targets))
-            rows, columns = np.nonzero(_own_hits(items, *wanted, self._n_items))
+            rows, columns = np.nonzero(_own_hits(items, *wanted, seen.rising, self._n_items))
             log_expected = _log(self._expected[items])
             return Negatives(items, log_expected, self._n_uniform, rows, columns)
         if self.takes_everything:
@@ -198,11 +203,12 @@ def _own_columns(sequences: IntArray, n_uniform: int) -> tuple[IntArray, IntArra
 _V = "int64[::1]"
 
 
-@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},{_V},{_V},int64)", cache=True, nogil=True)
+@numba.njit(f"UniTuple({_V},2)({_V},{_V},{_V},{_V},{_V},{_V},{_V},int64)", cache=True, nogil=True)
 def _shared_pairs(
     items: IntArray,
     targets: IntArray,
-    indptr: IntArray,
+    starts: IntArray,
+    ends: IntArray,
     seen: IntArray,
     own_first: IntArray,
     own_after: IntArray,
@@ -222,8 +228,8 @@ def _shared_pairs(
     for writes in (False, True):
         count = 0
         for row in range(targets.size):
-            for place in range(indptr[row] - 1, indptr[row + 1]):
-                item = targets[row] if place < indptr[row] else seen[place]
+            for place in range(starts[row] - 1, ends[row]):
+                item = targets[row] if place < starts[row] else seen[place]
                 column = first[item]
                 while column >= 0:
                     if not own_first[row] <= column < own_after[row]:
@@ -240,16 +246,37 @@ def _shared_pairs(
     return rows, columns
 
 
-@numba.njit(f"boolean[:,::1](int64[:,::1],{_V},{_V},{_V},int64)", cache=True, nogil=True)
+@numba.njit(
+    f"boolean[:,::1](int64[:,::1],{_V},{_V},{_V},{_V},boolean,int64)", cache=True, nogil=True
+)
 def _own_hits(
-    items: IntArray, targets: IntArray, indptr: IntArray, seen: IntArray, n_items: int
+    items: IntArray,
+    targets: IntArray,
+    starts: IntArray,
+    ends: IntArray,
+    seen: IntArray,
+    rising: bool,
+    n_items: int,
 ) -> BoolArray:
-    """Return which of a row's items (n, m) are its target or seen, bool (n, m)."""
-    stamp, hits = np.full(n_items, -1, np.int64), np.empty(items.shape, np.bool_)
-    for row in range(targets.size):
+    """Return which of a row's items (n, m) are its target or seen, bool (n, m).
+
+    Where what was seen rises and is long beside m, each item is looked up in it by halving; else
+    all of it is marked first.
+    """
+    n, m = items.shape
+    stamp, hits = np.full(n_items, -1, np.int64), np.empty((n, m), np.bool_)
+    for row in range(n):
+        start, end = starts[row], ends[row]
+        if rising and m * np.log2(end - start + 1) < end - start:
+            own = seen[start:end]
+            for column in range(m):
+                place = np.searchsorted(own, items[row, column])
+                met = place < own.size and own[place] == items[row, column]
+                hits[row, column] = met or items[row, column] == targets[row]
+            continue
         stamp[targets[row]] = row
-        for place in range(indptr[row], indptr[row + 1]):
+        for place in range(start, end):
             stamp[seen[place]] = row
-        for column in range(items.shape[1]):
+        for column in range(m):
             hits[row, column] = stamp[items[row, column]] == row
     return hits

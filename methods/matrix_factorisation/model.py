@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.interactions import Interactions
-from harness.lists import Lists
 from methods.batches import Batch
 from methods.encoders.fields import INIT_STD
 from methods.encoders.tensors import placed
@@ -21,6 +20,7 @@ from methods.matrix_factorisation.vectors import (
 )
 from methods.negatives import Negatives
 from methods.products import Vectors, products
+from methods.seen import Seen, in_rising_order
 from methods.training import RankingModel
 from methods.unit_rows import unit_rows
 
@@ -46,7 +46,7 @@ class Factors(RankingModel):
         self.items = nn.Embedding(train.n_items, encoder.users.embedding_dim)
         for table in (encoder.users, self.items):
             nn.init.normal_(table.weight, std=init_std)
-        self._events = train.events
+        self._met = in_rising_order(train.events)
         self.to(device)
 
     def item_table(self) -> Tensor:
@@ -66,9 +66,9 @@ class Factors(RankingModel):
         """Return what encodes queries once training is over."""
         return self.encoder
 
-    def seen_items(self, batch: Batch) -> Lists:
+    def seen_items(self, batch: Batch) -> Seen:
         """Return all that each example's user met in training."""
-        return self._events.take(users_of(batch))
+        return Seen.of_rows(self._met, users_of(batch))
 
     def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
         """See `RankingModel`."""

@@ -7,11 +7,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from harness.interactions import Interactions
-from harness.lists import Lists
 from methods.batches import Batch, Batches, EpochBatches
 from methods.losses import RankingLoss
 from methods.negatives import Negatives
 from methods.products import Vectors
+from methods.seen import Seen
 from methods.training.params import TrainingParams
 from methods.training.scored import Scores
 
@@ -61,18 +61,15 @@ class RankingModel(nn.Module, ABC):
         """
         return None
 
-    def seen_items(self, batch: Batch) -> Lists:
+    def seen_items(self, batch: Batch) -> Seen:
         """Return for each example the items that ``mask_seen`` leaves out of its negatives.
 
         It is the history; of a batch of sequences what a sequence holds up to each position.
         """
         rows, starts = batch.sequences, batch.history.indptr
         if batch.positions is None or rows is None:
-            return batch.history
-        lengths = batch.positions + 1 - starts[rows]
-        indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
-        within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths)
-        return Lists(indptr, batch.history.ids[np.repeat(starts[rows], lengths) + within])
+            return Seen.of(batch.history)
+        return Seen(starts[rows], batch.positions + 1, batch.history.ids)
 
     @abstractmethod
     def all_scores(self, batch: Batch) -> Tensor:
