@@ -209,6 +209,11 @@ def contract(name, device, form=""):
     return pytest.mark.gpu(made) if device == "cuda" else made
 
 
+# Forms that a device has to do otherwise, of those that it can do.
+ON_DEVICES = {
+    "two_tower": ("attention", "gru4rec", "sasrec"),
+    "simplex": ("user_attention", "self_attention", "bias"),
+}
 # To torch `cpu:0` is the host; to the methods it is a device apart: what they do on a GPU is done.
 HOST_AS_DEVICE = "cpu:0"
 
@@ -223,9 +228,10 @@ for _name in CATALOG:
     for _form in FORMS.get(_name, ()):
         _class = contract(_name, "cpu", _form)
         globals()[_class.__name__] = _class
-    for _form in ("attention", "gru4rec", "sasrec") if _name == "two_tower" else ():
-        _class = contract(_name, HOST_AS_DEVICE, _form)
-        globals()[_class.__name__] = _class
+    for _form in ON_DEVICES.get(_name, ()):
+        for _device in (HOST_AS_DEVICE, "cuda"):
+            _class = contract(_name, _device, _form)
+            globals()[_class.__name__] = _class
 
 
 CHILD = """
