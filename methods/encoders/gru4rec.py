@@ -1,5 +1,8 @@
 """GRU4Rec: a recurrent network over the items of a history."""
 
+from contextlib import AbstractContextManager
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -34,8 +37,20 @@ class GRU4Rec(SequentialEncoder):
         items = layout.pad(self.dropout(functional.embedding(ids, item_table)))
         lengths = layout.lengths.clamp_min(1).cpu()  # torch takes no empty sequence
         packed = pack_padded_sequence(items, lengths, batch_first=True, enforce_sorted=False)
-        padded, _ = pad_packed_sequence(
-            self.gru(packed)[0], batch_first=True, total_length=layout.longest
-        )
+        with _in_float32():
+            run = self.gru(packed)[0]
+        padded, _ = pad_packed_sequence(run, batch_first=True, total_length=layout.longest)
         states: Tensor = self.output(layout.unpad(padded))
         return states
+
+
+def _in_float32() -> AbstractContextManager[None]:
+    """Have cuDNN not round to TF32 inside, whose rounding goes with the size of a batch."""
+    cudnn = torch.backends.cudnn
+    flags: AbstractContextManager[None] = cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    )
+    return flags
