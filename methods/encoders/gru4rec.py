@@ -45,7 +45,11 @@ class GRU4Rec(SequentialEncoder):
 
 
 def _in_float32() -> AbstractContextManager[None]:
-    """Have cuDNN not round to TF32 inside, whose rounding goes with the size of a batch."""
+    """Have cuDNN not round to TF32 inside, whose rounding goes with the size of a batch.
+
+    A trial has it off altogether, gradients included (`harness.measure.precision`); this is for
+    those who use the encoder without one.
+    """
     cudnn = torch.backends.cudnn
     flags: AbstractContextManager[None] = cudnn.flags(
         enabled=cudnn.enabled,

@@ -222,6 +222,9 @@ class SimpleX(UserVectorRetriever):
         "ccl_weight": Range(1.0, 300.0, log=True),
         "l2": Range(1e-8, 0.1, log=True),
         "dropout": (0.0, 0.1, 0.2, 0.4),
+        "pooling": ("mean", "user_attention"),
+        "own_history_vectors": (False, True),
+        "bias": (False, True),
     }
     build_params: SimpleXParams
 
