@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from harness.lists import FloatArray, IntArray
+from methods.reduced_screen import Screen, screen_for
 
-CHUNK = 64  # scores whose largest is looked at first
+CHUNK, SCREENED_CHUNK = 64, 128  # scores whose largest is looked at first
 # Above this share of scores beyond the margin, products of matrices are faster: a pair costs as
 # much as some tens of multiply-adds of a product, of which there are two.
 FEW = 1 / 16
@@ -61,6 +62,7 @@ def hinge_in_tiles(
     height = max(1, min(n, TILE_ROWS, tile_scores))
     width = max(1, min(m, tile_scores // height))
     space = queries.new_empty(height * width)
+    screen = screen_for(queries, items, margin)
     rows, columns = (one.numpy() for one in excluded)
     loss, share_above = 0.0, 0.0
     for top in range(0, n, height):
@@ -72,15 +74,35 @@ def hinge_in_tiles(
         for number, left in enumerate(range(0, m, width)):
             here = slice(left, min(left + width, m))
             tile = _Tile(queries[block], items[here], of_queries[block], of_items[here], weights)
-            scores = space[: len(tile.queries) * len(tile.items)].view(len(tile.queries), -1)
-            torch.mm(tile.queries, tile.items.T, out=scores)
             named = slice(starts[number], starts[number + 1])
-            scores.numpy()[of_rows[named], of_columns[named]] = -np.inf
-            add = _looked_up if share_above <= FEW else _multiplied
-            added, n_above = add(scores, margin, tile)
+            pairs_here = of_rows[named], of_columns[named]
+            n_scores = len(tile.queries) * len(tile.items)
+            if screen is not None and share_above <= FEW:
+                added, n_above = _screened(screen, (block, here), pairs_here, margin, tile)
+            else:
+                scores = space[:n_scores].view(len(tile.queries), -1)
+                torch.mm(tile.queries, tile.items.T, out=scores)
+                scores.numpy()[pairs_here] = -np.inf
+                add = _looked_up if share_above <= FEW else _multiplied
+                added, n_above = add(scores, margin, tile)
             loss += added
-            share_above = n_above / scores.numel()
+            share_above = n_above / n_scores
     return Hinge(loss, of_queries, of_items)
+
+
+def _screened(
+    screen: Screen,
+    place: tuple[slice, slice],
+    excluded: tuple[IntArray, IntArray],
+    margin: float,
+    tile: _Tile,
+) -> tuple[float, int]:
+    """Add the gradients of a tile; return its loss, and the scores that had to be made in full."""
+    codes = screen.codes(*place)
+    codes[excluded] = np.iinfo(np.int16).min
+    vectors = (one.numpy() for one in tile)
+    loss, n_made = _add_screened(codes, screen.bound, margin, *vectors)
+    return float(loss), int(n_made)
 
 
 def _looked_up(scores: Tensor, margin: float, tile: _Tile) -> tuple[float, int]:
@@ -184,3 +206,65 @@ def _add_above(
                         of_items[column, k] += weight * queries[row, k]
         loss += above * weight
     return loss, n_above
+
+
+# As `_any_above`. Kept within int16, of which one instruction compares many.
+@numba.njit("boolean(int16[::1],int16)", cache=True, nogil=True)
+def _any_beyond(chunk: IntArray, bound: int) -> Any:
+    largest: Any = bound
+    for place in range(chunk.size):
+        largest = np.int16(max(largest, chunk[place]))
+    return largest > bound
+
+
+@numba.njit(
+    "float32(float32[::1],float32[::1])", cache=True, nogil=True, fastmath={"nsz", "reassoc"}
+)
+def _product(one: FloatArray, other: FloatArray) -> Any:
+    total = np.float32(0)
+    for k in range(one.size):
+        total += one[k] * other[k]
+    return total
+
+
+@numba.njit(
+    "Tuple((float64,int64))(int16[:,::1],int16,float64"
+    ",float32[:,::1],float32[:,::1],float32[:,::1],float32[:,::1],float32[::1])",
+    cache=True,
+    nogil=True,
+)
+def _add_screened(
+    codes: IntArray,
+    least: int,
+    margin: float,
+    queries: FloatArray,
+    items: FloatArray,
+    of_queries: FloatArray,
+    of_items: FloatArray,
+    weights: FloatArray,
+) -> Any:
+    """See `_screened`."""
+    b, m = codes.shape
+    d = queries.shape[1]
+    bound = np.float32(margin)
+    loss = 0.0
+    n_made = 0
+    for row in range(b):
+        weight = weights[row]
+        above = np.float32(0)
+        for start in range(0, m, SCREENED_CHUNK):
+            end = min(start + SCREENED_CHUNK, m)
+            if not _any_beyond(codes[row, start:end], least):
+                continue
+            for column in range(start, end):
+                if codes[row, column] <= least:
+                    continue
+                n_made += 1
+                score = _product(queries[row], items[column])
+                if score > bound:
+                    above += score - bound
+                    for k in range(d):
+                        of_queries[row, k] += weight * items[column, k]
+                        of_items[column, k] += weight * queries[row, k]
+        loss += above * weight
+    return loss, n_made
