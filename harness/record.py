@@ -11,13 +11,17 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from harness.errors import RecordError
 
-SCHEMA = 4
+SCHEMA = 5
+HISTORY_SINCE, LEARNED_FROM_SINCE = 3, 5  # schemas
 # A warning: the split has select_on = "test", and the method chose by its validation part.
 SELECTED_ON_TEST = "EPOCH CHOSEN ON TEST: an upper value, comparable with figures made so alone"
+
+
+LearnedFrom = Literal["training", "training and validation"]
 
 
 class Status(StrEnum):
@@ -51,6 +55,7 @@ class Record:
     device: str
     threads: int
     fit_threads: int
+    learned_from: str | None = None  # a LearnedFrom
     seed: int
     status: str
     reason: str | None = None
@@ -147,9 +152,22 @@ class Record:
         values["metrics_ties"] = {
             name: tuple(bounds) for name, bounds in values.get("metrics_ties", {}).items()
         }
+        if schema < LEARNED_FROM_SINCE:
+            values["learned_from"] = _learned_from(values)
         for name in ("warnings", "rate_curve"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
+
+
+def _learned_from(values: Mapping[str, Any]) -> LearnedFrom | None:
+    """Return what a record of an earlier schema learned from, None where it does not tell."""
+    if values.get("refit_s") is not None or "select_on=test" in values["split"]:
+        return "training and validation"
+    told = values.get("history", {}).get("fit", ())
+    if any("validation" in epoch for epoch in told):
+        return "training"
+    knows = values["schema"] >= HISTORY_SINCE and values["status"] == Status.OK
+    return "training and validation" if knows else None
 
 
 def _json_kinds() -> dict[str, tuple[type, ...]]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from harness.lists import IntArray
 
 ROUNDING = 2.0**-8  # relative, of a number put into bfloat16: half a unit of its 8 bits
-SLACK = 2.0**-12  # more than what float32 loses in adding up products
+UNIT = 2.0**-24  # relative, of a sum of float32
 FEW_QUERIES = 128  # fewer do not pay for rounding the items
 
 
@@ -33,15 +33,16 @@ def screen_for(queries: Tensor, items: Tensor, margin: float) -> Screen | None:
     None where it would be of no use: bfloat16 is not fast, vectors are not of float32, queries are
     few, or vectors so long that rounding them loses more than the margin.
 
-    A product errs by at most ``(2 u + u^2) |query| |item|`` for vectors rounded by ``u``, and the
-    result is rounded once more.
+    A product errs by at most ``(2 u + u^2) |query| |item|`` for vectors rounded by ``u``, sums of d
+    products by d units of float32 more, and the result is rounded once more.
     """
     if not multiplies_bfloat16_fast() or queries.dtype != torch.float32:
         return None
     if len(queries) < FEW_QUERIES or not len(items):
         return None
     longest = [float(torch.linalg.vector_norm(one, dim=1).max()) for one in (queries, items)]
-    lost = (2 * ROUNDING + ROUNDING**2 + SLACK) * longest[0] * longest[1]
+    sums = 2 * queries.shape[1] * UNIT  # what is lost in adding up, here and where made in full
+    lost = (2 * ROUNDING + ROUNDING**2 + 2 * sums) * longest[0] * longest[1]
     least = (margin - lost) * (1 - ROUNDING)
     if not np.finfo(np.float32).tiny < least < np.inf:
         return None
@@ -53,4 +54,4 @@ def multiplies_bfloat16_fast() -> bool:
     """Return whether this CPU has matrix units for bfloat16 (AMX), which torch uses."""
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
     onednn: Any = torch.backends.mkldnn
-    return bool(capabilities.get("amx_bf16")) and bool(onednn.is_available())
+    return bool(capabilities.get("amx_bf16")) and bool(onednn.is_available() and onednn.enabled)

@@ -11,13 +11,15 @@ from typing import Any
 from harness.compare.setting import setting_key
 from harness.errors import HarnessError
 from harness.record import Record
-from harness.run.plan import plan_trials
+from harness.run.learning import learned_from
+from harness.run.plan import method_class, plan_trials
 from harness.run.suite import find_suite, read_suite
 from harness.run.trial_spec import TrialSpec
 
 OFF = (None, False, 0, "none")  # so that a parameter that came later is no difference
 TOLD = 4  # differences that a note names
-OF_TRIAL = ("method", "threads", "fit_threads")  # beside parameters; the command gives the rest
+# Beside parameters; the command gives the rest.
+OF_TRIAL = ("method", "threads", "fit_threads")
 Table = Mapping[str, Any]
 
 
@@ -41,7 +43,7 @@ def changed_since(records: Iterable[Record], folders: Sequence[Path]) -> dict[st
         plan = plans[suite]
         if plan is None:
             continue
-        names = ("case", "build", "search", "load", *OF_TRIAL)
+        names = ("case", "build", "search", "load", "learned_from", *OF_TRIAL)
         values = [getattr(one, name) for name in names]
         key = json.dumps([suite, *values], sort_keys=True)
         if key not in known:
@@ -77,9 +79,10 @@ def _differences(record: Record, trials: Sequence[TrialSpec]) -> str:
     """Return how the nearest of today's trials of a case differs from a record, "" if it is it."""
     if not trials:
         return f"the suite has changed since: no case {record.case}"
-    ours: Table = {**{name: getattr(record, name) for name in OF_TRIAL}, **record.build}
-    tables: list[Table] = [
-        {**{name: getattr(one, name) for name in OF_TRIAL}, **one.build} for one in trials
+    ours = _of_trial(record, record.learned_from)
+    tables = [
+        _of_trial(one, record.learned_from and learned_from(one, method_class(one.method)))
+        for one in trials
     ]
     nearest = min(range(len(tables)), key=lambda one: _n_differing(ours, tables[one]))
     pairs = [(ours, tables[nearest])]
@@ -99,6 +102,11 @@ def _differences(record: Record, trials: Sequence[TrialSpec]) -> str:
         )
         if texts
     )
+
+
+def _of_trial(trial: Record | TrialSpec, learned_from: str | None) -> Table:
+    facts = {name: getattr(trial, name) for name in OF_TRIAL}
+    return {**facts, "learned_from": learned_from, **trial.build}
 
 
 def _differing(ours: Table, now: Table) -> list[str]:

@@ -146,7 +146,8 @@ def _points(records: Sequence[Record]) -> list[list[Record]]:
     """Return the records by point, in order of appearance; loads and seeds share one."""
     points: dict[str, list[Record]] = {}
     for one in records:
-        key = [one.case, dict(one.build), dict(one.search), one.device, one.split]
+        place = [one.device, one.split, one.learned_from]
+        key = [one.case, dict(one.build), dict(one.search), *place]
         points.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(one)
     return list(points.values())
 

@@ -123,5 +123,6 @@ def _rung(point: Point, metric: str, step: Mapping[str, Any] | None) -> Rung:
 def _key(point: Point) -> str:
     first = point.first
     search = {name: value for name, value in first.search.items() if name != "scoring"}
-    names = ("case", "build", "data_hash", "split", "device", "threads", "fit_threads", "profile")
+    what = ("case", "build", "learned_from")
+    names = (*what, "data_hash", "split", "device", "threads", "fit_threads", "profile")
     return json.dumps([search, *(getattr(first, name) for name in names)], sort_keys=True)

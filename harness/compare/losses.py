@@ -17,7 +17,7 @@ from harness.record import Record
 from harness.registry import load_method
 
 # What tells fits apart besides build parameters, as `harness.run.fits` has it.
-FIT = ("method", "data_hash", "split", "device", "fit_threads", "seed")
+FIT = ("method", "data_hash", "split", "device", "fit_threads", "learned_from", "seed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from harness.record import Status
 Row = dict[str, Any]
 SETTING = (
     "suite", "case", "method", "build", "search", "dataset", "split", "data_hash", "device",
-    "threads", "fit_threads", "seed", "profile",
+    "threads", "fit_threads", "learned_from", "seed", "profile",
 )  # fmt: skip
 POINT = (*SETTING, "load")
 

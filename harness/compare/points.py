@@ -11,7 +11,7 @@ from harness.query_values import ReadValues
 from harness.record import Record, Status
 
 # What an operating point is, besides its case; seeds, repeats and loads are within it.
-WHAT = ("method", "build", "search", "device")
+WHAT = ("method", "build", "search", "device", "learned_from")
 UNTOLD = ("precision",)  # does not make another point of two runs, but one that does not compare
 # What two points should share, the most important first: refusals say where they do not.
 PROTOCOL = ("data_hash", "dataset", "split", "device", "threads", "fit_threads", "profile")

@@ -33,6 +33,7 @@ def caption_of(
     lines = [
         f"{first.suite}: {first.split.replace(',', ', ')}; data {first.data_hash[:12]}",
         f"quality over {' or '.join(queries) or 'no'} test queries, ± the 95 % bootstrap interval",
+        *_learned_from(records),
         *_dropped(first),
         *_versions(records),
         *(["* marks the best of a column where its interval clears the second's"] if best else []),
@@ -46,6 +47,18 @@ def caption_of(
         *_invalid(records),
     ]
     return "\n".join(lines)
+
+
+def _learned_from(records: Sequence[Record]) -> list[str]:
+    """Return what the methods learned from; which did from less, where not all learned alike."""
+    told: dict[str, dict[str, None]] = {}
+    for one in records:
+        if one.learned_from is not None:
+            told.setdefault(one.learned_from, {})[one.case] = None
+    if len(told) < 2:
+        return [f"learned from: {one}" for one in told]
+    fewer = ", ".join(told["training"])
+    return [f"learned from: training alone: {fewer}; the others: training and validation"]
 
 
 def noise_line(records: Sequence[Record], floor: NoiseFloor | None) -> str:

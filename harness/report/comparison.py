@@ -10,7 +10,7 @@ from harness.compare.paired import N_FLIPS
 from harness.compare.points import Pair, Point
 from harness.compare.published import Published, published_rows
 from harness.report.numbers import NOTHING
-from harness.report.rows import describe_setting, verdicts
+from harness.report.rows import OF_SETTING, describe_setting, verdicts
 from harness.report.table import Format, render_cells
 
 MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))  # of the p-value of the family
@@ -105,8 +105,7 @@ def with_published(
 
 def settings_of(points: Sequence[Point]) -> list[str]:
     """Return for each point what tells it from others: parameters, device, threads, profile."""
-    names = ("case", "build", "search", "load", "device", "threads", "profile")
-    rows = [{one: getattr(point.first, one) for one in names} for point in points]
+    rows = [{one: getattr(point.first, one) for one in OF_SETTING} for point in points]
     return describe_setting(pd.DataFrame(rows).assign(seed=0), with_load=False)
 
 

@@ -10,7 +10,7 @@ from harness.compare.known_answers import Answer
 from harness.compare.setting import setting_key
 from harness.record import SELECTED_ON_TEST, Record
 from harness.report.numbers import NOTHING
-from harness.report.rows import ON_TEST, describe_setting
+from harness.report.rows import OF_SETTING, ON_TEST, describe_setting
 from harness.report.table import Format, csv_of, render_cells
 
 NOT_CHANGED: Mapping[str, str] = MappingProxyType({})
@@ -51,10 +51,9 @@ def known_csv(answers: Sequence[Answer], changed: Mapping[str, str] = NOT_CHANGE
 
 def _settings(answers: Sequence[Answer]) -> list[str]:
     """Return for each answer what tells its point from others of the case."""
-    names = ("case", "build", "search", "load", "device", "threads", "profile")
     known = [one.point for one in answers if one.point is not None]
-    rows = [{name: getattr(one, name) for name in names} for one in known]
-    frame = pd.DataFrame(rows, columns=list(names)).assign(seed=0)
+    rows = [{name: getattr(one, name) for name in OF_SETTING} for one in known]
+    frame = pd.DataFrame(rows, columns=list(OF_SETTING)).assign(seed=0)
     texts = iter(describe_setting(frame, with_load=False))
     return ["" if one.point is None else next(texts) for one in answers]
 

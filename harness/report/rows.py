@@ -17,10 +17,15 @@ LONGEST = 40  # characters of a reason that stand in the row; longer ones become
 _NUMBER = re.compile(r"(?<![\w.-])\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w.-]*[A-Za-z_])")
 GROUPS = ("build", "search")
 AXES = ("device", "threads", "seed", "profile")
+# What `describe_setting` reads of a record, besides its seed.
+OF_SETTING = ("case", *GROUPS, "load", "device", "threads", "learned_from", "profile")
 
 
 def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str]:
-    """Return for each row what tells it from others: parameters, scenario, device, seed."""
+    """Return for each row what tells it from others: parameters, scenario, device, seed.
+
+    Where a case learned now from the training part, now from all, a row says which.
+    """
     axes = [name for name in AXES if frame[name].nunique() > 1]
     rows = frame.to_dict("records")
     peers: dict[Any, list[Mapping[Any, Any]]] = {}
@@ -32,6 +37,7 @@ def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str
         for case, ones in peers.items()
         for group in GROUPS
     }
+    apart = {case for case, ones in peers.items() if _n_told(ones, "learned_from") > 1}
     descriptions = []
     for row in rows:
         case = row["case"]
@@ -41,6 +47,8 @@ def describe_setting(frame: pd.DataFrame, *, with_load: bool = True) -> list[str
             for name, value in row[group].items()
             if value is not None and name in varying[case, group]
         ]
+        if case in apart and row["learned_from"]:
+            parts.append(f"from {row['learned_from']}")
         if with_load and row["load"]:
             parts += _load_parts(row["load"], loads[case])
         parts += [str(row[name]) if name == "device" else f"{name}={row[name]}" for name in axes]
@@ -92,6 +100,11 @@ def _spanned(texts: Sequence[str]) -> str:
 def _one_line(text: str) -> str:
     """Return a text without line breaks, which errors of libraries may hold."""
     return " ".join(text.split())
+
+
+def _n_told(rows: Iterable[Mapping[Any, Any]], name: str) -> int:
+    """Return how many values rows tell of a fact that some do not tell."""
+    return len({row[name] for row in rows if row[name]})
 
 
 def _varying(tables: Iterable[Mapping[str, Any]]) -> set[str]:

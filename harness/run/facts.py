@@ -30,6 +30,7 @@ from harness.params import parse_params
 from harness.registry import load_method
 from harness.retriever import Capability, Retriever
 from harness.run.inputs import load_parts
+from harness.run.learning import fit_first, refits
 from harness.run.plan import BEST_POSSIBLE
 from harness.run.quality import answer_all, assess
 from harness.run.spawn import thread_environment
@@ -143,11 +144,8 @@ def _built(spec: TrialSpec, parts: Parts) -> Retriever:
         params = parse_params(cls.BuildParams, spec.build)
         seed = derive_seed(spec.seed, "method")
         retriever = cls(params, device=spec.device, seed=seed)
-    if Capability.VALIDATION in retriever.capabilities:
-        retriever.fit(parts.train, parts.validation)
-    else:
-        retriever.fit(parts.full_train, None)
-    if spec.refit and Capability.REFIT in retriever.capabilities:
+    fit_first(retriever, parts)
+    if refits(spec, retriever):
         retriever.refit(parts.full_train)
     retriever.build()
     return retriever

@@ -10,6 +10,7 @@ from harness.data.splits import Parts
 from harness.measure.machine import describe_environment, describe_machine
 from harness.retriever import Capability, Retriever
 from harness.run.code import code_of
+from harness.run.learning import learned_from
 from harness.run.trial_spec import Place, TrialSpec, digest
 
 FITS, MODEL, ACCOUNT = "fits", "model", "fit.json"
@@ -89,8 +90,7 @@ def take_fit(retriever: Retriever, folder: Path, spec: TrialSpec, parts: Parts) 
     account = folder / ACCOUNT
     if not account.is_file():
         return None
-    refits = spec.refit and Capability.REFIT in retriever.capabilities
-    uses_all = refits or Capability.VALIDATION not in retriever.capabilities
+    uses_all = learned_from(spec, retriever) == "training and validation"
     retriever.load_fit(folder / MODEL, parts.full_train if uses_all else parts.train)
     return Fit.of(json.loads(account.read_text(encoding="utf-8")))
 

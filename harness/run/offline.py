@@ -9,8 +9,9 @@ from typing import Any
 from harness.data.splits import Parts
 from harness.measure.device_memory import DeviceMeter, DeviceWatch, watch_device
 from harness.measure.phases import Phases
-from harness.retriever import Capability, Retriever
+from harness.retriever import Retriever
 from harness.run.fits import PHASES, Fit, keep_fit, take_fit
+from harness.run.learning import fit_first, refits
 from harness.run.messages import Sender
 from harness.run.trial_spec import TrialSpec
 from harness.stages import no_mark
@@ -85,11 +86,8 @@ def _fit(
     spec: TrialSpec, retriever: Retriever, parts: Parts, phases: Phases, sender: Sender
 ) -> None:
     with phases.phase("fit"):
-        if Capability.VALIDATION in retriever.capabilities:
-            retriever.fit(parts.train, parts.validation)
-        else:
-            retriever.fit(parts.full_train, None)
-    if spec.refit and Capability.REFIT in retriever.capabilities:
+        fit_first(retriever, parts)
+    if refits(spec, retriever):
         sender.stage("refit", 0, 1)
         with phases.phase("refit"):
             retriever.refit(parts.full_train)
@@ -141,12 +139,20 @@ def offline_fields(retriever: Retriever, offline: Offline) -> dict[str, Any]:
 
 
 def offline_warnings(retriever: Retriever) -> tuple[str, ...]:
-    """Return what a reader of seconds and peaks should know of a trial that was interrupted."""
-    return tuple(
+    """Return what to know of a trial that was interrupted, and of a training that diverged."""
+    footprint = retriever.footprint()
+    resumed = (
         f"{phase} went on from the checkpoint of an interrupted attempt: {spent:.3g} s of its "
         "seconds were spent there, and its peak memory is that of this attempt"
-        for phase, spent in retriever.footprint().taken_over_s.items()
+        for phase, spent in footprint.taken_over_s.items()
     )
+    diverged = (
+        f"{phase} ended with epoch {len(epochs)}, whose loss is {epochs[-1]['loss']}: weights of "
+        "an earlier one are kept"
+        for phase, epochs in footprint.history.items()
+        if epochs and not math.isfinite(epochs[-1].get("loss", 0.0))
+    )
+    return *resumed, *diverged
 
 
 def _finite(epochs: Sequence[Mapping[str, float]]) -> list[dict[str, float | None]]:

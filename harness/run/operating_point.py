@@ -21,6 +21,7 @@ from harness.record import Record
 from harness.retriever import Capability, Retriever
 from harness.run.code import code_of
 from harness.run.first_look import FirstLook
+from harness.run.learning import learned_from
 from harness.run.load_pass import Setting, measure_load
 from harness.run.offline import Offline, offline_fields
 from harness.run.quality import Quality, answer_all, assess
@@ -64,6 +65,7 @@ def measure_point(
     per_query = f"per_query/{digest([spec.trial_id, search])}.npz"
     shared = {
         **_identity(spec, place),
+        "learned_from": learned_from(spec, retriever),
         **_quality_fields(quality, len(answers)),
         **_surroundings(spec),
         **offline_fields(retriever, offline),

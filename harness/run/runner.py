@@ -17,7 +17,9 @@ from harness.run.code import code_of
 from harness.run.ending import Ending
 from harness.run.executor import execute
 from harness.run.fits import remove_fits
+from harness.run.learning import learned_from
 from harness.run.messages import Stage
+from harness.run.plan import method_class
 from harness.run.saved import remove_saved
 from harness.run.trial_spec import Place, TrialSpec
 
@@ -179,6 +181,7 @@ def failure_record(spec: TrialSpec, attempt: str, context: RunContext, ending: E
         device=spec.device,
         threads=spec.threads,
         fit_threads=spec.fit_threads,
+        learned_from=learned_from(spec, method_class(spec.method)),
         seed=spec.seed,
         profile=spec.profile,
         repeat=spec.repeat,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from harness.interactions import HeldOut, Interactions
+from methods.reduced_screen import multiplies_bfloat16_fast
 from methods.training.model import RankingModel
 from methods.training.params import TrainingParams
 
@@ -42,6 +43,7 @@ def identity_of(
         "device": next(model.parameters()).device.type,
         "threads": str(torch.get_num_threads()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16_screen": str(multiplies_bfloat16_fast()),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
     }

@@ -66,8 +66,8 @@ def _discounts(
     )
     scores[hidden_rows, hidden] = -torch.inf
     of_relevant, against = scores[asked, wanted], scores[asked]
-    above = (against > of_relevant[:, None]).sum(dim=1)
-    tied = (against == of_relevant[:, None]).sum(dim=1) - 1
+    above = (~(against <= of_relevant[:, None])).sum(dim=1)  # what is no number is above all
+    tied = ((against == of_relevant[:, None]).sum(dim=1) - 1).clamp(min=0)
     rank = 1 + above + tied / 2  # a model that ties everything is not called perfect
     discounts: FloatArray = (1 / torch.log2(1 + rank)).cpu().numpy()
     return discounts

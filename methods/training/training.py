@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.errors import MethodError
 from harness.interactions import Interactions
 from harness.progress import Progress
 from harness.seeding import derive_seed, generator
@@ -59,12 +61,21 @@ class Training:
 
     @property
     def is_over(self) -> bool:
-        """Return whether all epochs are done, or patience has ended."""
+        """Return whether all epochs are done, patience has ended, or the loss is no number."""
+        history = self.trained.history
+        diverged = bool(history) and not math.isfinite(history[-1]["loss"])
         impatient = self.epoch - self.trained.epochs >= self._params.patience
-        return self.epoch >= self.n_epochs or (self._kept is not None and impatient)
+        ended = diverged or self.epoch >= self.n_epochs
+        return ended or (self._kept is not None and impatient)
 
     def run_epoch(self, judge: Callable[[], float] | None, progress: Progress) -> None:
-        """Train one epoch, judge the model and keep its weights if they are the best yet."""
+        """Train one epoch, judge the model and keep its weights if they are the best yet.
+
+        Raises
+        ------
+        MethodError
+            The loss is not finite, and no weights are kept from before.
+        """
         params, rate = self._params, self._params.learning_rate
         rate *= 1 - (1 - params.final_rate) * self.epoch / max(params.epochs - 1, 1)
         for group in self._optimizer.param_groups:
@@ -72,6 +83,11 @@ class Training:
         self._model.begin_epoch(self.epoch, self._recent)
         facts = {"epoch": self.epoch + 1.0, "learning_rate": rate, "loss": self._steps(progress)}
         self.epoch += 1
+        if not math.isfinite(facts["loss"]) and self._kept is None:
+            raise MethodError(
+                f"training: the loss of epoch {self.epoch} of {self.n_epochs} is {facts['loss']}, "
+                f"so its weights are of no use; try a learning_rate below {params.learning_rate:g}"
+            )
         if judge is not None:
             facts["validation"] = self._judge(judge)
         facts |= {name: float(value) for name, value in self._model.epoch_facts().items()}

@@ -53,7 +53,8 @@ def record(tmp_path):
         "dataset": "checkerboard()",
         "case": "item_knn", "method": "item_knn", "build": BUILD, "search": {}, "load": LOAD,
         "threads": 1, "fit_threads": 2, "status": "ok", "metrics": {"recall@5": 0.5},
-        "metrics_ci": {}, "replay": f"matchbench run {path} --methods item_knn --out x --force",
+        "metrics_ci": {}, "history": {},
+        "replay": f"matchbench run {path} --methods item_knn --out x --force",
     }  # fmt: skip
     return Record.from_json(json.dumps({**json.loads(GOLDEN.read_text()), **values}))
 
@@ -87,6 +88,10 @@ def test_nothing_is_said_of_a_suite_that_is_the_same(record):
         ({"build": {name: one for name, one in BUILD.items() if name != "centred"}}, None),
         ({"load": {**LOAD, "queries": 7}}, "the suite has changed since: queries 7, now 100"),
         ({"case": "gone"}, "the suite has changed since: no case gone"),
+        (
+            {"learned_from": "training"},
+            "the suite has changed since: learned_from training, now training and validation",
+        ),
     ],
 )
 def test_what_differs_is_said(record, change, note):

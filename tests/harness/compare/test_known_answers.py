@@ -39,6 +39,21 @@ def test_the_interval_is_over_seeds(record_of):
     assert interval == pytest.approx((0.2 - half, 0.2 + half))
 
 
+def test_models_of_other_events_are_rows_of_their_own(record_of):
+    """Seed 1 learned from training alone, 1 and 2 from all: .2 and .5, and no mean of them."""
+    both = {"metrics": {"m@1": 0.5}, "learned_from": "training and validation"}
+    made = (
+        record_of("ease", trial_id="a", seed=1, metrics={"m@1": 0.2}, learned_from="training"),
+        *(record_of("ease", trial_id=f"b{seed}", seed=seed, **both) for seed in (1, 2)),
+    )
+    answers = known_answers([FIGURE], made)
+    assert [one.ours for one in answers] == pytest.approx([0.2, 0.5])
+    text = render_known(answers, "text")
+    rows = [line for line in text.splitlines() if line.startswith("EASE")]
+    assert ["from training" in line for line in rows] == [True, True]
+    assert ["from training and validation" in line for line in rows] == [False, True]
+
+
 def test_repeats_of_a_seed_count_once(record_of):
     """Two repeats of seed 1 and one of seed 2: the mean of 0.2 and 0.5, not of three numbers."""
     values = [(1, 0, 0.1), (1, 1, 0.3), (2, 0, 0.5)]

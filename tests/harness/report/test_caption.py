@@ -32,6 +32,17 @@ def test_the_caption_says_what_must_be_known():
         assert part in said, part
 
 
+def test_who_learned_from_less_is_named():
+    """Where all learned alike, from what; else those that learned from training alone."""
+    less = replace(BASE, case="towers", learned_from="training")
+    more = replace(BASE, case="ease", learned_from="training and validation")
+    assert "learned from: training and validation\n" in caption_of([more, more])
+    assert (
+        "learned from: training alone: towers; the others: training and validation\n"
+    ) in caption_of([more, less, less])
+    assert "learned from" not in caption_of([replace(BASE, learned_from=None)])
+
+
 def test_a_quick_profile_says_so():
     """A smoke run is a quick look, and the table does not let a reader forget it."""
     said = caption_of([replace(BASE, profile="smoke")])

@@ -75,7 +75,7 @@ def test_agrees_with_transition_matrices(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"alpha": -0.1}, "alpha = -0.1 and beta = 0.6; expected both at least 0"),
+        ({"alpha": -0.1}, "alpha = -0.1 and beta = 0.45; expected both at least 0"),
         ({"n_neighbours": 0}, "n_neighbours = 0; expected at least 1"),
         ({"neighbours_of": "sean"}, "did you mean 'seen'"),
     ],

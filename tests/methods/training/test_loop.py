@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from harness.errors import MethodError
 from harness.fields import Fields
 from harness.interactions import HeldOut, Interactions, Queries
 from harness.lists import Lists
 from harness.progress import silent
 from methods.training import RankingModel, TrainingParams, train_model, training
+from methods.training.judge import judge_of
 
 N_ITEMS = 6
 TRAIN = Interactions(Lists.of([[0, 1, 2], [3, 4, 5]]), N_ITEMS)
@@ -227,3 +229,54 @@ def test_the_last_epoch_has_the_share_of_the_rate_that_was_asked_for():
         trained, _ = train(Scripted([1] * 8), settings)
         rates = [one["learning_rate"] for one in trained.history]
         np.testing.assert_allclose(rates, np.linspace(0.1, 0.1 * share, 8))
+
+
+class Diverging(Scripted):
+    """Its loss, and from then on its scores, are no numbers from an epoch on, as of an overflow."""
+
+    def __init__(self, ranks, since):
+        super().__init__(ranks)
+        self.since = since
+
+    def batch_scores(self, batch, negatives):
+        positive, negative, extra = super().batch_scores(batch, negatives)
+        lost = float("nan") if int(self.epoch) >= self.since else 0.0
+        return positive + lost, negative, extra
+
+    def all_scores(self, batch):
+        lost = float("nan") if int(self.epoch) >= self.since else 0.0
+        return super().all_scores(batch) + lost
+
+
+def test_a_training_that_diverges_keeps_the_best_epoch_before_and_ends():
+    """Ranks 3 and 2, then NaN: epoch 2 is kept, and epoch 3, ranked last, is the last."""
+    model = Diverging([3, 2, 1, 1, 1, 1, 1, 1], since=2)
+    trained, told = train(model, validation=held_out([[0]]))
+    assert trained.epochs == 2
+    assert len(told) == len(trained.history) == 3
+    assert trained.validation[2] == pytest.approx(1 / math.log2(2 + N_ITEMS))
+    assert not any(torch.isnan(one).any() for one in model.state_dict().values())
+
+
+@pytest.mark.parametrize("validation", [held_out([[0]]), None])
+def test_a_training_that_diverges_at_once_is_an_error(validation):
+    """Nothing is worth keeping: says which epoch, and what to try."""
+    message = "the loss of epoch 1 of 8 is nan.*try a learning_rate below 0.1"
+    with pytest.raises(MethodError, match=message):
+        train(Diverging([1] * 8, since=0), validation=validation)
+
+
+class Lost(Scripted):
+    """Ranks item 0 first and 1 second, but one item's score is no number."""
+
+    def all_scores(self, batch):
+        scores = -torch.arange(N_ITEMS, dtype=torch.float32)
+        scores[self.ranks] = float("nan")
+        return scores.expand(len(batch.history), -1).clone()
+
+
+@pytest.mark.parametrize(("lost", "rank"), [(0, 1 + N_ITEMS), (1, 2)])
+def test_a_score_that_is_no_number_is_ranked_last(lost, rank):
+    """The held-out item's own: after all six; another's: it stands before."""
+    judge = judge_of(Lost(lost), held_out([[0]]), TRAIN, SETTINGS, 1)
+    assert judge() == pytest.approx(1 / math.log2(1 + rank))
