@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from harness.errors import RecordError
 
 SCHEMA = 5
-HISTORY_SINCE, LEARNED_FROM_SINCE = 3, 5  # schemas
+HISTORY_SINCE = 3  # schema
 # A warning: the split has select_on = "test", and the method chose by its validation part.
 SELECTED_ON_TEST = "EPOCH CHOSEN ON TEST: an upper value, comparable with figures made so alone"
 
@@ -152,15 +152,14 @@ class Record:
         values["metrics_ties"] = {
             name: tuple(bounds) for name, bounds in values.get("metrics_ties", {}).items()
         }
-        if schema < LEARNED_FROM_SINCE:
-            values["learned_from"] = _learned_from(values)
+        values.setdefault("learned_from", _learned_from(values))
         for name in ("warnings", "rate_curve"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
 
 def _learned_from(values: Mapping[str, Any]) -> LearnedFrom | None:
-    """Return what a record of an earlier schema learned from, None where it does not tell."""
+    """Return what a record of a schema before 5 learned from, None where it does not tell."""
     if values.get("refit_s") is not None or "select_on=test" in values["split"]:
         return "training and validation"
     told = values.get("history", {}).get("fit", ())
