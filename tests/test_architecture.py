@@ -38,6 +38,7 @@ HOMES = {
     "hnswlib": ("methods/ann/",),
     "seismic": ("methods/sparcode/serving/seismic_engine.py",),
     "pandas": ("harness/compare/", "harness/report/", "harness/exchange/table_file.py"),
+    "pyarrow": ("harness/data/deezer.py",),
     "h5py": ("harness/exchange/ann_results.py", "harness/data/ann_benchmarks.py"),
     "tabulate": ("harness/report/table.py", "harness/commands/list.py", "harness/commands/data.py"),
     "optuna": ("harness/run/sampler.py",),

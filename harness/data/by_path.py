@@ -1,7 +1,8 @@
 """Data sets that a suite names by path: files in a format of other programs, wherever they lie.
 
 ``dataset_params = { path = "..." }``; a relative path is looked for below the data root, so that
-records do not depend on where that is. The readers are loaded on first use: one needs h5py.
+records do not depend on where that is. Readers are loaded on first use: two need the extra
+`exchange`.
 """
 
 from dataclasses import dataclass
@@ -87,6 +88,23 @@ class AnnBenchmarksParams:
             raise ValueError(f"relevant = {self.relevant} must be at least 1")
 
 
+@dataclass(frozen=True, slots=True)
+class DeezerParams:
+    """Which of the vectors that Deezer published.
+
+    Attributes
+    ----------
+    path : the folder.
+    embeddings : ``svd`` (the paper's TT-SVD) or ``mf`` (UT-ALS): of songs, and within the features.
+    """
+
+    path: str = ""
+    embeddings: Literal["svd", "mf"] = "svd"
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
 def _check_path(path: str) -> None:
     if not path:
         raise ValueError(
@@ -118,5 +136,11 @@ BY_PATH = (
         "the HDF5 data file of ann-benchmarks that `path` names; needs the extra `exchange`",
         AnnBenchmarksParams,
         reader="harness.data.ann_benchmarks:read_ann_benchmarks",
+    ),
+    DatasetEntry(
+        "deezer",
+        "Deezer's cold-start users, in the folder that `path` names; needs the extra `exchange`",
+        DeezerParams,
+        reader="harness.data.deezer:read_deezer",
     ),
 )
