@@ -14,6 +14,7 @@ from harness.report.rows import OF_SETTING, ON_TEST, describe_setting
 from harness.report.table import Format, csv_of, render_cells
 
 NOT_CHANGED: Mapping[str, str] = MappingProxyType({})
+FEWER = "ours learned from the training part alone, without the validation part"
 CAPTION = (
     "published: a figure of others; ours: mean over seeds; [95 % interval: over seeds by Student's "
     "t; of one seed over queries, by bootstrap]\n"
@@ -127,7 +128,9 @@ def _ours(answer: Answer) -> str:
 
 def _noted(answer: Answer, notes: list[str], changed: Mapping[str, str]) -> list[int]:
     """Return the numbers of what is said of a row; each text stands once."""
+    fewer = any(one.learned_from == "training" for one in answer.records)
     texts = [SELECTED_ON_TEST if answer.selected_on_test else "", answer.reason]
+    texts.append(FEWER if fewer else "")
     if answer.figure is not None:
         one = answer.figure
         told = f" ({one.protocol})" if one.protocol else ""

@@ -52,6 +52,8 @@ def test_models_of_other_events_are_rows_of_their_own(record_of):
     rows = [line for line in text.splitlines() if line.startswith("EASE")]
     assert ["from training" in line for line in rows] == [True, True]
     assert ["from training and validation" in line for line in rows] == [False, True]
+    assert "[1] ours learned from the training part alone, without the validation part" in text
+    assert ["[1" in line for line in rows] == [True, False]
 
 
 def test_repeats_of_a_seed_count_once(record_of):
@@ -92,7 +94,8 @@ def test_each_point_of_a_case_has_its_answer(record_of):
 def test_the_table_says_source_difference_and_command(record_of):
     """Markdown, a row for each answer; each note stands once, under its number."""
     figure = dataclasses.replace(FIGURE, differs="seeds")
-    record = record_of("ease", metrics={"m@1": 0.52}, metrics_ci={"m@1": (0.51, 0.53)}, fit_s=2.0)
+    told = {"metrics_ci": {"m@1": (0.51, 0.53)}, "learned_from": "training and validation"}
+    record = record_of("ease", metrics={"m@1": 0.52}, fit_s=2.0, **told)
     text = render_known(known_answers([figure], [record]), "markdown", "where")
     row = next(line for line in text.splitlines() if line.startswith("| EASE"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
