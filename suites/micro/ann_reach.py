@@ -2,13 +2,16 @@
 
 ``PYTHONPATH=suites python -m micro.ann_reach`` builds every index of the CPU over one clustered
 set (`planted_vectors`), raises its search parameters until ann_recall@k reaches the goal, and
-prints the setting, bytes an item and inner products a query. It times no search: `frontier` does.
+prints the setting, bytes an item and inner products a query; ``--out`` keeps the rows. It times no
+search: `frontier` does.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from tabulate import tabulate
 
 from harness.data.planted_vectors import PlantedVectorsParams, planted_vectors
 from harness.errors import MethodError
+from harness.measure.machine import commit, describe_environment, describe_machine
 from methods.ann.faiss_library import load_faiss
 from methods.ann.given_vectors import FIELD
 from methods.ann.indexes import INDEXES, new_index
@@ -42,6 +46,12 @@ TRIED: Mapping[str, tuple[list[dict[str, Any]], dict[str, list[int]]]] = {
     "hnswlib": ([{}, {"m": 32, "ef_construction": 200}], {"ef_search": WIDTHS}),
     "scann": ([{}], {"reorder": [300, 1000, 3000], "leaves_to_search": CELLS[3:10]}),
 }
+
+
+# of a row
+COLUMNS = (
+    "index", "setting", "ann_recall", "reached", "products_a_query", "bytes_an_item", "build_s",
+)  # fmt: skip
 
 
 def settings(grid):
@@ -88,7 +98,7 @@ def reach(name, items, queries, exact, k, goal):
 
 
 def main():
-    """Print the table, a row as soon as it is known."""
+    """Print the table, and keep it where asked, a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--items", type=int, default=200_000)
     parser.add_argument("--queries", type=int, default=500)
@@ -96,6 +106,7 @@ def main():
     parser.add_argument("--goal", type=float, default=0.99)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--indexes", nargs="*", default=list(TRIED), choices=list(TRIED))
+    parser.add_argument("--out", type=Path, help="a file to which rows are appended, as JSON lines")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     load_faiss().omp_set_num_threads(options.threads)
@@ -105,7 +116,10 @@ def main():
     flat = new_index("flat", INDEXES["flat"].build(), device="cpu", seed=0)
     flat.add(items)
     exact = flat.search(queries, options.k).ids
-    rows = []
+    rows, names = [], ("items", "queries", "k", "goal", "threads")
+    told = {name: getattr(options, name) for name in names}
+    told |= {"machine": describe_machine(), "environment": describe_environment()}
+    told |= {"commit": commit()}
     for name in options.indexes:
         try:
             found = reach(name, items, queries, exact, options.k, options.goal)
@@ -114,6 +128,10 @@ def main():
         rows += found
         sys.stdout.write(tabulate(found, tablefmt="plain", floatfmt=".4g") + "\n")
         sys.stdout.flush()
+        if options.out:
+            lines = (json.dumps({**dict(zip(COLUMNS, row, strict=True)), **told}) for row in found)
+            with options.out.open("a", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in lines)
     headers = ["index", "setting", f"ann_recall@{options.k}", "reached", "products a query",
                "bytes an item", "build s"]  # fmt: skip
     sys.stdout.write("\n" + tabulate(rows, headers, floatfmt=".4g", missingval="-") + "\n")
