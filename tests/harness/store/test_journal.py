@@ -83,7 +83,7 @@ def test_a_run_sets_a_cut_line_aside_and_goes_on(tmp_path):
     [
         ("{", "line 1 is not JSON"),
         ("[]", "line 1 is not a JSON object but list"),
-        ('{"schema": 99}', "has schema 99; this program reads 1 to 4"),
+        ('{"schema": 99}', "has schema 99; this program reads 1 to 5"),
         ('{"schema": 1}', "lacks the fields"),
     ],
 )
