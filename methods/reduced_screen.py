@@ -21,7 +21,7 @@ class Screen(NamedTuple):
     bound: int
 
     def codes(self, rows: slice, columns: slice) -> IntArray:
-        """Return the products as int16, which order as those that are positive do."""
+        """Return the products as int16 (n_rows, n_columns), which order as positive ones do."""
         scores = self.queries[rows] @ self.items[columns].T
         codes: IntArray = scores.view(torch.int16).numpy()
         return codes
@@ -33,16 +33,20 @@ def screen_for(queries: Tensor, items: Tensor, margin: float) -> Screen | None:
     None where it would be of no use: bfloat16 is not fast, vectors are not of float32, queries are
     few, or vectors so long that rounding them loses more than the margin.
 
-    A product errs by at most ``(2 u + u^2) |query| |item|`` for vectors rounded by ``u``, sums of d
-    products by d units of float32 more, and the result is rounded once more.
+    A product errs by at most ``(2 u + u^2) |query| |item|`` for vectors rounded by ``u``, a sum of
+    d products by d units of float32 more, and the result is rounded once more.
+
+    Parameters
+    ----------
+    queries, items : (n, d) and (m, d), on the CPU.
     """
     if not multiplies_bfloat16_fast() or queries.dtype != torch.float32:
         return None
     if len(queries) < FEW_QUERIES or not len(items):
         return None
     longest = [float(torch.linalg.vector_norm(one, dim=1).max()) for one in (queries, items)]
-    sums = 2 * queries.shape[1] * UNIT  # what is lost in adding up, here and where made in full
-    lost = (2 * ROUNDING + ROUNDING**2 + 2 * sums) * longest[0] * longest[1]
+    sums = 4 * queries.shape[1] * UNIT  # twice what adding up loses, here and where made in full
+    lost = (2 * ROUNDING + ROUNDING**2 + sums) * longest[0] * longest[1]
     least = (margin - lost) * (1 - ROUNDING)
     if not np.finfo(np.float32).tiny < least < np.inf:
         return None

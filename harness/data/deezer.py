@@ -33,7 +33,8 @@ def read_deezer(params: DeezerParams, place: Path) -> Log:
     ------
     DatasetError
         A file is missing, is no Parquet or lacks a column; a user or song is there twice, a song
-        unknown, a feature no number, or vectors are not of one length. Says the file and the row.
+        unknown, a feature no number or not finite, or vectors are not of one length or lack a
+        number. Says the file and the row or column.
 
     References
     ----------
@@ -49,8 +50,8 @@ def read_deezer(params: DeezerParams, place: Path) -> Log:
         table = _read(path, (USER, HEARD))
         order = np.array(sorted(_numbers(path, USER, table).items())).reshape(-1, 2)[:, 1]
         features.append(_features(path, table)[order])
-        events = _heard(path, table, numbers)
-        heard.append((events.take(order).rows + users, events.take(order).ids))
+        events = _heard(path, table, numbers).take(order)
+        heard.append((events.rows + users, events.ids))
         roles.append(np.full(len(events.ids), role, np.int8))
         users += len(order)
         if features[-1].shape[1] != features[0].shape[1]:
@@ -121,6 +122,9 @@ def _features(path: Path, table: Any) -> FloatArray:
         except pa.ArrowException as error:
             raise DatasetError(f"{path}: column {name!r} is not of numbers: {error}") from error
         columns[:, number] = np.nan_to_num(column.to_numpy(), posinf=np.inf, neginf=-np.inf)
+        if np.isinf(columns[:, number]).any():
+            row = int(np.flatnonzero(np.isinf(columns[:, number]))[0])
+            raise DatasetError(f"{path}: row {row}: {name} is not finite")
     return columns
 
 
@@ -133,4 +137,7 @@ def _matrix(path: Path, column: Any) -> FloatArray:
         row = int(wrong[0]) if wrong.size else 0
         found = f"{int(lengths[row])} numbers" if lengths.size else "nothing"
         raise DatasetError(f"{path}: row {row}: {found}; expected vectors of one length")
-    return np.array(vectors, np.float32)
+    matrix: FloatArray = np.array(vectors, np.float32)
+    if (bad := np.flatnonzero(~np.isfinite(matrix).all(axis=1))).size:
+        raise DatasetError(f"{path}: row {int(bad[0])}: a number that is missing or not finite")
+    return matrix

@@ -73,6 +73,7 @@ def changed(part, **columns):
         (changed("train", user_index=[2, 2]), "row 1: user_index 2 again, as in row 0"),
         (changed("train", user_index=[2, None]), "row 1: user_index None; expected a whole number"),
         (changed("validation", age=["old"]), "column 'age' is not of numbers"),
+        (changed("train", x=[0.5, float("inf")]), "row 1: x is not finite"),
         ({"validation": {"user_index": [2], "d1d30_songs": [[7]], "age": [4]}},
          "1 columns of features; expected 2, as of train"),
         ({"test": {"user_index": [2], "d1d30_song": [[7]], "age": [4], "x": [1.0]}},
@@ -80,6 +81,8 @@ def changed(part, **columns):
         ({"songs": {**SONGS, "song_index": [7, 3, 7]}}, "row 2: song_index 7 again, as in row 0"),
         ({"songs": {**SONGS, "features_svd": [[0, 1], [2], [4, 5]]}},
          "row 1: 1 numbers; expected vectors of one length"),
+        ({"songs": {**SONGS, "features_svd": [[0, 1], [2, 3], [4, None]]}},
+         "row 2: a number that is missing or not finite"),
     ],
 )  # fmt: skip
 def test_faults_name_file_and_row(tmp_path, change, message):

@@ -4,11 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from harness.errors import MethodError
 from harness.params import parse_params
 from harness.registry import load_method
+from harness.run.offline import offline_warnings
 from harness.testing import N_ITEMS, tiny_held_out, tiny_log
+from methods.two_tower.towers import TwoTowerModel
 
 SMALL = {"dim": 8, "hidden": 16, "epochs": 2, "batch_size": 64}
 OF_METHOD = {
@@ -33,6 +36,30 @@ def made(name, **given):
     """Return a method of few parameters, not yet fitted."""
     cls = load_method(name)
     return cls(parse_params(cls.BuildParams, {**SMALL, **OF_METHOD[name], **given}), seed=3)
+
+
+def test_a_fit_that_diverged_is_whole_and_says_so(tmp_path, monkeypatch):
+    """Its fourth epoch overflows: the best before it is kept, saved, taken over, and warned of."""
+    begin = TwoTowerModel.begin_epoch
+
+    def overflow(self, epoch, recent):
+        begin(self, epoch, recent)
+        if epoch == 3:
+            with torch.no_grad():
+                self.items.ids.weight.fill_(3e38)
+
+    monkeypatch.setattr(TwoTowerModel, "begin_epoch", overflow)
+    method, other = made("two_tower", epochs=9), made("two_tower", epochs=9)
+    method.fit(tiny_log(), tiny_held_out(tiny_log()))
+    method.save_fit(tmp_path)
+    other.load_fit(tmp_path, tiny_log())
+    for one in (method, other):
+        one.build()
+        assert one.footprint().details["epochs"] <= 3
+        assert len(one.footprint().history["fit"]) == 4
+        warning = "fit ended with epoch 4, whose loss is nan: weights of an earlier one are kept"
+        assert offline_warnings(one) == (warning,)
+        assert np.isfinite(one.score(tiny_held_out(tiny_log()).queries, np.arange(N_ITEMS))).all()
 
 
 @pytest.mark.parametrize(("name", "given"), OTHERS, ids=lambda one: str(one)[:40])
