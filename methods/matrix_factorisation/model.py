@@ -10,7 +10,7 @@ from harness.interactions import Interactions
 from methods.batches import Batch
 from methods.encoders.fields import INIT_STD
 from methods.encoders.tensors import placed
-from methods.matrix_factorisation.graph import normalised_adjacency, propagated
+from methods.matrix_factorisation.graph import Graph, propagated
 from methods.matrix_factorisation.users import users_of
 from methods.matrix_factorisation.vectors import (
     Askers,
@@ -204,7 +204,7 @@ class PropagatedFactors(Factors):
         """See `Factors`; the graph is that of ``train``."""
         super().__init__(train, encoder, l2, device, init_std)
         self._n_layers, self._n_users = n_layers, train.n_users
-        self._adjacency = normalised_adjacency(train, device)
+        self._graph = Graph(train, device)
         self._layers: tuple[Tensor, Tensor] | None = None
 
     def train(self, mode: bool = True) -> "PropagatedFactors":
@@ -221,7 +221,7 @@ class PropagatedFactors(Factors):
         if self._layers is not None:
             return self._layers
         start = torch.cat((self.encoder.users.weight, self.items.weight))
-        found = propagated(self._adjacency, start, self._n_layers)
+        found = propagated(self._graph, start, self._n_layers)
         layers = found[: self._n_users], found[self._n_users :]
         if not self.training:
             self._layers = layers

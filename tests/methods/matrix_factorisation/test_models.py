@@ -10,7 +10,7 @@ from harness.interactions import Interactions, Queries
 from harness.lists import Lists
 from harness.testing import N_ITEMS, tiny_held_out, tiny_log
 from methods.batches import epoch_batches
-from methods.matrix_factorisation.graph import normalised_adjacency, propagated
+from methods.matrix_factorisation.graph import Graph, propagated
 from methods.matrix_factorisation.model import CosineFactors, Factors, PropagatedFactors
 from methods.matrix_factorisation.params import BPRParams, LightGCNParams, SimpleXParams
 from methods.matrix_factorisation.retriever import BPR, LightGCN, SimpleX
@@ -73,29 +73,41 @@ def test_gradients_reach_every_part(name):
     assert still == []
 
 
+def normalised(graph):
+    """D^-1/2 A D^-1/2 of a `Graph`, dense, float64."""
+    scale = graph.scale.double().numpy()
+    return scale * graph.sums(torch.eye(len(scale))).double().numpy() * scale.T
+
+
 def test_the_adjacency_by_hand():
     """Degrees 2 and 1 of users, 1, 2 and 0 of items: a repeated event is one edge."""
     r2, half = 2**-0.5, 1 / 2
     expected = np.zeros((5, 5))
     expected[0, 2], expected[0, 3], expected[1, 3] = r2, half, r2
     expected += expected.T
-    found = normalised_adjacency(LOG, "cpu").to_dense().numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(normalised(Graph(LOG, "cpu")), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])
 def test_propagation_is_that_of_dense_matrices(n_layers):
     """Values, and gradients through it, against powers of the dense adjacency in float64."""
     train = tiny_log()
-    adjacency = normalised_adjacency(train, "cpu")
-    dense = adjacency.to_dense().double().numpy()
+    graph = Graph(train, "cpu")
+    dense = normalised(graph)
     mean = sum(np.linalg.matrix_power(dense, k) for k in range(n_layers + 1)) / (n_layers + 1)
     start = torch.randn(len(dense), 3, requires_grad=True)
     weights = torch.randn(len(dense), 3)
-    found = propagated(adjacency, start, n_layers)
+    found = propagated(graph, start, n_layers)
     (found * weights).sum().backward()
     np.testing.assert_allclose(found.detach(), mean @ start.detach().numpy(), atol=1e-5)
     np.testing.assert_allclose(start.grad, mean.T @ weights.numpy(), atol=1e-5)
+
+
+def test_sums_of_neighbours_are_the_product_with_the_matrix():
+    """What a GPU takes, the sparse matrix, and what a CPU takes, sums of bags, are one map."""
+    graph = Graph(tiny_log(), "cpu")
+    vectors = torch.randn(len(graph.scale), 5)
+    torch.testing.assert_close(graph.sums(vectors), graph._as_matrix() @ vectors)
 
 
 def test_what_was_propagated_is_dropped_when_training_goes_on():
