@@ -33,6 +33,7 @@ class Graph:
         self._neighbours = torch.from_numpy(edges.indices.astype(np.int32)).to(device)
         scale = torch.from_numpy((1 / np.sqrt(degrees)).astype(np.float32))
         self.scale = scale[:, None].to(device)  # D^-1/2, (n, 1)
+        self.inverse_degrees = self.scale.square()
         self._matrix = None if device == "cpu" else self._as_matrix()
 
     def sums(self, vectors: Tensor) -> Tensor:
@@ -90,5 +91,5 @@ def _mean_of_layers(graph: Graph, vectors: Tensor, n_layers: int) -> Tensor:
             sums = graph.sums(scaled)
             total += sums
             if layer + 1 < n_layers:
-                scaled = sums.mul_(graph.scale).mul_(graph.scale)
+                scaled = sums.mul_(graph.inverse_degrees)
         return total.mul_(graph.scale).add_(vectors).div_(n_layers + 1)

@@ -4,19 +4,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness.interactions import Interactions
 from methods.batches import Batch
 from methods.encoders.fields import INIT_STD
 from methods.encoders.tensors import placed
-from methods.matrix_factorisation.graph import Graph, propagated
 from methods.matrix_factorisation.users import users_of
 from methods.matrix_factorisation.vectors import (
     Askers,
     UserAndHistory,
     UserVectors,
-    own_or_pooled,
 )
 from methods.negatives import Negatives
 from methods.products import Vectors, products
@@ -184,90 +181,6 @@ class CosineFactors(Factors):
         tables = [one for one in (*own, self.history_items, *biases) if one is not None]
         lengths = [_squared_length(one.weight) for one in tables]
         return self._l2 / 2 * torch.stack(lengths).sum()
-
-
-class PropagatedFactors(Factors):
-    """<user vector, item vector>, each the mean of its layers of propagation, as LightGCN has it.
-
-    A step propagates the vectors of the whole graph once, and their gradients once.
-    """
-
-    def __init__(
-        self,
-        train: Interactions,
-        encoder: UserVectors,
-        l2: float,
-        device: str,
-        n_layers: int,
-        init_std: float = INIT_STD,
-    ) -> None:
-        """See `Factors`; the graph is that of ``train``."""
-        super().__init__(train, encoder, l2, device, init_std)
-        self._n_layers, self._n_users = n_layers, train.n_users
-        self._graph = Graph(train, device)
-        self._layers: tuple[Tensor, Tensor] | None = None
-
-    def train(self, mode: bool = True) -> "PropagatedFactors":
-        """Enter or leave training; what was propagated before is dropped."""
-        self._layers = None
-        super().train(mode)
-        return self
-
-    def propagate(self) -> tuple[Tensor, Tensor]:
-        """Return the propagated vectors of users (n_users, dim) and items (n_items, dim).
-
-        In evaluation they are kept until training goes on.
-        """
-        if self._layers is not None:
-            return self._layers
-        start = torch.cat((self.encoder.users.weight, self.items.weight))
-        found = propagated(self._graph, start, self._n_layers)
-        layers = found[: self._n_users], found[self._n_users :]
-        if not self.training:
-            self._layers = layers
-        return layers
-
-    def batch_scores(self, batch: Batch, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
-        """See `RankingModel`."""
-        users, items = self.propagate()
-        others = self._to_device(negatives)
-        queries, targets = self._rows_of(users, items, batch)
-        negative = products(queries, others, lambda ids: functional.embedding(ids, items))
-        return (queries * targets).sum(1), negative, self._penalty(batch, others)
-
-    def batch_vectors(self, batch: Batch, negatives: Negatives) -> Vectors | None:
-        """See `RankingModel`."""
-        users, items = self.propagate()
-        others = self._to_device(negatives)
-        queries, targets = self._rows_of(users, items, batch)
-        negative = functional.embedding(others, items)
-        return Vectors(queries, targets, negative, self._penalty(batch, others))
-
-    def all_scores(self, batch: Batch) -> Tensor:
-        """See `RankingModel`."""
-        users, items = self.propagate()
-        askers = self._askers(batch)
-        own = functional.embedding(askers.users.clamp(min=0), users)
-        return own_or_pooled(own, askers, items) @ items.T
-
-    def item_table(self) -> Tensor:
-        """Return the propagated vectors of items, (n_items, dim)."""
-        return self.propagate()[1]
-
-    def catalogue_vectors(self) -> Tensor:
-        """Return the propagated vectors of items, (n_items, dim)."""
-        return self.propagate()[1]
-
-    def served_encoder(self) -> UserVectors:
-        """Return an encoder that holds the propagated vectors of users."""
-        users = self.propagate()[0]
-        served = UserVectors(*users.shape)
-        served.users.weight = nn.Parameter(users.detach(), requires_grad=False)
-        return served.eval()
-
-    def _rows_of(self, users: Tensor, items: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        rows, targets = (placed(one, self._device) for one in (users_of(batch), batch.targets))
-        return functional.embedding(rows, users), functional.embedding(targets, items)
 
 
 def _squared_length(table: Tensor) -> Tensor:

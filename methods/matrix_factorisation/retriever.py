@@ -18,8 +18,9 @@ from harness.topk import TopK
 from methods.ann.flat import exact_index
 from methods.batches import serving_history
 from methods.encoders.state import load_state, state_arrays
-from methods.matrix_factorisation.model import CosineFactors, Factors, PropagatedFactors
+from methods.matrix_factorisation.model import CosineFactors, Factors
 from methods.matrix_factorisation.params import BPRParams, LightGCNParams, SimpleXParams
+from methods.matrix_factorisation.propagated import PropagatedFactors
 from methods.matrix_factorisation.users import asked_by_users, with_users
 from methods.matrix_factorisation.vectors import Askers, UserAndHistory, UserVectors
 from methods.training import LearnedRetriever

@@ -11,8 +11,9 @@ from harness.lists import Lists
 from harness.testing import N_ITEMS, tiny_held_out, tiny_log
 from methods.batches import epoch_batches
 from methods.matrix_factorisation.graph import Graph, propagated
-from methods.matrix_factorisation.model import CosineFactors, Factors, PropagatedFactors
+from methods.matrix_factorisation.model import CosineFactors, Factors
 from methods.matrix_factorisation.params import BPRParams, LightGCNParams, SimpleXParams
+from methods.matrix_factorisation.propagated import PropagatedFactors
 from methods.matrix_factorisation.retriever import BPR, LightGCN, SimpleX
 from methods.matrix_factorisation.users import users_of, with_users
 from methods.matrix_factorisation.vectors import Askers, UserAndHistory, UserVectors
