@@ -148,6 +148,15 @@ class Retriever(ABC):
         """
         return search_params
 
+    @classmethod  # noqa: B027  most methods take any log
+    def check_log(cls, build_params: Any, log: Interactions) -> None:
+        """Refuse parameters that a log does not allow, before anything is run.
+
+        Asked while a suite is planned; ``log`` is all that may be learned from. A method whose
+        parameters depend on it (more cells than items, an encoder of order) raises MethodError. The
+        default refuses nothing.
+        """
+
     def save_fit(self, folder: Path) -> None:
         """Write what `fit` and `refit` learned into an existing empty folder."""
         raise self._undeclared(Capability.SAVE_FIT)

@@ -187,6 +187,11 @@ class RetrieverContract:
             among = TopK(together.ids[row : row + 1], together.scores[row : row + 1])
             assert_same_up_to_rounding(alone, among)
 
+    def test_no_queries_have_no_answers(self, retriever: Retriever, queries: Queries) -> None:
+        """None asked, none answered: (0, k), and no error."""
+        found = retriever.search(queries.take(np.array([], np.int64)), K)
+        assert found.ids.shape == found.scores.shape == (0, K)
+
     def test_the_same_seed_gives_the_same_lists(
         self, retriever: Retriever, queries: Queries
     ) -> None:

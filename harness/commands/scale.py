@@ -17,7 +17,7 @@ from harness.metrics.metric import parse_metric
 from harness.record import Status
 from harness.report.scaling import render_scaling, scaling_caption, scaling_csv
 from harness.run.inputs import load_parts
-from harness.run.plan import check_against_data
+from harness.run.plan import check_k
 from harness.run.runner import RunContext
 from harness.run.series import plan_sizes, run_series
 from harness.run.suite import Suite
@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
         params = trials[0].dataset_params
         with memory_room(trials[0].memory_limit_bytes):
             parts = load_parts(suite.dataset, params, suite.split, options.data_root)
-        check_against_data(suite, trials, parts)
+        check_k(suite, trials, parts)
         return RunContext(folder, options.data_root, parts.protocol, parts.data_hash, options.force)
 
     journal = Journal(folder)

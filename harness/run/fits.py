@@ -101,7 +101,14 @@ def keep_fit(retriever: Retriever, folder: Path, fit: Fit) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     (partial / MODEL).mkdir(parents=True)
     retriever.save_fit(partial / MODEL)
-    account = {"attempt": fit.attempt, "seconds": fit.seconds, "warnings": list(fit.warnings)}
-    (partial / ACCOUNT).write_text(json.dumps(account), encoding="utf-8")
+    tell_fit(partial, fit)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
+
+
+def tell_fit(folder: Path, fit: Fit) -> None:
+    """Write what is known of the model of a folder, in the place of what was."""
+    account = {"attempt": fit.attempt, "seconds": fit.seconds, "warnings": list(fit.warnings)}
+    partial = folder / f"{ACCOUNT}.partial"
+    partial.write_text(json.dumps(account), encoding="utf-8")
+    partial.replace(folder / ACCOUNT)

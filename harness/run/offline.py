@@ -10,11 +10,16 @@ from harness.data.splits import Parts
 from harness.measure.device_memory import DeviceMeter, DeviceWatch, watch_device
 from harness.measure.phases import Phases
 from harness.retriever import Retriever
-from harness.run.fits import PHASES, Fit, keep_fit, take_fit
+from harness.run.fits import PHASES, Fit, keep_fit, take_fit, tell_fit
 from harness.run.learning import fit_first, refits
 from harness.run.messages import Sender
 from harness.run.trial_spec import TrialSpec
 from harness.stages import no_mark
+
+NOT_BUILT = (
+    "the attempt that fitted it could not build: seconds that an interrupted one had spent before "
+    "are not counted"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,9 @@ def fit_and_build(
     """Fit, refit where declared, and build, each a phase of its own; the build's marks as well.
 
     A model that lies in ``fits`` is taken over in the place of fitting; one that is fitted is left
-    there. Returns what the device's memory came to meanwhile, and what is known of a fit that was
-    taken over, whose seconds are then those of ``phases``.
+    there before anything is built, so that an index that cannot be does not cost it. Returns what
+    the device's memory came to meanwhile, and what is known of a fit that was taken over, whose
+    seconds are then those of ``phases``.
     """
     taken = None
     with watch_device(meter) as seen:
@@ -64,6 +70,8 @@ def fit_and_build(
                 taken = take_fit(retriever, fits, spec, parts)
         if taken is None:
             _fit(spec, retriever, parts, phases, sender)
+            if fits is not None:
+                keep_fit(retriever, fits, Fit(attempt, _seconds(phases, {}), (NOT_BUILT,)))
         else:
             phases.seconds.update(taken.seconds)
         sender.stage("build", 0, 1)
@@ -72,14 +80,14 @@ def fit_and_build(
             retriever.build()
             retriever.mark = no_mark
     if fits is not None and taken is None:
-        earlier = retriever.footprint().taken_over_s
-        seconds = {
-            name: phases.seconds[name] + earlier.get(name, 0.0)
-            for name in PHASES
-            if name in phases.seconds
-        }
-        keep_fit(retriever, fits, Fit(attempt, seconds, offline_warnings(retriever)))
+        seconds = _seconds(phases, retriever.footprint().taken_over_s)
+        tell_fit(fits, Fit(attempt, seconds, offline_warnings(retriever)))
     return seen, taken
+
+
+def _seconds(phases: Phases, earlier: Mapping[str, float]) -> dict[str, float]:
+    spent = phases.seconds
+    return {name: spent[name] + earlier.get(name, 0.0) for name in PHASES if name in spent}
 
 
 def _fit(

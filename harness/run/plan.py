@@ -102,12 +102,32 @@ def check_against_data(suite: Suite, trials: Sequence[TrialSpec], parts: Parts) 
     Raises
     ------
     SuiteError
-        k exceeds the catalogue.
+        k exceeds the catalogue, or a method refuses the log, see `Retriever.check_log`.
     """
+    faults = _faults_of_k(suite, trials, parts)
+    for trial in trials:
+        cls = method_class(trial.method)
+        refuse = partial(cls.check_log, parse_params(cls.BuildParams, trial.build))
+        _checked(faults, f"case {trial.case}", partial(refuse, parts.full_train))
+    raise_faults(suite.path, faults)
+
+
+def check_k(suite: Suite, trials: Sequence[TrialSpec], parts: Parts) -> None:
+    """Refuse a k that exceeds the catalogue; of growing catalogues, of which a method may do some.
+
+    Raises
+    ------
+    SuiteError
+        It does.
+    """
+    raise_faults(suite.path, _faults_of_k(suite, trials, parts))
+
+
+def _faults_of_k(suite: Suite, trials: Sequence[TrialSpec], parts: Parts) -> list[str]:
     n_items, k = parts.full_train.n_items, max(trial.k for trial in trials)
-    if k > n_items:
-        fault = f"metrics: k = {k} exceeds the catalogue of {n_items} items of {suite.dataset}"
-        raise_faults(suite.path, [fault])
+    if k <= n_items:
+        return []
+    return [f"metrics: k = {k} exceeds the catalogue of {n_items} items of {suite.dataset}"]
 
 
 def method_class(name: str) -> type[Retriever]:
@@ -225,4 +245,11 @@ def _plain(values: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["BEST_POSSIBLE", "Choice", "SuiteError", "check_against_data", "plan_trials"]
+__all__ = [
+    "BEST_POSSIBLE",
+    "Choice",
+    "SuiteError",
+    "check_against_data",
+    "check_k",
+    "plan_trials",
+]

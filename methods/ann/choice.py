@@ -36,6 +36,12 @@ class IndexSettings:
         for name in ("ivf", "hnsw"):
             _taken(INDEXES[name].build, self)
 
+    def check_items(self, n_items: int) -> None:
+        """Raise MethodError where no index can be of so many items; ``exact`` is none."""
+        if self.index in INDEXES:
+            kind = INDEXES[self.index]
+            kind.check_items(_taken(kind.build, self), n_items)
+
     def new_index(self, device: str, seed: int) -> VectorIndex:
         """Return an empty index.
 

@@ -28,6 +28,13 @@ from methods.ann.params import (
     TorchFlatParams,
     check_positive,
 )
+from methods.ann.refusals import (
+    FAST_SCAN_BITS,
+    blocks_fault,
+    check_cells,
+    check_codewords,
+    check_scann,
+)
 from methods.ann.scann_index import ScannIndex
 from methods.ann.torch_flat import TorchFlat
 from methods.ann.vector_index import VectorIndex
@@ -46,6 +53,7 @@ class IndexKind:
     make : parameters, device, seed -> an empty index.
     devices : that it runs on.
     is_exact : build parameters -> whether a search finds the best k, whatever it is told.
+    check_items : build parameters, n_items; raises MethodError where no index can be of so many.
     """
 
     build: type[Any]
@@ -53,6 +61,7 @@ class IndexKind:
     make: Callable[[Any, str, int], VectorIndex]
     devices: tuple[str, ...] = (CPU,)
     is_exact: Callable[[Any], bool] = lambda _: False
+    check_items: Callable[[Any, int], None] = lambda *_: None
 
 
 def _ivf(params: IVFParams, device: str, seed: int) -> VectorIndex:
@@ -92,6 +101,25 @@ def _scann(params: ScannParams, device: str, seed: int) -> VectorIndex:
     )
 
 
+def _check_ivf(params: IVFParams, n_items: int) -> None:
+    check_cells("nlist", params.nlist, n_items)
+
+
+def _check_ivf_pq(params: IVFPQParams, n_items: int) -> None:
+    _check_ivf(params, n_items)
+    check_codewords(params.bits, n_items)
+
+
+def _check_fast_scan(params: FastScanParams, n_items: int) -> None:
+    _check_ivf(params, n_items)
+    check_codewords(FAST_SCAN_BITS, n_items)
+
+
+def _check_scann(params: ScannParams, n_items: int) -> None:
+    check_scann(n_items)
+    check_cells("leaves", params.leaves, n_items)
+
+
 def _always(_: Any) -> bool:
     return True
 
@@ -110,11 +138,19 @@ INDEXES: Mapping[str, IndexKind] = {
         (CPU, GPU),
         lambda params: bool(params.index_precision == "float32"),
     ),
-    "ivf": IndexKind(IVFParams, IVFSearch, _ivf, (CPU, GPU)),
-    "ivf_pq": IndexKind(IVFPQParams, IVFSearch, _ivf_pq(refined=False), (CPU, GPU)),
-    "ivf_pq_refine": IndexKind(IVFPQParams, IVFRefineSearch, _ivf_pq(refined=True)),
-    "ivf_pq_fast_scan": IndexKind(FastScanParams, IVFSearch, _fast_scan(refined=False)),
-    "ivf_pq_fast_scan_refine": IndexKind(FastScanParams, IVFRefineSearch, _fast_scan(refined=True)),
+    "ivf": IndexKind(IVFParams, IVFSearch, _ivf, (CPU, GPU), check_items=_check_ivf),
+    "ivf_pq": IndexKind(
+        IVFPQParams, IVFSearch, _ivf_pq(refined=False), (CPU, GPU), check_items=_check_ivf_pq
+    ),
+    "ivf_pq_refine": IndexKind(
+        IVFPQParams, IVFRefineSearch, _ivf_pq(refined=True), check_items=_check_ivf_pq
+    ),
+    "ivf_pq_fast_scan": IndexKind(
+        FastScanParams, IVFSearch, _fast_scan(refined=False), check_items=_check_fast_scan
+    ),
+    "ivf_pq_fast_scan_refine": IndexKind(
+        FastScanParams, IVFRefineSearch, _fast_scan(refined=True), check_items=_check_fast_scan
+    ),
     "sq8": IndexKind(NoParams, NoParams, lambda _, device, seed: FaissSQ8()),
     "sq8_refine": IndexKind(NoParams, RefineSearch, lambda _, device, seed: FaissSQ8(refined=True)),
     "hnsw": IndexKind(
@@ -127,7 +163,7 @@ INDEXES: Mapping[str, IndexKind] = {
         HNSWSearch,
         lambda p, device, seed: HnswlibIndex(p.m, p.ef_construction, seed, p.graph_space),
     ),
-    "scann": IndexKind(ScannParams, ScannSearch, _scann),
+    "scann": IndexKind(ScannParams, ScannSearch, _scann, check_items=_check_scann),
     "cagra": IndexKind(
         CagraParams,
         CagraSearch,
@@ -201,6 +237,16 @@ class IndexParams:
         params = self.of_index
         for one in fields(params):
             object.__setattr__(self, one.name, getattr(params, one.name))
+
+    def check_dim(self, dim: int) -> None:
+        """Raise ValueError where the index cannot hold vectors of ``dim``; after `settle_index`."""
+        blocks = self.dims_per_block
+        if blocks and self.index != "scann" and (fault := blocks_fault(blocks, dim)):
+            raise ValueError(f"{fault}: index = {self.index!r}")
+
+    def check_items(self, n_items: int) -> None:
+        """Raise MethodError where no index can be of so many items."""
+        self.kind.check_items(self.of_index, n_items)
 
     @property
     def of_index(self) -> Any:

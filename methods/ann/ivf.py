@@ -10,6 +10,7 @@ from harness.lists import FloatArray
 from methods.ann.device import gpu_faiss, is_gpu, to_device
 from methods.ann.euclidean import VectorSpace
 from methods.ann.faiss_index import FaissIndex, flat_vectors, load_faiss
+from methods.ann.refusals import FAST_SCAN_BITS, blocks_fault, check_cells, check_codewords
 
 BLOCK = 32  # codes that fast scan packs together; what a cell lacks to a whole block is filled up
 
@@ -64,8 +65,7 @@ class FaissIVF(FaissIndex):
         """
         n_items, dim = vectors.shape
         nlist = self._nlist or default_nlist(n_items)
-        if nlist > n_items:
-            raise MethodError(f"nlist = {nlist} exceeds the catalogue of {n_items} items")
+        check_cells("nlist", nlist, n_items)
         faiss = gpu_faiss(self._device) if is_gpu(self._device) else load_faiss()
         cells = faiss.IndexFlatL2(dim) if self._is_euclidean else faiss.IndexFlatIP(dim)
         index = self._empty(faiss, cells, nlist, n_items)
@@ -165,7 +165,7 @@ class FaissIVFPQ(FaissIVF):
         nlist: int,
         train_per_list: int,
         dims_per_block: int,
-        bits: int = 4,
+        bits: int = FAST_SCAN_BITS,
         cell_space: VectorSpace = "euclidean",
         *,
         device: str = "cpu",
@@ -187,15 +187,9 @@ class FaissIVFPQ(FaissIVF):
             Blocks do not divide the vectors, or there are fewer vectors than codewords.
         """
         dim, blocks = cells.d, cells.d // self._dims_per_block
-        if dim % self._dims_per_block:
-            raise MethodError(
-                f"dims_per_block = {self._dims_per_block} must divide the {dim} dimensions"
-            )
-        if 1 << self._bits > n_items:
-            raise MethodError(
-                f"bits = {self._bits} asks for {1 << self._bits} codewords a block, more than the "
-                f"catalogue of {n_items} items can train"
-            )
+        if fault := blocks_fault(self._dims_per_block, dim):
+            raise MethodError(fault)
+        check_codewords(self._bits, n_items)
         index = self._kind(faiss)(cells, dim, nlist, blocks, self._bits, faiss.METRIC_INNER_PRODUCT)
         index.by_residual = True
         index.pq.cp.seed = self._seed

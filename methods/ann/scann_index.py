@@ -14,11 +14,11 @@ from harness.errors import MethodError
 from harness.lists import FloatArray
 from harness.stages import Mark, no_mark
 from harness.topk import PAD_ID, PAD_SCORE, TopK
+from methods.ann.refusals import check_cells, check_scann
 from methods.ann.vector_index import VectorIndex, order_ties
 
 KIND = "scann"
 VECTORS = "dataset.npy"  # the file of ScaNN's that holds the vectors as they were added
-FEWEST_ITEMS = 16  # codewords of a block, which ScaNN trains from as many vectors at least
 
 
 def load_scann() -> Any:
@@ -64,14 +64,12 @@ class ScannIndex(VectorIndex):
         Raises
         ------
         MethodError
-            ScaNN is missing, fewer vectors than `FEWEST_ITEMS`, or more cells than vectors.
+            ScaNN is missing, or what `methods.ann.refusals` refuse.
         """
         n_items = len(vectors)
         leaves = self._leaves or default_leaves(n_items)
-        if n_items < FEWEST_ITEMS:
-            raise MethodError(f"ScaNN needs at least {FEWEST_ITEMS} items, got {n_items}")
-        if leaves > n_items:
-            raise MethodError(f"leaves = {leaves} exceeds the catalogue of {n_items} items")
+        check_scann(n_items)
+        check_cells("leaves", leaves, n_items)
         builder = load_scann().builder(np.ascontiguousarray(vectors), 1, "dot_product")
         builder.set_n_training_threads(torch.get_num_threads())
         builder.tree(

@@ -52,6 +52,11 @@ class VectorRetriever(Retriever):
         super().__init__(build_params, device=device, seed=seed, progress=progress)
         self.exact = INDEXES[self.index].is_exact(self.build_params)
 
+    @classmethod
+    def check_log(cls, build_params: Any, log: Interactions) -> None:
+        """Refuse what the index refuses of so many items."""
+        INDEXES[cls.index].check_items(build_params, log.n_items)
+
     def _new_index(self) -> VectorIndex:
         return new_index(self.index, self.build_params, device=self.device, seed=self.seed)
 

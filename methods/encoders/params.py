@@ -69,6 +69,10 @@ class EncoderParams(TrainingParams):
                 "'mean' and 'attention' do without"
             )
 
+    def check_log(self, log: Interactions) -> None:
+        """See `TrainingParams`."""
+        self.check_order(log)
+
     def draw_batches(
         self, train: Interactions, params: TrainingParams, random: np.random.Generator
     ) -> Batches:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.errors import MethodError
+from harness.interactions import Interactions
 from methods.encoders.params import EncoderParams
 
 Similarity = Literal["inner", "cosine"]
@@ -55,6 +57,14 @@ class MaxSimParams(EncoderParams):
             raise ValueError(
                 f"query_tokens = {self.query_tokens} must be at least 1, or 0 with summary = true"
             )
+
+    def check_log(self, log: Interactions) -> None:
+        """See `TrainingParams`; refuses more cells than items can have tokens."""
+        EncoderParams.check_log(self, log)
+        n_fields = 0 if log.item_fields is None else len(log.item_fields.columns)
+        most = log.n_items * (self.id_tokens + n_fields)
+        if self.index == "cells" and self.nlist > most:
+            raise MethodError(f"nlist = {self.nlist} exceeds the {most} tokens of all items")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.interactions import Interactions
 from methods.ann.choice import IndexSearch, IndexSettings
 from methods.encoders.params import EncoderParams
 
@@ -32,6 +33,11 @@ class PolyEncoderParams(EncoderParams, IndexSettings):
         self.check_encoder(self.dim)
         self.check_scores("poly_encoder")
         self.check_index()
+
+    def check_log(self, log: Interactions) -> None:
+        """See `TrainingParams`; refuses what the index refuses of so many items."""
+        EncoderParams.check_log(self, log)
+        self.check_items(log.n_items)
 
 
 @dataclass(frozen=True)

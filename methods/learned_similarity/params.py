@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.interactions import Interactions
 from methods.all_to_all.retriever import InteractionParams
 from methods.ann.choice import IndexChoice, IndexSearch
 from methods.interactions.mixture_of_logits import TEMPERATURE
@@ -36,6 +37,12 @@ class MoLParams(InteractionParams, IndexChoice):
         self.check_scores("mixture_of_logits")
         self.check_encoder(self.dim)
         self.check_index()
+
+    def check_log(self, log: Interactions) -> None:
+        """See `TrainingParams`; candidates refuse what their index refuses of so many items."""
+        InteractionParams.check_log(self, log)
+        if self.algorithm == "candidates":
+            self.check_items(log.n_items)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from harness.fields import Fields
+from harness.interactions import Interactions
 from methods.ann.choice import IndexChoice
 from methods.encoders.query_tower import TowerName
 from methods.multi_interest.interests import InterestTower, RoutingName, make_routing
@@ -41,6 +42,10 @@ class MultiInterestParams(TrainingParams, IndexChoice):
         self.check_index()
         if self.power < 1:
             raise ValueError(f"power = {self.power} must be at least 1")
+
+    def check_log(self, log: Interactions) -> None:
+        """See `TrainingParams`; refuses what the index refuses of so many items."""
+        self.check_items(log.n_items)
 
     def interest_tower(self, schema: Fields | None, *, ordered: bool) -> InterestTower:
         """Return the query side, untrained."""

@@ -45,6 +45,11 @@ class LearnedRetriever(Retriever, Generic[Model]):
     _trainings: dict[str, Trained]
     _epochs: int
 
+    @classmethod
+    def check_log(cls, build_params: Any, log: Interactions) -> None:
+        """Refuse what the parameters refuse."""
+        build_params.check_log(log)
+
     @abstractmethod
     def new_model(self, train: Interactions) -> Model:
         """Return the model before training, on the method's device; torch is seeded."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from harness.interactions import Interactions
 from methods.losses import LossName, RankingLoss
 from methods.negatives import IN_BATCH, NegativesName, Sampling
 
@@ -117,6 +118,9 @@ class TrainingParams:
             )
         if self.own_negatives and not own:
             raise ValueError(f"own_negatives: {method} scores negatives that a batch shares, only")
+
+    def check_log(self, log: Interactions) -> None:
+        """Raise MethodError where these parameters cannot do with a log; here they do with any."""
 
     def ranking_loss(self, n_items: int) -> RankingLoss:
         """Return the loss."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from harness.interactions import Interactions
 from methods.ann.indexes import INDEX_PARAMS, IndexParams
 from methods.encoders.params import EncoderParams
 from methods.encoders.query_tower import TowerName
@@ -35,3 +36,9 @@ class TwoTowerParams(IndexParams, EncoderParams):
         self.check_encoder(self.dim)
         self.check_scores("inner products", cosine=self.similarity == "cosine")
         self.settle_index()  # refuse what the index refuses
+        self.check_dim(self.dim)
+
+    def check_log(self, log: Interactions) -> None:
+        """See `TrainingParams`; refuses what the index refuses of so many items."""
+        EncoderParams.check_log(self, log)
+        self.check_items(log.n_items)

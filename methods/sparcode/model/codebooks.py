@@ -51,7 +51,8 @@ class Codebooks(nn.Module):
 
     def split(self, tokens: Tensor) -> Tensor:
         """Return the M parts of tokens (n, K, D), (n, K, M, D / M)."""
-        return tokens.reshape(*tokens.shape[:2], self.settings.n_parts, -1)
+        n_parts = self.settings.n_parts
+        return tokens.reshape(*tokens.shape[:2], n_parts, tokens.shape[2] // n_parts)
 
     def look_up(self, digits: Tensor, books: Tensor) -> Tensor:
         """Return the vectors of digits (n, K, J, M) in the books (K,), (n, K, J, D)."""

@@ -76,11 +76,10 @@ class Encoder(nn.Module):
 
         L = K * J + F: the codes of each token in turn, then the fields'.
         """
-        n = len(given)
         books = self.quantizer.books_of(torch.arange(assigned.codes.shape[1], device=given.device))
-        codes = (assigned.codes + self.starts[books].view(1, -1, 1)).reshape(n, -1)
+        codes = (assigned.codes + self.starts[books].view(1, -1, 1)).flatten(1)
         fields = given + self.starts[self.quantizer.n_books : -1]
-        weights = assigned.weights.reshape(n, -1)
+        weights = assigned.weights.flatten(1)
         ones = torch.ones(fields.shape, dtype=weights.dtype, device=weights.device)
         return torch.cat((codes, fields), dim=1), torch.cat((weights, ones), dim=1)
 

@@ -25,7 +25,7 @@ def nearest_codes(
         parts.permute(1, 2, 0, 3).reshape(n_tokens * n_parts, n, width),
         words.transpose(1, 2),
         alpha=-2,
-    ).view(n_tokens, n_parts, n, -1)
+    ).view(n_tokens, n_parts, n, words.shape[1])
     if noise is not None:
         drawn = -torch.log(-torch.log(torch.rand_like(gaps).clamp(1e-10, 1 - 1e-7)))
         gaps = gaps - noise.view(-1, 1, 1, 1) * drawn

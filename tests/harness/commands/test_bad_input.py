@@ -52,6 +52,18 @@ def test_unknown_suite(capsys):
         ('"recall@3"', '"recall@0"', "recall@0"),
         ('"recall@3"', '"recall@9999"', "k = 9999 exceeds the catalogue of"),
         ('"checkerboard"', '"chekerboard"', "did you mean 'checkerboard'?"),
+        *[
+            ('"popularity"', f'"{method}"\nbuild = {{ {build} }}', message)
+            for method, build, message in [
+                ("two_tower", 'index = "ivf_pq", dims_per_block = 3', "must divide the 64 dim"),
+                ("two_tower", 'index = "ivf", nlist = 4000', "nlist = 4000 exceeds the catalogue"),
+                ("two_tower", 'index = "scann", leaves = 99', "leaves = 99 exceeds the catalogue"),
+                ("two_tower", 'index = "ivf_pq", nlist = 4', "asks for 256 codewords a block"),
+                ("multi_interest", 'index = "ivf", nlist = 99', "nlist = 99 exceeds the catalogue"),
+                ("poly_encoder", 'index = "ivf", nlist = 99', "nlist = 99 exceeds the catalogue"),
+                ("maxsim", 'index = "cells", nlist = 4000', "nlist = 4000 exceeds the"),
+            ]
+        ],
         ('"random_per_user"', '"random"', "unknown kind of split 'random'"),
         ("queries = 20", "querys = 20", "unknown parameter 'querys'; did you mean 'queries'?"),
         (

@@ -57,6 +57,20 @@ def test_an_index_is_chosen_after_the_fit(plugin, make_suite, tmp_path, capsys):
     assert read_records(out)[-1].fitted_by is None
 
 
+def test_an_index_that_cannot_be_built_does_not_cost_the_fit(plugin, make_suite, tmp_path):
+    """The first trial fails while it builds; the next takes its fit over, and says whose it is."""
+    out = tmp_path / "out"
+    assert (
+        main(["run", str(suite_of(make_suite, none="index = 0", one="")), "--out", str(out)]) == 1
+    )
+    failed, one = read_records(out)
+    assert plugin.read_text().split() == ["fit"]
+    assert (failed.status, "no index has the number 0" in failed.reason) == ("failed", True)
+    assert one.fitted_by == failed.attempt
+    assert one.fit_s > 0.05
+    assert any("the attempt that fitted it could not build" in said for said in one.warnings)
+
+
 class Learns(Retriever):
     capabilities = frozenset({Capability.SAVE_FIT})
     index_params = frozenset({"index"})

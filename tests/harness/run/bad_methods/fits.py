@@ -9,6 +9,7 @@ import numpy as np
 from bad_methods.counting import Counting, note
 
 from harness.arrays import load_arrays, save_arrays
+from harness.errors import MethodError
 from harness.retriever import Capability, Footprint, NoParams
 
 
@@ -49,6 +50,10 @@ class OneFit(Counting):
         super().fit(train, validation)
         time.sleep(0.1)
         self.learned = int.from_bytes(os.urandom(4), "little")
+
+    def build(self):
+        if self.build_params.index == 0:
+            raise MethodError("no index has the number 0")
 
     def save_fit(self, folder):
         save_arrays(folder, "one_fit", {"learned": np.array([self.learned])})
