@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.commands import frontier
 from harness.commands.folders import open_joined, open_run
 from harness.commands.shipped import suite_folders
-from harness.commands.since import changed_since
+from harness.commands.since import asked_of, changed_since
 from harness.compare.known_answers import known_answers
 from harness.compare.points import Pair, Run, against_baseline, between_runs, points_of
 from harness.compare.published import Published, parse_published
@@ -50,7 +50,8 @@ def main(options: argparse.Namespace) -> int:
     if options.view == "frontier":
         return frontier.show(runs[0], options, caption)
     if options.view == "published":
-        answers = known_answers(read_published(options.published), records)
+        asked = asked_of(records, suite_folders())
+        answers = known_answers(read_published(options.published), records, asked)
         changed = changed_since(records, suite_folders())
         if options.form == "csv":
             print(known_csv(answers, changed))

@@ -53,6 +53,15 @@ def changed_since(records: Iterable[Record], folders: Sequence[Path]) -> dict[st
     return notes
 
 
+def asked_of(records: Iterable[Record], folders: Sequence[Path]) -> dict[str, set[int]]:
+    """Return case -> seeds that the suites of records ask for; of suites not found nothing."""
+    asked: dict[str, set[int]] = {}
+    for name in dict.fromkeys(_suite_of(one.replay) for one in records):
+        for trial in _planned(name, None, folders) or []:
+            asked.setdefault(trial.case, set()).add(trial.seed)
+    return asked
+
+
 @lru_cache(maxsize=1024)
 def _suite_of(replay: str) -> str:
     """Return what stands for the suite in ``matchbench run SUITE ...``, "" where nothing does."""
@@ -64,12 +73,12 @@ def _suite_of(replay: str) -> str:
 
 
 def _planned(
-    name: str, wanted: Container[str], folders: Sequence[Path]
+    name: str, wanted: Container[str] | None, folders: Sequence[Path]
 ) -> Sequence[TrialSpec] | None:
-    """Return the trials of some cases of a suite, None where it cannot be had or planned here."""
+    """Return the trials of some cases of a suite, or of all; None where it cannot be planned."""
     try:
         suite = read_suite(find_suite(name, folders))
-        cases = tuple(one for one in suite.cases if one.name in wanted)
+        cases = tuple(one for one in suite.cases if wanted is None or one.name in wanted)
         return plan_trials(replace(suite, cases=cases)) if cases else []
     except HarnessError:
         return None
@@ -85,11 +94,15 @@ def _differences(record: Record, trials: Sequence[TrialSpec]) -> str:
         for one in trials
     ]
     nearest = min(range(len(tables)), key=lambda one: _n_differing(ours, tables[one]))
-    pairs = [(ours, tables[nearest])]
-    for values, known in (
-        (record.search, trials[nearest].searches),
-        (record.load, trials[nearest].loads),
-    ):
+    now = trials[nearest]
+    moved = {  # a search parameter that became one of the build, with the value that it had
+        name: value
+        for name, value in record.search.items()
+        if now.build.get(name) == value and not any(name in one for one in now.searches)
+    }
+    search = {name: value for name, value in record.search.items() if name not in moved}
+    pairs: list[tuple[Table, Table]] = [({**ours, **moved}, tables[nearest])]
+    for values, known in ((search, now.searches), (record.load, now.loads)):
         if values and known:  # a record of failure has neither
             pairs.append((values, min(known, key=partial(_n_differing, values))))
     changed = [text for one, now in pairs for text in _changed(one, now)]

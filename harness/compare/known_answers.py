@@ -3,8 +3,9 @@
 import json
 import math
 import statistics
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from scipy.special import stdtrit
 
@@ -14,6 +15,7 @@ from harness.record import SELECTED_ON_TEST, Record, Status
 LEVEL = 0.95
 MEETS, BETTER, WORSE = "meets", "better", "worse"
 NOT_RUN, NO_FIGURE = "not run", "no published figure"
+NOTHING_ASKED: Mapping[str, Collection[int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ class Answer:
         return self.ours - self.figure.metrics[self.metric]
 
 
-def known_answers(figures: Sequence[Published], records: Sequence[Record]) -> list[Answer]:
+def known_answers(
+    figures: Sequence[Published],
+    records: Sequence[Record],
+    asked: Mapping[str, Collection[int]] = NOTHING_ASKED,
+) -> list[Answer]:
     """Return the answers in the order of the figures, then those of cases without one.
 
     Parameters
@@ -63,20 +69,33 @@ def known_answers(figures: Sequence[Published], records: Sequence[Record]) -> li
     figures : those of the records' dataset; others are left out.
     records : standing ones, of one suite. A case with several points (values of build or search
         parameters, devices, splits) has an answer for each.
+    asked : case -> seeds that the suite of the records asks for; a case without a record is an
+        answer too, and a seed without one is told.
     """
     datasets = {one.dataset.partition("(")[0] for one in records}
     figures = [one for one in figures if not datasets or one.dataset in datasets]
     points = _points(records)
-    answers = [one for figure in figures for one in _of_figure(figure, points)]
-    asked = {one.case for one in figures}
-    rest = [point for point in points if point[0].case not in asked]
-    return answers + [one for point in rest for one in _of_point(point, None, _metrics(point))]
+    answers = [one for figure in figures for one in _of_figure(figure, points, asked)]
+    published = {one.case for one in figures}
+    for point in points:
+        if point[0].case not in published:
+            answers += _of_point(point, None, _metrics(point), asked)
+    run = {point[0].case for point in points}
+    metrics = next(filter(None, map(_metrics, points)), [])
+    return answers + [
+        Answer(metric, None, case, reason=f"no record of case {case}")
+        for case in asked
+        if case not in run | published
+        for metric in metrics
+    ]
 
 
-def _of_figure(figure: Published, points: Sequence[list[Record]]) -> Iterator[Answer]:
+def _of_figure(
+    figure: Published, points: Sequence[list[Record]], asked: Mapping[str, Collection[int]]
+) -> Iterator[Answer]:
     mine = [point for point in points if point[0].case == figure.case]
     for point in mine:
-        yield from _of_point(point, figure, list(figure.metrics))
+        yield from _of_point(point, figure, list(figure.metrics), asked)
     if not mine:
         reason = figure.not_run or (f"no record of case {figure.case}" if figure.case else "")
         for metric in figure.metrics:
@@ -84,7 +103,10 @@ def _of_figure(figure: Published, points: Sequence[list[Record]]) -> Iterator[An
 
 
 def _of_point(
-    point: Sequence[Record], figure: Published | None, metrics: Sequence[str]
+    point: Sequence[Record],
+    figure: Published | None,
+    metrics: Sequence[str],
+    asked: Mapping[str, Collection[int]],
 ) -> Iterator[Answer]:
     case, good = point[0].case, tuple(one for one in point if one.status == Status.OK)
     for metric in metrics:
@@ -99,8 +121,19 @@ def _of_point(
         verdict = NO_FIGURE
         if figure is not None:
             verdict = _verdict(ours - figure.metrics[metric], figure.tolerance)
-        lost = _lost(point, {one.seed for one in told})
-        yield Answer(metric, figure, case, ours, interval, verdict, lost, told, point[0])
+        lacks = _lost(point, {one.seed for one in told}), _unrun(point, asked.get(case, ()))
+        reason = "; ".join(filter(None, lacks))
+        yield Answer(metric, figure, case, ours, interval, verdict, reason, told, point[0])
+
+
+def _unrun(point: Sequence[Record], asked: Collection[int]) -> str:
+    """Return which of the seeds asked for have no record, in words; empty where all have."""
+    missing = sorted({*asked} - {one.seed for one in point})
+    return f"not run: {_seeds(missing)}" if missing else ""
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _lost(point: Sequence[Record], told: Collection[int]) -> str:
@@ -110,11 +143,7 @@ def _lost(point: Sequence[Record], told: Collection[int]) -> str:
         how = ": ".join(filter(None, (one.status, one.reason)))
         if one.seed not in told and one.seed not in ended.setdefault(how, []):
             ended[how].append(one.seed)
-    return "; ".join(
-        f"left out: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {how}"
-        for how, seeds in ended.items()
-        if seeds
-    )
+    return "; ".join(f"left out: {_seeds(seeds)}: {how}" for how, seeds in ended.items() if seeds)
 
 
 def _verdict(difference: float, tolerance: float) -> str:

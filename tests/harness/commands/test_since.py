@@ -86,6 +86,23 @@ def test_nothing_is_said_of_a_suite_that_is_the_same(record):
             "parameters that came later: asymmetry 0.5",
         ),
         ({"build": {name: one for name, one in BUILD.items() if name != "centred"}}, None),
+        (
+            {
+                "build": {name: one for name, one in BUILD.items() if name != "power"},
+                "search": {"power": 1.0},
+            },
+            None,  # it moved, and kept its value
+        ),
+        (
+            {
+                "build": {name: one for name, one in BUILD.items() if name != "power"},
+                "search": {"power": 2.0},
+            },
+            (
+                "the suite has changed since: power 2.0, now not set; "
+                "parameters that came later: power 1.0"
+            ),
+        ),
         ({"load": {**LOAD, "queries": 7}}, "the suite has changed since: queries 7, now 100"),
         ({"case": "gone"}, "the suite has changed since: no case gone"),
         (
@@ -115,3 +132,24 @@ def test_page_and_published_table_carry_it(record, tmp_path, capsys):
     assert main(["compare", str(tmp_path / "run"), *words]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert f"again: {record.replay} (the suite has changed since: fit_threads 1, now 2)" in told
+
+
+def test_what_the_suite_asks_for_beyond_the_records(record, tmp_path, capsys):
+    """A case without a record has a row though no figure asks for it; a seed without one a note."""
+    seeds = "seeds  = [7, 9]\nbuild  = { n_neighbours = [20, 50] }"
+    path = tmp_path / "small.toml"
+    path.write_text(
+        SUITE.replace("build  = { n_neighbours = [20, 50] }", seeds)
+        + '\n[[case]]\nmethod = "ease"\n'
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "records.jsonl").write_text(replace(record, seed=7).to_json() + "\n")
+    figures = tmp_path / "p.toml"
+    figures.write_text(PUBLISHED)
+    words = ["--view", "published", "--published", str(figures)]
+    assert main(["compare", str(tmp_path / "run"), *words]) == 0
+    out = capsys.readouterr().out
+    (row,) = [line for line in out.splitlines() if line.startswith("ease")]
+    assert "not run" in row
+    assert "no record of case ease" in out
+    assert "not run: seed 9" in out
