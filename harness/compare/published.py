@@ -25,7 +25,7 @@ class Published:
     case : of a suite, which asks for the same; empty where none does.
     tolerance : difference up to which that case's figure meets this one.
     differs : what the case does otherwise than the publication.
-    not_run : why there is no case.
+    not_run : why there is no case, or no record of it yet.
     """
 
     method: str
