@@ -17,8 +17,8 @@ from harness.run.trial_spec import TrialSpec
 from harness.stages import no_mark
 
 NOT_BUILT = (
-    "the attempt that fitted it could not build: seconds that an interrupted one had spent before "
-    "are not counted"
+    "the attempt that fitted it did not finish building: seconds that an interrupted one had spent "
+    "before are not counted"
 )
 
 

@@ -68,7 +68,9 @@ def test_an_index_that_cannot_be_built_does_not_cost_the_fit(plugin, make_suite,
     assert (failed.status, "no index has the number 0" in failed.reason) == ("failed", True)
     assert one.fitted_by == failed.attempt
     assert one.fit_s > 0.05
-    assert any("the attempt that fitted it could not build" in said for said in one.warnings)
+    assert any(
+        "the attempt that fitted it did not finish building" in said for said in one.warnings
+    )
 
 
 class Learns(Retriever):
